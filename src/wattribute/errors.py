@@ -1,0 +1,75 @@
+"""Every error this package raises on purpose, named for what the caller does next.
+
+* WattributeError
+  + MeterError           a hardware backend could not give readings
+    - MeterAbsent        this machine has no such hardware: say it once, go on
+    - MeterDenied        it has, and we may not read it: warn, name what is missing
+    - MeterFailed        one read failed: count it, try again next tick
+    - MeterGone          it was there and has vanished: stop reading it, export `up 0`
+  + ActivityError        a source of "who ran" could not be used
+    - ActivityAbsent     this kernel or machine cannot do it: say it once, use the next source
+    - ActivityDenied     it can, and we may not: warn, name the missing capability
+    - ActivityFailed     one read failed: count it, try again next tick
+  + ConfigInvalid        settings are wrong: before anything starts, exit 2
+  + StateInvalid         the state file cannot be used: say why, start from 0
+  + ListenFailed         the address cannot be listened on: exit 5
+  + Unbalanced           shares do not add up: our bug, never swallowed, never exported
+
+A message says what was tried, on what, and what would fix it.
+"""
+
+
+class WattributeError(Exception):
+    """Base class; catch it only at the top of a program."""
+
+
+class MeterError(WattributeError):
+    """A hardware backend could not give readings."""
+
+
+class MeterAbsent(MeterError):  # noqa: N818 - named for the state, as in the design
+    """This machine has no such hardware."""
+
+
+class MeterDenied(MeterError):  # noqa: N818
+    """The hardware is there, and this process may not read it."""
+
+
+class MeterFailed(MeterError):  # noqa: N818
+    """One read failed; the next may work."""
+
+
+class MeterGone(MeterError):  # noqa: N818
+    """The hardware was there, and has vanished."""
+
+
+class ActivityError(WattributeError):
+    """A source of who ran could not be used."""
+
+
+class ActivityAbsent(ActivityError):  # noqa: N818
+    """This kernel or machine does not offer the source."""
+
+
+class ActivityDenied(ActivityError):  # noqa: N818
+    """The source is there, and this process may not use it."""
+
+
+class ActivityFailed(ActivityError):  # noqa: N818
+    """One read failed; the next may work."""
+
+
+class ConfigInvalid(WattributeError):  # noqa: N818
+    """The settings are wrong."""
+
+
+class StateInvalid(WattributeError):  # noqa: N818
+    """The state file cannot be used."""
+
+
+class ListenFailed(WattributeError):  # noqa: N818
+    """The address cannot be listened on."""
+
+
+class Unbalanced(WattributeError):  # noqa: N818
+    """Shares do not add up to the energy that was measured."""

@@ -1,0 +1,1 @@
+"""Snapshot -> /metrics, the node's live page, /healthz and /readyz."""

@@ -1,0 +1,41 @@
+"""Hardware backends: each turns this machine's sensors into readings.
+
+One backend, one file. ``choose.py`` is the table that says which are used.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from wattribute.records import Reading, Zone
+from wattribute.units import Nanoseconds
+
+
+class Meter(Protocol):
+    """One hardware backend."""
+
+    name: str
+    """As in ``--meters`` and in wattribute_meter_* metrics: ``rapl``, ``hwmon``, ..."""
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """The zones it knows now; may shrink and grow when hardware goes and comes."""
+        ...
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line for each thing that was there and could not be read in the last read (or while
+        it was opened), with what would fix it; empty when all is well."""
+        ...
+
+    def read(self, now_ns: Nanoseconds) -> Iterable[Reading]:
+        """One reading per zone that could be read; the others are left out and counted.
+
+        Raises:
+            MeterFailed: nothing could be read this time.
+            MeterGone: the hardware has vanished.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds open."""
+        ...

@@ -1,0 +1,1 @@
+"""The loop: one tick = one instant, read meters, read activity, attribute, publish."""

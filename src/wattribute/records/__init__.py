@@ -1,0 +1,68 @@
+"""The records that flow through the agent: Reading -> Interval -> Attribution -> Snapshot.
+
+All are frozen and do no I/O; energies are whole microjoules. Tables are
+columnar (one numpy array per column, one row per process, cgroup or
+container), because a tick must handle 10,000 processes in a few milliseconds.
+Arrays inside records are read-only by convention and, where it matters
+(Attribution, Snapshot), by flag.
+"""
+
+from wattribute.records.attribution import Attribution
+from wattribute.records.machine import Load, Machine, Power, Topology
+from wattribute.records.reading import (
+    Counter,
+    Estimate,
+    Gauge,
+    Interval,
+    Origin,
+    Reading,
+    Zone,
+)
+from wattribute.records.snapshot import (
+    Channel,
+    Consumer,
+    ContainerTable,
+    FloorState,
+    Health,
+    MeterHealth,
+    Mode,
+    NodeTotals,
+    ProcessTable,
+    Snapshot,
+    VmTable,
+    ZoneTotal,
+)
+from wattribute.records.usage import Cgroups, Processes, Usage
+from wattribute.records.workload import Placement, Workload
+
+__all__ = [
+    "Attribution",
+    "Cgroups",
+    "Channel",
+    "Consumer",
+    "ContainerTable",
+    "Counter",
+    "Estimate",
+    "FloorState",
+    "Gauge",
+    "Health",
+    "Interval",
+    "Load",
+    "Machine",
+    "MeterHealth",
+    "Mode",
+    "NodeTotals",
+    "Origin",
+    "Placement",
+    "Power",
+    "ProcessTable",
+    "Processes",
+    "Reading",
+    "Snapshot",
+    "Topology",
+    "Usage",
+    "VmTable",
+    "Workload",
+    "Zone",
+    "ZoneTotal",
+]

@@ -1,0 +1,79 @@
+"""What activity sources say: who used what in one interval. Columnar."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.units import Nanoseconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Processes:
+    """Processes that used CPU in the interval, dead ones included; n rows in any order, a key may
+    come twice (add them up)."""
+
+    key: NDArray[np.uint64]
+    """(pid, start time) in one number: ``pid << 40 | (start_ns >> 10) & (2**40 - 1)``, where start
+    is on the boot clock. Never reused while the machine is up."""
+    pid: NDArray[np.int64]
+    """In the host's pid namespace (that of the reader)."""
+    parent_pid: NDArray[np.int64]
+    """At the time of the read; 0 when not known."""
+    cgroup: NDArray[np.uint64]
+    """Id of the process's cgroup, as in Cgroups.id; 0 when not known."""
+    comm: NDArray[np.bytes_]
+    """S16, the kernel's task name as it is: any bytes."""
+    kernel: NDArray[np.bool_]
+    """Kernel threads."""
+    alive: NDArray[np.bool_]
+    """False: it has ended, and this was its last time."""
+    cpu_ns: NDArray[np.int64]
+    """(n, P) on-CPU time in the interval. P = number of packages where the source knows on which
+    package the time was spent, else 1 (then the monitor fits it)."""
+    allowed: NDArray[np.uint64]
+    """Bit p: some CPU of package p is allowed (affinity). All bits where not known."""
+    counters: Mapping[str, NDArray[np.int64]]
+    """``cycles``, ``instructions``, ``cache_misses`` (n, P), and ``corun_ns`` (n, P): time in
+    which the SMT sibling was busy too. A counter that the machine lacks is absent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cgroups:
+    """The cgroups of the machine; g rows in ascending order of id."""
+
+    generation: int
+    """Changes whenever a cgroup came, went or was renamed: cache what you derive until then."""
+    id: NDArray[np.uint64]
+    path: tuple[str, ...]
+    """From the hierarchy's root: ``/``, ``/system.slice/ssh.service``; any text."""
+    parent: NDArray[np.int64]
+    """Row of the parent; -1 for the root."""
+    cpu_ns: NDArray[np.int64]
+    """(g, P) CPU time in the interval, children included, as the cgroup's own counter has it
+    (P as in Processes); -1 when it was not read (no counter, or the first reading)."""
+    memory_bytes: NDArray[np.int64]
+    """Memory charged to the cgroup now, children included; -1 when not known."""
+    alive: NDArray[np.bool_]
+    """False: the cgroup was removed in the interval; it is in this table for the last time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usage:
+    """Who used what in ``[start_ns, end_ns)``."""
+
+    start_ns: Nanoseconds
+    end_ns: Nanoseconds
+    processes: Processes
+    cgroups: Cgroups
+    busy_ns: NDArray[np.int64]
+    """(packages,) user + nice + system + irq + softirq time of each package's CPUs (/proc/stat);
+    guest time not twice, steal and iowait not at all."""
+    capacity_ns: NDArray[np.int64]
+    """(packages,) online CPUs x elapsed time."""
+    steal_ns: int
+    irq_ns: int
+    """irq + softirq, of the whole node."""
+    dropped: int
+    """Records that the source lost since it was started (full maps, full rings)."""

@@ -1,0 +1,134 @@
+"""The settings: one frozen tree, file < environment < flags.
+
+Every field's docstring gives meaning, unit, default and reason;
+``docs/reference/settings.md`` is generated from them.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Interval = Annotated[float, Meta(ge=0.2, le=60)]
+Seconds = Annotated[float, Meta(ge=0)]
+Watts = Annotated[float, Meta(ge=0)]
+
+
+class _Room(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of the tree; an unknown key in it is an error."""
+
+
+class Meter(_Room):
+    """Which sensors are read, and where."""
+
+    sysfs: str = "/sys"
+    """Root of sysfs. In a container: where the host's is mounted (runtimes mask powercap)."""
+    use: tuple[str, ...] = ("auto",)
+    """Meters by name, or ``auto``: all that this machine has, and the estimate for components that
+    none measures. A meter that is named and not there is an error."""
+    replay: str = ""
+    """File to play for the meter ``replay``."""
+    power_max_zone_watts: Watts = 2000.0
+    """More than this in a package, DRAM or GPU zone is impossible: the interval is dropped."""
+    power_max_platform_watts: Watts = 50_000.0
+    """The same for a platform meter."""
+
+
+class Activity(_Room):
+    """How the agent sees who ran."""
+
+    procfs: str = "/proc"
+    """Root of procfs. In a container: where the host's is mounted."""
+    cgroupfs: str = ""
+    """Root of the cgroup file systems; "" means ``fs/cgroup`` below sysfs."""
+    source: Literal["auto", "cycles", "tasks", "cgroup", "procfs"] = "auto"
+    """``auto`` takes the first that works of cycles, tasks, cgroup, procfs."""
+    corun_weight: Annotated[float, Meta(gt=0, le=1)] = 0.65
+    """What a cycle costs while the SMT sibling runs too, against one run alone. Two busy siblings
+    draw about 1.3 times what one draws (design decision 0003), so each pays 0.65."""
+    max_processes: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536
+    """Bound of the kernel maps, in processes per interval."""
+
+
+class Workload(_Room):
+    """Names of containers and pods."""
+
+    kube: Literal["auto", "apiserver", "kubelet", "off"] = "auto"
+    """Where pod names come from. Until the Kubernetes sources are there only ``auto`` and ``off``
+    can be used, and both mean: what the cgroup path and the local engines say."""
+    node_name: str = ""
+    """Name of this node in labels; "" takes the host's name."""
+    engines: bool = True
+    """Read container names from the state files of docker and podman, where readable."""
+
+
+class Attribution(_Room):
+    """How the energy is shared."""
+
+    idle_policy: Literal["auto", "reserved", "usage", "full", "even", "none"] = "auto"
+    """Who pays the floor. ``auto``: ``reserved`` with a Kubernetes source, else ``none``."""
+    idle_watts: dict[str, Watts] = field(default_factory=dict)
+    """Floor given by zone (``package-0``, ``dram-0``, ...) or kind (``package``), in watts; the
+    others are learned."""
+    idle_window_days: Annotated[float, Meta(gt=0, le=90)] = 7.0
+    """How far back readings count for a learned floor."""
+
+
+class Monitor(_Room):
+    """The loop."""
+
+    interval: Interval = 5.0
+    """Seconds between ticks, 0.2 to 60. The first readings come 0.5 s apart, then 1 s."""
+    linger: Seconds = 300.0
+    """Seconds for which the series of an ended consumer stay, so that every scraper sees its last
+    joule. By the clock, never because somebody scraped."""
+    birth_hold: Seconds = 30.0
+    """Seconds for which a new consumer is published as 0 (rate() and increase() ignore a series'
+    first value); at least twice the scrape interval."""
+    state: str = ""
+    """File that keeps totals over a restart; "" keeps nothing."""
+
+
+class Exporter(_Room):
+    """What is served, and where."""
+
+    listen: tuple[str, ...] = ("127.0.0.1:9102",)
+    """Addresses; loopback unless told."""
+    web_config: str = ""
+    """A Prometheus web-config.yml: TLS and basic auth."""
+    metrics: Literal["kepler-0.9", "kepler-0.11", "none"] = "kepler-0.9"
+    """Kepler's families at /metrics; /metrics/kepler-0.11 is always there."""
+    processes: bool = False
+    """Families with one series per process: off, because of their number."""
+    nested: bool = False
+    """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
+
+
+class Estimator(_Room):
+    """Power where there is no meter."""
+
+    model: str = ""
+    """Artefact file; "" takes the one that is shipped."""
+    tdp_watts: Watts = 0.0
+    """Thermal design power of one CPU package; 0 takes it from the CPU's identity."""
+
+
+class Log(_Room):
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+    format: Literal["text", "json"] = "text"
+    """``text`` for people, ``json`` for log collectors."""
+
+
+class Settings(_Room):
+    """The whole tree; its keys are the rooms of the house."""
+
+    meter: Meter = Meter()
+    activity: Activity = Activity()
+    workload: Workload = Workload()
+    attribution: Attribution = Attribution()
+    monitor: Monitor = Monitor()
+    exporter: Exporter = Exporter()
+    estimator: Estimator = Estimator()
+    log: Log = Log()

@@ -1,0 +1,1 @@
+"""Fakes for tests, ours and our users': public, typed, versioned like the rest."""
