@@ -17,7 +17,7 @@ class _Room(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of the tree; an unknown key in it is an error."""
 
 
-class Meter(_Room):
+class Meter(_Room, frozen=True):
     """Which sensors are read, and where."""
 
     sysfs: str = "/sys"
@@ -33,7 +33,7 @@ class Meter(_Room):
     """The same for a platform meter."""
 
 
-class Activity(_Room):
+class Activity(_Room, frozen=True):
     """How the agent sees who ran."""
 
     procfs: str = "/proc"
@@ -49,7 +49,7 @@ class Activity(_Room):
     """Bound of the kernel maps, in processes per interval."""
 
 
-class Workload(_Room):
+class Workload(_Room, frozen=True):
     """Names of containers and pods."""
 
     kube: Literal["auto", "apiserver", "kubelet", "off"] = "auto"
@@ -61,7 +61,7 @@ class Workload(_Room):
     """Read container names from the state files of docker and podman, where readable."""
 
 
-class Attribution(_Room):
+class Attribution(_Room, frozen=True):
     """How the energy is shared."""
 
     idle_policy: Literal["auto", "reserved", "usage", "full", "even", "none"] = "auto"
@@ -73,7 +73,7 @@ class Attribution(_Room):
     """How far back readings count for a learned floor."""
 
 
-class Monitor(_Room):
+class Monitor(_Room, frozen=True):
     """The loop."""
 
     interval: Interval = 5.0
@@ -88,7 +88,7 @@ class Monitor(_Room):
     """File that keeps totals over a restart; "" keeps nothing."""
 
 
-class Exporter(_Room):
+class Exporter(_Room, frozen=True):
     """What is served, and where."""
 
     listen: tuple[str, ...] = ("127.0.0.1:9102",)
@@ -103,7 +103,7 @@ class Exporter(_Room):
     """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
 
 
-class Estimator(_Room):
+class Estimator(_Room, frozen=True):
     """Power where there is no meter."""
 
     model: str = ""
@@ -112,7 +112,7 @@ class Estimator(_Room):
     """Thermal design power of one CPU package; 0 takes it from the CPU's identity."""
 
 
-class Log(_Room):
+class Log(_Room, frozen=True):
     """The log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -121,7 +121,7 @@ class Log(_Room):
     """``text`` for people, ``json`` for log collectors."""
 
 
-class Settings(_Room):
+class Settings(_Room, frozen=True):
     """The whole tree; its keys are the rooms of the house."""
 
     meter: Meter = Meter()

@@ -1,0 +1,1 @@
+"""The command ``wattribute``: each subcommand imports its part lazily."""

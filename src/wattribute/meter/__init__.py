@@ -23,8 +23,10 @@ class Meter(Protocol):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One line for each thing that was there and could not be read in the last read (or while
-        it was opened), with what would fix it; empty when all is well."""
+        """What was there and could not be read, one line each, with what would fix it.
+
+        Of the last read, or of the opening; empty when all is well.
+        """
         ...
 
     def read(self, now_ns: Nanoseconds) -> Iterable[Reading]:

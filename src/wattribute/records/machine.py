@@ -36,8 +36,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topology:
-    """Which CPU is in which package. A "package" is what one RAPL package zone feeds: a socket,
-    or one die of it where a socket has several (``package-1-die-0``)."""
+    """Which CPU is in which package.
+
+    A "package" is what one RAPL package zone feeds: a socket, or one die of it
+    where a socket has several (``package-1-die-0``).
+    """
 
     package_ids: tuple[str, ...]
     """``("0", "1")``, or ``("0-0", "0-1", ...)`` with dies; the columns of every per-package

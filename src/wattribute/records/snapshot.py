@@ -21,8 +21,10 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One column of the energy tables: zones of one kind, from one source, of one origin. After a
-    fallback the old channel stays flat and a new one starts at 0."""
+    """One column of the energy tables: zones of one kind, from one source, of one origin.
+
+    After a fallback the old channel stays flat and a new one starts at 0.
+    """
 
     kind: str
     """As Zone.kind."""
@@ -37,8 +39,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Identity of one container row. Immutable: a row whose name becomes known late ends, and a
-    new one starts at 0."""
+    """Identity of one container row.
+
+    Immutable: a row whose name becomes known late ends, and a new one starts at 0.
+    """
 
     uid: int
     """Never reused while the agent runs: what label blocks are cached by."""
@@ -130,8 +134,11 @@ class ZoneTotal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeTotals:
-    """The node, by channel. For each: containers' dynamic + unattributed = energy[DYNAMIC], and
-    containers' idle + idle = energy[IDLE]."""
+    """The node, by channel.
+
+    For each: containers' dynamic + unattributed = energy[DYNAMIC], and
+    containers' idle + idle = energy[IDLE].
+    """
 
     energy_uj: NDArray[np.int64]
     """(channels, 2)"""

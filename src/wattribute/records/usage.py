@@ -11,8 +11,10 @@ from wattribute.units import Nanoseconds
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Processes:
-    """Processes that used CPU in the interval, dead ones included; n rows in any order, a key may
-    come twice (add them up)."""
+    """Processes that used CPU in the interval, dead ones included.
+
+    n rows in any order; a key may come twice (add them up).
+    """
 
     key: NDArray[np.uint64]
     """(pid, start time) in one number: ``pid << 40 | (start_ns >> 10) & (2**40 - 1)``, where start
