@@ -1,0 +1,50 @@
+# `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format docs bpf bench requirements setup-agent setup-dev clean
+BIN := .venv/bin
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: setup-agent ## start the agent as this user can: make run ARGS="--interval 1"
+	@exec $(BIN)/wattribute agent $(ARGS)
+
+test: setup-dev ## run the tests: make test ARGS="tests/meter -k wrap"
+	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+check: setup-dev ## lint, types, import contracts, fresh generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config importlinter.toml
+	$(BIN)/python -m wattribute dev docs --check
+	$(BIN)/python tools/build_bpf.py --check
+
+format: setup-dev ## put the code in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup-dev ## write the generated reference again
+	$(BIN)/python -m wattribute dev docs
+
+bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
+	$(BIN)/python tools/build_bpf.py
+
+bench: setup-dev ## measure, and print figures beside their targets: make bench ARGS="--json out.json"
+	@exec $(BIN)/python -m bench $(ARGS)
+
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+requirements: ## pin the newest packages again (needs uv)
+	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
+	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
+	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt
+
+setup-agent:
+	@tools/setup_venv.sh agent
+
+setup-dev:
+	@tools/setup_venv.sh dev
+
+clean: ## remove what was made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
