@@ -8,9 +8,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Interval = Annotated[float, Meta(ge=0.2, le=60)]
-Seconds = Annotated[float, Meta(ge=0)]
-Watts = Annotated[float, Meta(ge=0)]
+_SECONDS = {"unit": "seconds"}
+_PORT = r"(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|\d{1,4})"
+
+Interval = Annotated[float, Meta(ge=0.2, le=60, extra=_SECONDS)]
+Seconds = Annotated[float, Meta(ge=0, extra=_SECONDS)]
+Watts = Annotated[float, Meta(ge=0, extra={"unit": "watts"})]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):{_PORT}$",
+        extra={"allowed": "HOST:PORT, [IPV6]:PORT, or :PORT for all addresses"},
+    ),
+]
 
 
 class _Room(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -22,7 +32,7 @@ class Meter(_Room, frozen=True):
 
     sysfs: str = "/sys"
     """Root of sysfs. In a container: where the host's is mounted (runtimes mask powercap)."""
-    use: tuple[str, ...] = ("auto",)
+    use: Annotated[tuple[str, ...], Meta(min_length=1)] = ("auto",)
     """Meters by name, or ``auto``: all that this machine has, and the estimate for components that
     none measures. A meter that is named and not there is an error."""
     replay: str = ""
@@ -69,7 +79,7 @@ class Attribution(_Room, frozen=True):
     idle_watts: dict[str, Watts] = field(default_factory=dict)
     """Floor given by zone (``package-0``, ``dram-0``, ...) or kind (``package``), in watts; the
     others are learned."""
-    idle_window_days: Annotated[float, Meta(gt=0, le=90)] = 7.0
+    idle_window_days: Annotated[float, Meta(gt=0, le=90, extra={"unit": "days"})] = 7.0
     """How far back readings count for a learned floor."""
 
 
@@ -91,7 +101,7 @@ class Monitor(_Room, frozen=True):
 class Exporter(_Room, frozen=True):
     """What is served, and where."""
 
-    listen: tuple[str, ...] = ("127.0.0.1:9102",)
+    listen: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:9102",)
     """Addresses; loopback unless told."""
     web_config: str = ""
     """A Prometheus web-config.yml: TLS and basic auth."""
