@@ -80,6 +80,8 @@ class ContainerTable:
     rate() and increase()); pages and the API show it at once."""
     alive: NDArray[np.bool_]
     """False: ended, and lingering so that every scraper sees its last joule."""
+    dynamic_uw: NDArray[np.int64] | None = None
+    """(n, channels) mean dynamic power of the last tick; None: not kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,8 @@ class ProcessTable:
     cpu_ratio: NDArray[np.float64]
     alive: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    dynamic_uw: NDArray[np.int64] | None = None
+    """(n, channels) mean dynamic power of the last tick; None: not kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +116,8 @@ class VmTable:
     """(n, channels, 2)"""
     alive: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    dynamic_uw: NDArray[np.int64] | None = None
+    """(n, channels) mean dynamic power of the last tick; None: not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +230,6 @@ class Snapshot:
     capacity: Mapping[str, int]
     """``cpu_mcore``, ``memory_bytes``."""
     health: Health
+    retired_uj: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """By pod uid, (channels, 2): energy of the pod's rows whose linger is over, kept for as long
+    as other rows of the pod remain, so that what is summed by pod never falls."""
