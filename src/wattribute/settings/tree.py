@@ -109,6 +109,9 @@ class Exporter(_Room, frozen=True):
     """Kepler's families at /metrics; /metrics/kepler-0.11 is always there."""
     processes: bool = False
     """Families with one series per process: off, because of their number."""
+    pod_labels: tuple[str, ...] = ("app", "app.kubernetes.io/*", "team")
+    """Labels of pods that ``wattribute_pod_labels`` shows; ``*`` at the end stands for any rest. An
+    allow-list, because some labels change with every roll-out, and each value is a series."""
     nested: bool = False
     """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
 
