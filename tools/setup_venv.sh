@@ -28,7 +28,7 @@ fingerprint() { # agent|dev
 fresh() {
     [ -x $python ] && $python -c '' 2>/dev/null || return 1
     for made in dev "$kind"; do # what is made for dev runs the agent too
-        [ "$(cat ".venv/made-for-$made" 2>/dev/null)" = "$(fingerprint $made)" ] && return 0
+        [ "$(cat ".venv/made-for-$made" 2>/dev/null)" = "$(fingerprint "$made")" ] && return 0
     done
     return 1
 }
