@@ -1,0 +1,226 @@
+"""Real processes: the agent, a Prometheus, a power counter that only the test moves."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+STARTUP_S = 20  # the agent needs 2 s; a machine full of other tests needs more
+
+
+class PowerCounter:
+    """The real /sys with one RAPL package of our own, which rises only as the test says."""
+
+    RANGE_UJ = 262_143_328_850  # a Xeon's: does not wrap in a test
+
+    def __init__(self, root: Path, start_uj: int = 9_000_000_000) -> None:
+        self.sysfs = root
+        zone = root / "class" / "powercap" / "intel-rapl:0"
+        zone.mkdir(parents=True)
+        (zone / "name").write_text("package-0\n")
+        (zone / "max_energy_range_uj").write_text(f"{self.RANGE_UJ}\n")
+        self._file = zone / "energy_uj"
+        for name in ("devices", "fs", "kernel"):  # CPUs, cgroups and BTF are this machine's
+            (root / name).symlink_to(Path("/sys") / name)
+        self.first_uj = self.now_uj = start_uj
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._write()
+
+    def _write(self) -> None:
+        new = self._file.with_name("energy_uj.new")
+        new.write_text(f"{self.now_uj}\n")
+        new.replace(self._file)  # never seen half-written
+
+    def run(self, watts: float) -> None:
+        """Rise from now on, in steps of 20 ms."""
+
+        def rise() -> None:
+            while not self._stop.wait(0.02):
+                self.now_uj += int(watts * 20_000)
+                self._write()
+
+        self._thread = threading.Thread(target=rise)
+        self._thread.start()
+
+    def freeze(self) -> int:
+        """Stop rising; the microjoules since the start."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+        return self.now_uj - self.first_uj
+
+
+class Agent:
+    """One `wattribute agent` process."""
+
+    def __init__(self, *flags: str, port: int | None = None, log: Path) -> None:
+        self.port = port or free_port()
+        self.log = log
+        with log.open("ab") as err:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "wattribute", "agent"),
+                    *("--listen", f"127.0.0.1:{self.port}", "--kube", "off", *flags),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=err,
+                stderr=err,
+            )
+
+    def get(self, path: str = "/metrics") -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
+    def wait(self, ready: Callable[[str], bool], timeout_s: float = STARTUP_S) -> str:
+        """The first /metrics for which `ready` holds."""
+        deadline = time.monotonic() + timeout_s
+        text = ""
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                text = self.get()
+            except OSError:
+                text = ""
+            if text and ready(text):
+                return text
+            time.sleep(0.05)
+        raise AssertionError(f"not in {timeout_s} s: {text[-2000:]}\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Prometheus:
+    """One real server, and its query API."""
+
+    def __init__(self, folder: Path, targets: list[str]) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [
+                {
+                    "job_name": "wattribute",
+                    # What operators' target labels are named; ours must not clash with them.
+                    "static_configs": [
+                        {
+                            "targets": targets,
+                            "labels": dict.fromkeys(
+                                ("namespace", "pod", "service", "container", "endpoint"), "target"
+                            ),
+                        }
+                    ],
+                }
+            ],
+        }
+        file = folder / "prometheus.yml"
+        file.write_text(json.dumps(config))  # JSON is YAML
+        self._process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={file}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+                "--log.level=error",
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+
+    def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each series of an instant query; [] while the server is starting."""
+        url = f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": promql})
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                data = json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from None
+        except OSError:
+            return []
+        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
+
+    def wait(
+        self, promql: str, ready: Callable[[list[tuple[dict[str, str], float]]], bool]
+    ) -> list[tuple[dict[str, str], float]]:
+        """The first answer for which `ready` holds."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            answer = self.query(promql)
+            if answer and ready(answer):
+                return answer
+            time.sleep(0.2)
+        raise AssertionError(f"{promql}: {self.query(promql)}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Iterator[PowerCounter]:
+    made = PowerCounter(tmp_path / "sys")
+    yield made
+    made.freeze()
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    agents: list[Agent] = []
+
+    def start(*flags: str, port: int | None = None) -> Agent:
+        agents.append(Agent(*flags, port=port, log=tmp_path / "agent.log"))
+        return agents[-1]
+
+    yield start
+    for agent in agents:
+        agent.stop()
+
+
+@pytest.fixture
+def start_prometheus(tmp_path: Path) -> Iterator[Callable[[list[str]], Prometheus]]:
+    if not shutil.which("prometheus"):
+        pytest.skip("no prometheus program; Debian package prometheus")
+    servers: list[Prometheus] = []
+
+    def start(targets: list[str]) -> Prometheus:
+        servers.append(Prometheus(tmp_path, targets))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def burner() -> Iterator[subprocess.Popen[bytes]]:
+    """A child that keeps one CPU half busy."""
+    code = """if True:
+        import time
+        while True:
+            until = time.monotonic() + 0.05
+            while time.monotonic() < until:
+                pass
+            time.sleep(0.05)
+    """
+    child = subprocess.Popen([sys.executable, "-c", code])
+    yield child
+    child.kill()
+    child.wait()
