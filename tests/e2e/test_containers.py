@@ -9,7 +9,9 @@ import secrets
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,10 +85,17 @@ def can(*command: str) -> str:
 
 
 @pytest.fixture
-def podman_container(image: Path, tmp_path: Path) -> Iterator[str]:
+def short_path() -> Iterator[Path]:
+    """A folder for sockets: podman's may have 50 characters, any has at most 107."""
+    with tempfile.TemporaryDirectory(prefix="wattr", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def podman_container(image: Path, tmp_path: Path, short_path: Path) -> Iterator[str]:
     need("podman", "runc")
     podman = [
-        *("podman", "--root", str(tmp_path / "store"), "--runroot", str(tmp_path / "state")),
+        *("podman", "--root", str(tmp_path / "store"), "--runroot", str(short_path)),
         *("--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--runtime", "runc"),
     ]
     limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # never raised
@@ -98,10 +107,10 @@ def podman_container(image: Path, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def containerd_container(image: Path, tmp_path: Path) -> Iterator[str]:
+def containerd_container(image: Path, tmp_path: Path, short_path: Path) -> Iterator[str]:
     """As a kubelet places it: a container id of 64 digits in the cgroup of a pod."""
     need("containerd", "ctr", "runc")
-    address = tmp_path / "containerd.sock"
+    address = short_path / "containerd.sock"
     config = tmp_path / "containerd.toml"
     config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
     daemon = subprocess.Popen(
@@ -112,15 +121,14 @@ def containerd_container(image: Path, tmp_path: Path) -> Iterator[str]:
         ]
     )
     container = secrets.token_hex(32)
-    pod = "0d3f2b7a-58c1-4b8e-9a6f-1c2d3e4f5a6b"
+    pod = f"kubepods/burstable/pod{uuid.uuid4()}"
     ctr = ["ctr", "--address", str(address)]
     try:
         deadline = time.monotonic() + 15
         while not address.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         can(*ctr, "image", "import", "--snapshotter", "native", str(image))
-        cgroup = f"/kubepods/burstable/pod{pod}/{container}"
-        flags = ("--detach", "--snapshotter", "native", "--cgroup", cgroup)
+        flags = ("--detach", "--snapshotter", "native", "--cgroup", f"/{pod}/{container}")
         can(*ctr, "run", *flags, IMAGE, container, *BURN)
         yield container
         subprocess.run([*ctr, "task", "rm", "--force", container], check=True)
@@ -128,6 +136,8 @@ def containerd_container(image: Path, tmp_path: Path) -> Iterator[str]:
     finally:
         daemon.terminate()
         daemon.wait(timeout=20)
+        for folder in Path("/sys/fs/cgroup").glob(f"**/{pod}"):  # as a kubelet would
+            folder.rmdir()
 
 
 @pytest.mark.parametrize("engine", ["podman", "containerd"])
