@@ -1,0 +1,195 @@
+"""Cumulative energy of containers and special rows: who they are, since when, until when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.monitor.columns import Columns
+from wattribute.monitor.groups import Group
+from wattribute.records import Consumer, Workload
+from wattribute.units import Nanoseconds
+
+NEVER_NS = np.iinfo(np.int64).max
+
+
+class ContainerBook:
+    """One slot per container row.
+
+    A row's identity never changes once its total has been published: a name that
+    comes later ends the nameless row and begins a new one, so each joule is in one
+    series (design section 9, rule 2).
+    """
+
+    def __init__(self) -> None:
+        """An empty book."""
+        self.columns = Columns(
+            {
+                "born_ns": (np.int64, ()),
+                "hold_until_ns": (np.int64, ()),
+                "ended_ns": (np.int64, ()),
+                "cpu_ns": (np.int64, ()),
+                "tick_ns": (np.int64, ()),
+                "tick_uj": (np.int64, (1, 2)),
+                "memory_bytes": (np.int64, ()),
+                "memory_byte_ns": (np.float64, ()),
+                "energy_uj": (np.int64, (1, 2)),
+            }
+        )
+        self.consumers: list[Consumer] = []
+        self.groups: list[Group] = []
+        self._slot: dict[Group, int] = {}
+        self._uids = count(1)
+        self.retired_uj: dict[str, NDArray[np.int64]] = {}
+        """By pod uid, (channels, 2): energy of rows that were dropped while other rows of the pod
+        remain, so that what is summed by pod never falls."""
+
+    def slot(self, group: Group, now_ns: Nanoseconds, hold_until_ns: int) -> int:
+        """The slot of a group that is there now.
+
+        A new one is published as 0 until ``hold_until_ns``.
+        """
+        slot = self._slot.get(group)
+        if slot is None:
+            slot = self._add(group, _nameless(group, next(self._uids)), now_ns, hold_until_ns)
+        return slot
+
+    def name(
+        self,
+        names: Mapping[str, Workload],
+        now_ns: Nanoseconds,
+        birth_hold_ns: int,
+    ) -> None:
+        """Give container rows the names that have become known."""
+        for group, slot in tuple(self._slot.items()):
+            workload = names.get(group.id) if group.kind == "container" else None
+            if workload is None:
+                continue
+            consumer = self.consumers[slot]
+            named = _named(consumer, workload)
+            if named == consumer:
+                continue
+            if _same_series(named, consumer) or self.columns["hold_until_ns"][slot] > now_ns:
+                self.consumers[slot] = replace(named, uid=next(self._uids))
+                # The 0 under the new name must be scraped once: half the hold is a scrape interval.
+                until = now_ns + birth_hold_ns // 2
+                held = self.columns["hold_until_ns"]
+                if held[slot] > now_ns:
+                    held[slot] = max(int(held[slot]), until)
+                continue
+            self._end(slot, now_ns)
+            self._add(group, replace(named, uid=next(self._uids)), now_ns, now_ns + birth_hold_ns)
+
+    def unnamed(self) -> list[str]:
+        """Container ids that have no name yet."""
+        return [
+            group.id
+            for group, slot in self._slot.items()
+            if group.kind == "container" and not self.consumers[slot].container_name
+        ]
+
+    def end_missing(self, present: Iterable[Group], now_ns: Nanoseconds) -> None:
+        """End the rows of groups that are no longer there; special rows never end."""
+        here = set(present)
+        for group in [g for g in self._slot if g not in here and g.kind in ("container", "ended")]:
+            self._end(self._slot.pop(group), now_ns)
+
+    def drop_ended(self, now_ns: Nanoseconds, linger_ns: int) -> NDArray[np.int64] | None:
+        """Drop rows that have lingered; old slot -> new slot, None if nothing was dropped."""
+        columns = self.columns
+        last_seen = np.maximum(columns["ended_ns"], columns["hold_until_ns"])
+        keep = (columns["ended_ns"] == 0) | (last_seen + linger_ns > now_ns)
+        if keep.all():
+            return None
+        self._retire(np.flatnonzero(~keep))
+        moved = columns.keep(keep)
+        self.consumers = [c for c, kept in zip(self.consumers, keep, strict=True) if kept]
+        self.groups = [g for g, kept in zip(self.groups, keep, strict=True) if kept]
+        self._slot = {group: int(moved[slot]) for group, slot in self._slot.items()}
+        return moved
+
+    def _retire(self, dropped: NDArray[np.int64]) -> None:
+        """Keep the energy of dropped rows for their pods, as long as the pods have other rows."""
+        for slot in dropped:
+            pod_uid = self.consumers[slot].pod_uid
+            if pod_uid:
+                energy_uj = self.columns["energy_uj"][slot]
+                kept = self.retired_uj.get(pod_uid)
+                if kept is None:
+                    self.retired_uj[pod_uid] = energy_uj.copy()
+                else:
+                    energy_uj = energy_uj.copy()
+                    energy_uj[: len(kept)] += kept
+                    self.retired_uj[pod_uid] = energy_uj
+        gone = set(dropped.tolist())
+        remain = {c.pod_uid for slot, c in enumerate(self.consumers) if slot not in gone}
+        self.retired_uj = {uid: uj for uid, uj in self.retired_uj.items() if uid in remain}
+
+    def begin_tick(self) -> None:
+        """Set what is kept per tick to 0."""
+        self.columns["tick_ns"][:] = 0
+        self.columns["tick_uj"][:] = 0
+
+    def restore(self, group: Group, consumer: Consumer, now_ns: Nanoseconds, *, ended: bool) -> int:
+        """A row from the state file; it is not held, for its series is known already."""
+        slot = self._add(group, replace(consumer, uid=next(self._uids)), now_ns, 0)
+        if ended:
+            self._end(slot, now_ns)
+            del self._slot[group]
+        return slot
+
+    def _add(
+        self, group: Group, consumer: Consumer, now_ns: Nanoseconds, hold_until_ns: int
+    ) -> int:
+        slot = self.columns.append(1).start
+        self.columns["born_ns"][slot] = now_ns
+        self.columns["hold_until_ns"][slot] = hold_until_ns
+        self.consumers.append(consumer)
+        self.groups.append(group)
+        self._slot[group] = slot
+        return int(slot)
+
+    def _end(self, slot: int, now_ns: Nanoseconds) -> None:
+        self.columns["ended_ns"][slot] = now_ns
+
+
+def _nameless(group: Group, uid: int) -> Consumer:
+    """A consumer as the cgroup path alone tells (rules 6 and 10 of design section 9)."""
+    if group.kind == "system":
+        name = "system_processes"
+        return Consumer(uid, "system", name, "", name, name, "system")
+    if group.kind == "kernel":
+        name = "kernel_processes"
+        return Consumer(uid, "kernel", name, "", name, name, "kernel")
+    if group.kind == "ended":
+        return Consumer(
+            uid, "ended", "", group.pod_uid, container_name="ended", runtime=group.runtime
+        )
+    return Consumer(uid, "container", group.id, group.pod_uid, runtime=group.runtime)
+
+
+def _named(consumer: Consumer, workload: Workload) -> Consumer:
+    """The same consumer with what a Kubernetes source or an engine knows."""
+    return replace(
+        consumer,
+        pod_uid=workload.pod_uid or consumer.pod_uid,
+        pod_name=workload.pod or consumer.pod_name,
+        container_name=workload.container or consumer.container_name,
+        namespace=workload.namespace or consumer.namespace,
+        owner_kind=workload.owner_kind or consumer.owner_kind,
+        owner_name=workload.owner_name or consumer.owner_name,
+        labels=dict(workload.labels) or consumer.labels,
+        requests=dict(workload.requests) or consumer.requests,
+    )
+
+
+def _same_series(one: Consumer, other: Consumer) -> bool:
+    """Whether the Prometheus labels of the energy series are the same."""
+    return (one.container_id, one.pod_name, one.container_name, one.namespace) == (
+        other.container_id,
+        other.pod_name,
+        other.container_name,
+        other.namespace,
+    )

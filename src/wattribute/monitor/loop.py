@@ -1,0 +1,298 @@
+"""One loop: read meters, read activity, attribute, save, publish."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wattribute.activity import Activity
+from wattribute.attribution.policy import FloorPolicy
+from wattribute.attribution.share import attribute
+from wattribute.clock import Clock
+from wattribute.errors import ActivityError, StateInvalid
+from wattribute.monitor.books import Books
+from wattribute.monitor.groups import Groups, group_cgroups
+from wattribute.monitor.metering import DOWN_AFTER, Metering
+from wattribute.monitor.payer import FloorPayer
+from wattribute.monitor.publish import Publisher
+from wattribute.monitor.rows import RowBuilder, Rows
+from wattribute.monitor.saving import restore_books, to_state
+from wattribute.monitor.sharing import Share, Sharer
+from wattribute.monitor.state import StateFile
+from wattribute.records import Health, Interval, Machine, Snapshot, Usage
+from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
+from wattribute.workload import Identity
+
+_LOG = logging.getLogger(__name__)
+
+_SUSPEND_NS = 100_000_000
+"""The boot clock running ahead of the monotonic clock by more than this means a suspend."""
+_FIRST_NS = (Nanoseconds(500_000_000), Nanoseconds(1_000_000_000))
+"""Pauses after the first readings, so that a new agent soon has something to show."""
+_FRESH_TICKS = 2
+"""Consumers seen until then are as old as the totals, and are not held at 0."""
+_KEEP_TICKS = 5
+"""Ended rows stay in the books for at least so many ticks: a failed zone's energy may come late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things stay, in nanoseconds."""
+
+    interval_ns: Nanoseconds
+    linger_ns: Nanoseconds
+    birth_hold_ns: Nanoseconds
+    processes_published: bool
+    """Whether processes have series, so that ended ones must linger too."""
+
+
+class Monitor:
+    """Owns all totals; one thread ticks, any thread reads ``snapshot()``."""
+
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        metering: Metering,
+        activity: Activity,
+        identity: Identity | None,
+        sharer: Sharer,
+        policy: FloorPolicy,
+        timing: Timing,
+        clock: Clock,
+        state_file: StateFile | None = None,
+    ) -> None:
+        """Take over open sources; ``close`` closes them."""
+        self._machine = machine
+        self._metering = metering
+        self._activity = activity
+        self._identity = identity
+        self._sharer = sharer
+        self._payer = FloorPayer(policy, machine)
+        self._timing = timing
+        self._clock = clock
+        self._state_file = state_file
+        self._books = Books()
+        self._rows = RowBuilder(machine.threads)
+        self._groups: Groups | None = None
+        self._snapshot: Snapshot | None = None
+        self._unshared: list[Interval] = []
+        self._last_ns: Nanoseconds | None = None
+        self._asleep_ns = 0
+        self._ticks = 0
+        self._shared_ticks = 0
+        self._activity_failures = 0
+        self._blind_ticks = 0
+        self._state_failures = 0
+        self._resumed = False
+        self._misfit = self._coverage = 0.0
+        self._dropped = 0
+
+    def snapshot(self) -> Snapshot | None:
+        """The last one published; None before the second reading."""
+        return self._snapshot
+
+    def resume(self) -> None:
+        """Go on from the state file.
+
+        Raises:
+            StateInvalid: it cannot be used; totals start at 0.
+        """
+        if self._state_file is None or (state := self._state_file.load()) is None:
+            return
+        age_ns = self._clock.wall_ns() - state.written_at
+        self._sharer.load(state.floors, self._clock.monotonic_ns() - age_ns)
+        if state.boot_id != self._state_file.boot_id:
+            raise StateInvalid("the machine was booted since: totals start at 0, floors are kept")
+        restore_books(self._books, state.totals, self._clock.monotonic_ns())
+        self._metering.resume({saved.zone: saved.reading() for saved in state.last_readings})
+        self._resumed = True
+
+    def run(self, stop: threading.Event, on_tick: Callable[[Snapshot], None] | None = None) -> None:
+        """Tick until told to stop; a late tick is not made up for."""
+        due_ns = self._clock.monotonic_ns()
+        while not stop.is_set():
+            self.tick()
+            if on_tick and self._snapshot:
+                on_tick(self._snapshot)
+            interval_ns = self._timing.interval_ns
+            pause_ns = interval_ns
+            if self._ticks <= len(_FIRST_NS):
+                pause_ns = min(interval_ns, _FIRST_NS[self._ticks - 1])
+            now_ns = self._clock.monotonic_ns()
+            due_ns = Nanoseconds(due_ns + pause_ns)
+            if due_ns < now_ns:
+                missed = (now_ns - due_ns) // interval_ns + 1
+                due_ns = Nanoseconds(due_ns + missed * interval_ns)
+            stop.wait((due_ns - now_ns) / NANOSECONDS_PER_SECOND)
+
+    def tick(self) -> None:
+        """One round. A source that fails costs what it would have given, and nothing else."""
+        cpu_ns, wall_ns = time.thread_time_ns(), time.monotonic_ns()
+        now_ns = self._clock.monotonic_ns()
+        asleep_ns = self._clock.boottime_ns() - now_ns
+        slept = self._ticks > 0 and abs(asleep_ns - self._asleep_ns) > _SUSPEND_NS
+        self._asleep_ns = asleep_ns
+        elapsed_ns = now_ns - self._last_ns if self._last_ns is not None else 0
+        late = elapsed_ns > 2 * self._timing.interval_ns + NANOSECONDS_PER_SECOND
+        self._last_ns = now_ns
+        self._ticks += 1
+        intervals = self._metering.read(now_ns, late=late)
+        usage = self._read_activity(now_ns)
+        skew_ns = self._clock.monotonic_ns() - now_ns
+        if slept:
+            self._metering.rejected["suspend"] += len(intervals)
+            self._unshared.clear()
+            return
+        self._unshared += intervals
+        if usage is not None:
+            self._attribute(usage, now_ns)
+        elif self._blind_ticks > DOWN_AFTER:
+            self._write_off()
+        if usage is not None or self._snapshot:
+            self._save()
+            cost = (time.thread_time_ns() - cpu_ns, time.monotonic_ns() - wall_ns)
+            self._publish(elapsed_ns, skew_ns, cost)
+
+    def flush(self) -> None:
+        """Write the state once more, e.g. on SIGTERM."""
+        self._save()
+
+    def _read_activity(self, now_ns: Nanoseconds) -> Usage | None:
+        try:
+            usage = self._activity.read(now_ns)
+        except ActivityError as error:
+            self._activity_failures += 1
+            self._blind_ticks += 1
+            _LOG.warning(
+                "%s: %s; what it missed comes with the next read", self._activity.name, error
+            )
+            return None
+        self._blind_ticks = 0
+        return usage
+
+    def _write_off(self) -> None:
+        """Nobody has said for long who ran: the energy is unattributed, and the node goes on."""
+        self._books.begin_tick()
+        intervals, self._unshared = self._unshared, []
+        for interval in intervals:
+            self._books.book(self._sharer.share_with_nobody(interval))
+
+    def _attribute(self, usage: Usage, now_ns: Nanoseconds) -> None:
+        """Share all intervals that wait, and book them."""
+        books, timing = self._books, self._timing
+        if self._groups is None or self._groups.generation != usage.cgroups.generation:
+            self._groups = group_cgroups(usage.cgroups)
+        groups = self._groups
+        rows = self._rows.build(usage, groups)
+        self._shared_ticks += 1
+        fresh = not self._resumed and self._shared_ticks <= _FRESH_TICKS
+        hold_until_ns = 0 if fresh else now_ns + timing.birth_hold_ns
+        books.begin_tick()
+        books.book_use(
+            rows, groups, usage.cgroups, now_ns, usage.end_ns - usage.start_ns, hold_until_ns
+        )
+        if self._identity:
+            names = self._identity.lookup(books.containers.unnamed())
+            if names:
+                books.containers.name(names, now_ns, timing.birth_hold_ns)
+        intervals, self._unshared = self._unshared, []
+        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        for zone in self._metering.failed_now():
+            if self._metering.down(zone):
+                self._sharer.give_up(zone)
+        for share in self._sharer.share(intervals, rows, usage, failed):
+            self._book(share, usage)
+        other = self._sharer.other(intervals)
+        if other is not None:
+            keys, weights = books.other_weights()
+            floor_uj = self._sharer.floor_of(other, usage)
+            self._book(Share(attribute(other, floor_uj, weights), keys), usage)
+        keep_ns = _KEEP_TICKS * timing.interval_ns
+        linger_ns = max(timing.linger_ns, keep_ns)
+        process_linger_ns = keep_ns
+        if timing.processes_published:
+            process_linger_ns = linger_ns + timing.birth_hold_ns
+        books.drop_ended(now_ns, linger_ns, process_linger_ns)
+        self._note_use(rows, usage)
+
+    def _note_use(self, rows: Rows, usage: Usage) -> None:
+        busy_ns = max(int(usage.busy_ns.sum()), 1)
+        self._misfit = rows.misfit
+        self._coverage = int(rows.cpu_ns.sum()) / busy_ns
+        self._dropped = usage.dropped
+
+    def _book(self, share: Share, usage: Usage) -> None:
+        """Let the policy's payers pay the floor, then book the whole."""
+        self._books.book(self._payer.pay(share, usage, self._books))
+
+    def _save(self) -> None:
+        """State before truth: what is published next must be on disk."""
+        if self._state_file is None:
+            return
+        state = to_state(
+            self._books,
+            self._sharer.dump(),
+            self._metering.last_readings,
+            machine_id=self._state_file.machine_id,
+            boot_id=self._state_file.boot_id,
+            wall_ns=self._clock.wall_ns(),
+            processes=self._timing.processes_published,
+        )
+        try:
+            self._state_file.save(state)
+        except OSError as error:
+            self._state_failures += 1
+            self._state_file.discard()
+            _LOG.warning("state not saved: %s; a restart now would begin at 0", error)
+
+    def _publish(self, elapsed_ns: int, skew_ns: int, cost: tuple[int, int]) -> None:
+        now_ns = self._last_ns or self._clock.monotonic_ns()
+        publisher = Publisher(self._books, now_ns, max(elapsed_ns, 1))
+        containers = publisher.containers()
+        down = frozenset(z for z in self._metering.failed_now() if self._metering.down(z))
+        before = self._snapshot
+        self._snapshot = Snapshot(
+            sequence=before.sequence + 1 if before else 1,
+            at_ns=now_ns,
+            wall_ns=self._clock.wall_ns(),
+            elapsed_ns=Nanoseconds(elapsed_ns),
+            interval_ns=self._timing.interval_ns,
+            machine=self._machine,
+            channels=tuple(self._books.node.channels),
+            containers=containers,
+            processes=publisher.processes(),
+            vms=publisher.vms(),
+            node=self._books.node.totals(down),
+            birth_held_uj=publisher.birth_held(containers),
+            floors=tuple(self._sharer.floors.values()),
+            policy=self._payer.policy,
+            capacity=self._payer.capacity,
+            health=self._health(skew_ns, cost),
+            retired_uj=publisher.retired(),
+        )
+
+    def _health(self, skew_ns: int, cost: tuple[int, int]) -> Health:
+        return Health(
+            meters=self._metering.health(),
+            activity=self._activity.name,
+            activity_failures=self._activity_failures,
+            dropped_records=self._dropped,
+            dropped_intervals=dict(self._metering.rejected),
+            ticks=self._ticks,
+            skew_ns=Nanoseconds(skew_ns),
+            tick_cpu_ns=Nanoseconds(cost[0]),
+            tick_wall_ns=Nanoseconds(cost[1]),
+            misfit=self._misfit,
+            coverage=self._coverage,
+            bpf_run_ns=self._activity.bpf_run_ns(),
+            state_failures=self._state_failures,
+        )
+
+    def close(self) -> None:
+        """Close all sources."""
+        self._metering.close()
+        self._activity.close()
+        if self._identity:
+            self._identity.close()

@@ -1,0 +1,148 @@
+"""Meters -> intervals: the last reading of every zone, and what was wrong with it."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from wattribute.attribution.interval import Rejected, interval_between
+from wattribute.errors import MeterError, MeterGone
+from wattribute.meter import Meter
+from wattribute.records import Counter, Interval, MeterHealth, Reading, Zone
+from wattribute.units import Microwatts, Nanoseconds, energy_at
+
+DOWN_AFTER = 3
+"""Ticks that a zone may fail before its series end (design section 9, rule 7)."""
+_LATE_POWER_FACTOR = 2
+"""Over a late interval, more than this many times the highest power seen so far is not assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """More power than this is physically impossible, and the interval is dropped."""
+
+    zone_uw: Microwatts
+    """For a package, DRAM, GPU or part of one."""
+    platform_uw: Microwatts
+
+    def of(self, zone: Zone) -> Microwatts:
+        """The limit that holds for ``zone``."""
+        return self.platform_uw if zone.kind in ("platform", "other") else self.zone_uw
+
+
+class Metering:
+    """Reads all meters at one instant and remembers what is needed for the next."""
+
+    def __init__(self, meters: Iterable[Meter], limits: Limits) -> None:
+        """Take over open meters; ``close`` closes them."""
+        self._meters = list(meters)
+        self._limits = limits
+        self._last: dict[Zone, Reading] = {}
+        self._failing: dict[Zone, int] = {}
+        self._power_seen_uw: dict[Zone, int] = {}
+        self._failures: Tally[str] = Tally()
+        self._gone: dict[str, str] = {}
+        self._message: dict[str, str] = {}
+        self.rejected: Tally[str] = Tally()
+        """Intervals that were dropped, by reason."""
+
+    @property
+    def last_readings(self) -> Mapping[Zone, Reading]:
+        """The last good reading of every zone."""
+        return self._last
+
+    def resume(self, readings: Mapping[Zone, Reading]) -> None:
+        """Go on from readings that an earlier run of the agent saved in this boot."""
+        self._last.update(readings)
+        self._failing.update(dict.fromkeys(readings, 0))
+
+    def down(self, zone: Zone) -> bool:
+        """Whether the zone has failed so often that its series must end."""
+        return self._failing.get(zone, 0) >= DOWN_AFTER
+
+    def failed_now(self) -> tuple[Zone, ...]:
+        """Zones that gave nothing in the last read and may still come back."""
+        return tuple(zone for zone, count in self._failing.items() if count)
+
+    def read(self, now_ns: Nanoseconds, *, late: bool = False) -> list[Interval]:
+        """Read every meter; an interval for each zone that was read before.
+
+        Args:
+            now_ns: the instant, on the monotonic clock.
+            late: the tick comes much later than planned, so a counter may have wrapped twice.
+        """
+        intervals = []
+        seen = set()
+        for reading in self._readings(now_ns):
+            zone = reading.zone
+            seen.add(zone)
+            before = self._last.get(zone)
+            self._last[zone] = reading
+            self._failing[zone] = 0
+            if before is None:
+                continue
+            interval = self._interval(before, reading, late=late)
+            if isinstance(interval, Interval):
+                intervals.append(interval)
+            else:
+                self.rejected[interval.reason] += 1
+        for zone in self._failing.keys() - seen:
+            self._failing[zone] += 1
+            self.rejected["unreadable"] += 1
+        return intervals
+
+    def forget(self) -> None:
+        """Start anew: the next reading makes no interval (after a suspend)."""
+        self._last.clear()
+
+    def health(self) -> tuple[MeterHealth, ...]:
+        """One entry per meter."""
+        return tuple(
+            MeterHealth(
+                name=meter.name,
+                up=meter.name not in self._gone
+                and any(not self.down(zone) for zone in meter.zones),
+                failures=self._failures[meter.name],
+                message=self._message.get(meter.name, ""),
+            )
+            for meter in self._meters
+        )
+
+    def close(self) -> None:
+        """Close all meters."""
+        for meter in self._meters:
+            meter.close()
+
+    def _readings(self, now_ns: Nanoseconds) -> Iterable[Reading]:
+        for meter in self._meters:
+            if meter.name in self._gone:
+                continue
+            try:
+                readings = list(meter.read(now_ns))
+            except MeterError as error:
+                self._failures[meter.name] += 1
+                self._message[meter.name] = str(error)
+                if isinstance(error, MeterGone):
+                    self._gone[meter.name] = str(error)
+                    meter.close()
+                continue
+            self._failures[meter.name] += len(meter.problems)
+            self._message[meter.name] = "; ".join(meter.problems)
+            yield from readings
+
+    def _interval(self, before: Reading, after: Reading, *, late: bool) -> Interval | Rejected:
+        zone, elapsed_ns = after.zone, after.at_ns - before.at_ns
+        if late and _may_have_wrapped_twice(after, elapsed_ns, self._power_seen_uw.get(zone, 0)):
+            return Rejected("late")
+        interval = interval_between(before, after, power_max_uw=self._limits.of(zone))
+        if isinstance(interval, Interval):
+            power_uw = interval.energy_uj * 1_000_000_000 // max(elapsed_ns, 1)
+            self._power_seen_uw[zone] = max(power_uw, self._power_seen_uw.get(zone, 0))
+        return interval
+
+
+def _may_have_wrapped_twice(after: Reading, elapsed_ns: int, power_seen_uw: int) -> bool:
+    """Whether a counter can have passed its whole range over a late interval."""
+    value = after.value
+    if not isinstance(value, Counter) or value.wraps_at_uj is None:
+        return False
+    return energy_at(power_seen_uw * _LATE_POWER_FACTOR, elapsed_ns) >= value.wraps_at_uj

@@ -1,0 +1,79 @@
+"""The floor's payers: what each container row pays of an attribution's idle energy."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.attribution.policy import FloorBasis, FloorPolicy, share_floor
+from wattribute.attribution.rollup import sum_by
+from wattribute.attribution.share import pay_floor
+from wattribute.monitor.books import Books
+from wattribute.monitor.sharing import Share
+from wattribute.records import Consumer, Machine, Usage
+
+_NO_POD: Final = ("system", "kernel")
+
+
+class FloorPayer:
+    """Applies one policy; collects what it goes by."""
+
+    def __init__(self, policy: FloorPolicy, machine: Machine) -> None:
+        """Take the policy, and the machine whose capacity is reserved or used."""
+        self.policy = policy
+        self.capacity = {
+            "cpu_mcore": machine.threads * 1000,
+            "memory_bytes": machine.memory_bytes,
+        }
+
+    def pay(self, share: Share, usage: Usage, books: Books) -> Share:
+        """The same share, with its idle energy paid by the policy's payers."""
+        attribution = share.attribution
+        component = attribution.interval.zone.component
+        if self.policy == "none" or component is None or not attribution.idle_uj:
+            return share
+        basis = self._basis(share, usage, books)
+        paid_uj, _ = share_floor(attribution.idle_uj, self.policy, component, basis)
+        return Share(pay_floor(attribution, paid_uj), share.keys)
+
+    def _basis(self, share: Share, usage: Usage, books: Books) -> FloorBasis:
+        """Requests, use and time alive of each container row."""
+        columns, consumers = books.containers.columns, books.containers.consumers
+        elapsed_ns = usage.end_ns - usage.start_ns
+        container = books.processes.columns["container"][books.processes.find(share.keys)]
+        there = columns["ended_ns"] == 0
+        age_ns = usage.end_ns - columns["born_ns"] + elapsed_ns
+
+        def requested(resource: str) -> NDArray[np.int64]:
+            return np.where(there, [c.requests.get(resource, 0) for c in consumers], 0)
+
+        return FloorBasis(
+            elapsed_ns=elapsed_ns,
+            cpu_ns=columns["tick_ns"].copy(),
+            memory_bytes=columns["memory_bytes"].copy(),
+            gpu_ns=np.zeros(columns.size, np.int64),
+            request_cpu_mcore=requested("cpu_mcore"),
+            request_memory_bytes=requested("memory_bytes"),
+            request_gpu=requested("gpu"),
+            pod=_pods(consumers),
+            alive_ns=np.where(there, np.minimum(age_ns, elapsed_ns), 0),
+            dynamic_uj=sum_by(container, share.attribution.dynamic_uj, columns.size),
+            capacity_cpu_mcore=self.capacity["cpu_mcore"],
+            capacity_ns=int(usage.capacity_ns.sum()),
+            capacity_memory_bytes=self.capacity["memory_bytes"],
+            capacity_gpus=0,
+        )
+
+
+def _pods(consumers: list[Consumer]) -> NDArray[np.int64]:
+    """Number of each row's pod; a container outside Kubernetes is a pod of its own, -1: none."""
+    numbers: dict[str, int] = {}
+    return np.array(
+        [
+            -1
+            if consumer.kind in _NO_POD
+            else numbers.setdefault(consumer.pod_uid or consumer.container_id, len(numbers))
+            for consumer in consumers
+        ],
+        np.int64,
+    )

@@ -1,0 +1,144 @@
+"""Cumulative energy of processes, found by key in a sorted index."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.monitor.columns import Columns
+from wattribute.monitor.rows import RESIDUAL_BIT, Rows
+from wattribute.units import Nanoseconds
+
+
+class ProcessBook:
+    """One slot per process that ever used CPU and has not been dropped."""
+
+    def __init__(self) -> None:
+        """An empty book."""
+        self.columns = Columns(
+            {
+                "key": (np.uint64, ()),
+                "pid": (np.int64, ()),
+                "comm": ("S16", ()),
+                "container": (np.int64, ()),
+                "vm": (np.int64, ()),
+                "alive": (np.bool_, ()),
+                "seen_ns": (np.int64, ()),
+                "hold_until_ns": (np.int64, ()),
+                "cpu_ns": (np.int64, ()),
+                "tick_ns": (np.int64, ()),
+                "tick_uj": (np.int64, (1,)),
+                "energy_uj": (np.int64, (1,)),
+                "window_uj": (np.int64, ()),
+            }
+        )
+        self._sorted = np.empty(0, np.uint64)
+        self._slots = np.empty(0, np.int64)
+        self._saved: dict[int, tuple[int, NDArray[np.int64]]] = {}
+
+    def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Slots of keys; -1 for a key that is not in the book."""
+        if not len(self._sorted):
+            return np.full(len(keys), -1, np.int64)
+        at = np.searchsorted(self._sorted, keys)
+        at[at == len(self._sorted)] = 0
+        return np.where(self._sorted[at] == keys, self._slots[at], -1)
+
+    def book(
+        self,
+        rows: Rows,
+        container: NDArray[np.int64],
+        vm: NDArray[np.int64],
+        now_ns: Nanoseconds,
+        hold_until_ns: int,
+    ) -> NDArray[np.int64]:
+        """Note who ran; the slot of every row.
+
+        Args:
+            rows: of one interval.
+            container: (n,) slot of each row's container.
+            vm: (n,) slot of each row's VM, -1 for none.
+            now_ns: the instant of the tick.
+            hold_until_ns: until when new processes are published as 0.
+        """
+        columns = self.columns
+        slots = self.find(rows.key)
+        missing = slots < 0
+        if missing.any():
+            fresh, first = np.unique(rows.key[missing], return_index=True)
+            where = columns.append(len(fresh))
+            columns["key"][where] = fresh
+            columns["pid"][where] = rows.pid[missing][first]
+            columns["hold_until_ns"][where] = hold_until_ns
+            if self._saved:
+                self._take_up(where)
+            self._reindex()
+            slots = self.find(rows.key)
+        columns["container"][slots] = container
+        columns["vm"][slots] = vm
+        columns["comm"][slots] = rows.comm
+        columns["alive"][slots] = rows.alive
+        columns["seen_ns"][slots] = now_ns
+        used_ns = rows.cpu_ns.sum(axis=1)
+        np.add.at(columns["tick_ns"], slots, used_ns)
+        np.add.at(columns["cpu_ns"], slots, used_ns)
+        return slots
+
+    def begin_tick(self) -> None:
+        """Set what is kept per tick to 0."""
+        self.columns["tick_ns"][:] = 0
+        self.columns["tick_uj"][:] = 0
+
+    def credit(self, slots: NDArray[np.int64], channel: int, energy_uj: NDArray[np.int64]) -> None:
+        """Add energy of a channel to slots (a slot may come twice)."""
+        np.add.at(self.columns["energy_uj"][:, channel], slots, energy_uj)
+        np.add.at(self.columns["tick_uj"][:, channel], slots, energy_uj)
+
+    def drop_ended(self, before_ns: Nanoseconds) -> None:
+        """Drop what ended before an instant.
+
+        Energy that waits to weigh in ``other`` moves to the residual row of its
+        container, or is forgotten where there is none.
+        """
+        columns = self.columns
+        keep = columns["alive"] | (columns["seen_ns"] >= before_ns)
+        if keep.all():
+            return
+        waiting = ~keep & (columns["window_uj"] > 0)
+        if waiting.any():
+            residual = (columns["key"] & RESIDUAL_BIT) != 0
+            owner = {
+                int(columns["container"][slot]): slot for slot in np.flatnonzero(residual & keep)
+            }
+            for slot in np.flatnonzero(waiting):
+                heir = owner.get(int(columns["container"][slot]))
+                if heir is not None:
+                    columns["window_uj"][heir] += columns["window_uj"][slot]
+        columns.keep(keep)
+        self._reindex()
+
+    def restore(
+        self, keys: NDArray[np.uint64], cpu_ns: NDArray[np.int64], energy_uj: NDArray[np.int64]
+    ) -> None:
+        """Go on from saved totals of this boot: each is taken up when its process shows up."""
+        self._saved = {
+            int(key): (int(ns), uj) for key, ns, uj in zip(keys, cpu_ns, energy_uj, strict=True)
+        }
+
+    def _take_up(self, where: slice) -> None:
+        """Give new rows what an earlier run of the agent had counted for them."""
+        columns = self.columns
+        for slot in range(where.start, where.stop):
+            saved = self._saved.pop(int(columns["key"][slot]), None)
+            if saved is not None:
+                columns["cpu_ns"][slot], columns["energy_uj"][slot, : len(saved[1])] = saved
+                columns["hold_until_ns"][slot] = 0
+
+    def move_containers(self, moved: NDArray[np.int64]) -> None:
+        """Follow container slots that moved; processes of a dropped container go with it."""
+        columns = self.columns
+        columns["container"][:] = moved[columns["container"]]
+        columns.keep(columns["container"] >= 0)
+        self._reindex()
+
+    def _reindex(self) -> None:
+        self._slots = np.argsort(self.columns["key"], kind="stable")
+        self._sorted = self.columns["key"][self._slots]

@@ -1,0 +1,87 @@
+"""Books <-> state: what is saved before every snapshot, and how it comes back."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from wattribute.monitor.books import Books
+from wattribute.monitor.groups import KERNEL, SYSTEM
+from wattribute.monitor.rows import RESIDUAL_BIT
+from wattribute.monitor.state import SCHEMA, SavedReading, SavedTotals, SavedZone, State
+from wattribute.records import Counter, Reading, Zone
+from wattribute.units import Nanoseconds
+
+
+def to_state(
+    books: Books,
+    floors: dict[str, dict[str, object]],
+    last_readings: Mapping[Zone, Reading],
+    *,
+    machine_id: str,
+    boot_id: str,
+    wall_ns: int,
+    processes: bool,
+) -> State:
+    """Everything that must survive; process totals only where they are published."""
+    node = books.node
+    containers = books.containers.columns
+    channels = len(node.channels)
+    ended = containers["ended_ns"] > 0
+    saved = books.processes.columns
+    # A residual row's key holds for one run of the agent only.
+    rows = (saved["key"] & RESIDUAL_BIT) == 0 if processes else np.zeros(saved.size, np.bool_)
+    totals = SavedTotals(
+        channels=list(node.channels),
+        node_uj=node.energy_uj.tolist(),
+        idle_uj=node.idle_uj.tolist(),
+        unattributed_uj=node.unattributed_uj.tolist(),
+        zones=[
+            SavedZone(total.zone, total.origin, total.dynamic_uj, total.idle_uj)
+            for total in node.totals(frozenset()).zones
+        ],
+        groups=list(books.containers.groups),
+        consumers=list(books.containers.consumers),
+        ended=ended.tolist(),
+        cpu_ns=containers["cpu_ns"].tolist(),
+        memory_byte_ns=containers["memory_byte_ns"].tolist(),
+        energy_uj=containers["energy_uj"][:, :channels].tolist(),
+        vm_ids=list(books.vms.ids),
+        vm_uj=books.vms.columns["energy_uj"][:, :channels].tolist(),
+        process_keys=saved["key"][rows].tolist(),
+        process_cpu_ns=saved["cpu_ns"][rows].tolist(),
+        process_uj=saved["energy_uj"][rows, :channels].tolist(),
+    )
+    readings = [
+        SavedReading(zone, reading.at_ns, value.energy_uj, value.wraps_at_uj)
+        for zone, reading in last_readings.items()
+        if isinstance(value := reading.value, Counter)
+    ]
+    return State(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings)
+
+
+def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> None:
+    """Fill empty books with saved totals; containers that are gone will end at the next tick."""
+    node = books.node
+    node.channels = list(totals.channels)
+    node.energy_uj = np.array(totals.node_uj, np.int64).reshape(-1, 2)
+    node.idle_uj = np.array(totals.idle_uj, np.int64)
+    node.unattributed_uj = np.array(totals.unattributed_uj, np.int64)
+    for zone in totals.zones:
+        node.restore_zone(zone.zone, zone.origin, zone.dynamic_uj, zone.idle_uj)
+    books.widen()
+    containers = books.containers
+    for group, consumer, ended in zip(totals.groups, totals.consumers, totals.ended, strict=True):
+        containers.restore(group, consumer, now_ns, ended=ended and group not in (SYSTEM, KERNEL))
+    containers.columns["cpu_ns"][:] = totals.cpu_ns
+    containers.columns["memory_byte_ns"][:] = totals.memory_byte_ns
+    if totals.groups:
+        containers.columns["energy_uj"][:] = totals.energy_uj
+    for vm_id, energy_uj in zip(totals.vm_ids, totals.vm_uj, strict=True):
+        slot = books.vms.slot(vm_id, now_ns, 0)
+        books.vms.columns["energy_uj"][slot] = energy_uj
+    if totals.process_keys:
+        books.processes.restore(
+            np.array(totals.process_keys, np.uint64),
+            np.array(totals.process_cpu_ns, np.int64),
+            np.array(totals.process_uj, np.int64).reshape(len(totals.process_keys), -1),
+        )

@@ -1,0 +1,218 @@
+"""Intervals x rows -> attributions: the floor, the weights, and energy that must wait."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.attribution.floor import FloorLearner
+from wattribute.attribution.other import Remainder
+from wattribute.attribution.share import attribute
+from wattribute.attribution.weight import Weight
+from wattribute.errors import StateInvalid
+from wattribute.monitor.rows import Rows
+from wattribute.records import (
+    Attribution,
+    FloorState,
+    Interval,
+    Origin,
+    Topology,
+    Usage,
+    Zone,
+)
+from wattribute.units import Microwatts, energy_at, power_of
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Rows of ticks in which a zone could not be read, until it can."""
+
+    since_ns: int
+    keys: list[NDArray[np.uint64]] = field(default_factory=list)
+    weights: list[NDArray[np.int64]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """One attribution, and whose the elements of its dynamic_uj are."""
+
+    attribution: Attribution
+    keys: NDArray[np.uint64]
+    """(n,) process keys; one may come twice."""
+
+
+class Sharer:
+    """Shares intervals among rows; keeps the floors."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        weight: Weight,
+        given_uw: Callable[[Zone], int | None],
+        prior_uw: Callable[[Zone], int | None],
+        window_ns: int,
+    ) -> None:
+        """Set what holds for every tick.
+
+        Args:
+            topology: packages, in the order of the columns of rows.
+            weight: what a second of a process costs.
+            given_uw: the floor that the settings give for a zone, else None.
+            prior_uw: the idle power that a model would expect of a zone, else None.
+            window_ns: how far back readings count for a learned floor.
+        """
+        self._column = {name: index for index, name in enumerate(topology.package_ids)}
+        self._weight = weight
+        self._given_uw = given_uw
+        self._prior_uw = prior_uw
+        self._window_ns = window_ns
+        self._learners: dict[Zone, FloorLearner] = {}
+        self._saved: dict[str, dict[str, object]] = {}
+        self._saved_ns = 0
+        self._waiting: dict[Zone, _Waiting] = {}
+        self._remainder = Remainder()
+        self.floors: dict[Zone, FloorState] = {}
+
+    def share(
+        self,
+        intervals: Sequence[Interval],
+        rows: Rows,
+        usage: Usage,
+        failed: Sequence[Zone],
+    ) -> Iterator[Share]:
+        """Attribute each interval; nobody pays its floor yet (``pay_floor`` comes after).
+
+        Args:
+            intervals: of zones that could be read.
+            rows: who ran in the interval of ``usage``.
+            usage: the machine's busy time.
+            failed: zones that could not be read this time: their rows wait for them.
+        """
+        weights = _Weights(self._weight, rows, self._column)
+        for zone in failed:
+            waiting = self._waiting.setdefault(zone, _Waiting(usage.start_ns))
+            waiting.keys.append(rows.key)
+            waiting.weights.append(weights.of(zone))
+        for interval in intervals:
+            zone = interval.zone
+            waited = self._waiting.pop(zone, None)
+            floor_uj = self.floor_of(interval, usage)
+            if interval.start_ns < (waited.since_ns if waited else usage.start_ns):
+                # Nobody knows who ran in all of it: it is unattributed.
+                nobody = np.zeros(len(rows.key), np.int64)
+                yield Share(attribute(interval, floor_uj, nobody), rows.key)
+            elif waited:
+                keys = np.concatenate([*waited.keys, rows.key])
+                weight = np.concatenate([*waited.weights, weights.of(zone)])
+                yield Share(attribute(interval, floor_uj, weight), keys)
+            else:
+                yield Share(attribute(interval, floor_uj, weights.of(zone)), rows.key)
+
+    def share_with_nobody(self, interval: Interval) -> Share:
+        """All above the floor is unattributed: nothing says who ran."""
+        nobody = np.zeros(0, np.int64)
+        floor_uj = interval.floor_uj
+        if floor_uj is None:
+            floor = self._learner(interval.zone).floor(self._prior_uw(interval.zone))
+            floor_uj = energy_at(floor.power_uw, interval.end_ns - interval.start_ns)
+        return Share(attribute(interval, floor_uj, nobody), np.zeros(0, np.uint64))
+
+    def give_up(self, zone: Zone) -> None:
+        """The zone is down: what it counted meanwhile will be unattributed."""
+        self._waiting.pop(zone, None)
+
+    def other(self, intervals: Sequence[Interval]) -> Interval | None:
+        """Platform less its parts, when a platform meter has moved; else None."""
+        platforms = [i for i in intervals if i.zone.kind == "platform"]
+        # A box's own meter (ACPI) sees more than psys, which is only the processor's board.
+        platforms.sort(key=lambda interval: interval.zone.source == "rapl-sysfs")
+        parts = [i for i in intervals if i.zone.component is not None]
+        measured = [i for i in parts if i.zone.kind != "other"]
+        return self._remainder.add(platforms[0] if platforms else None, measured)
+
+    def floor_of(self, interval: Interval, usage: Usage) -> int:
+        """The zone's floor over the interval, in microjoules; it learns from the interval too.
+
+        Changes apply forward: this interval is shared with the floor as it was before.
+        """
+        zone, elapsed_ns = interval.zone, interval.end_ns - interval.start_ns
+        if interval.floor_uj is not None:
+            power_uw = power_of(interval.floor_uj, elapsed_ns)
+            self.floors[zone] = FloorState(zone, power_uw, "model")
+            return interval.floor_uj
+        learner = self._learner(zone)
+        floor = learner.floor(self._prior_uw(zone))
+        self.floors[zone] = FloorState(zone, Microwatts(floor.power_uw), floor.basis)
+        if interval.origin is not Origin.ESTIMATED:
+            learner.observe(
+                interval.end_ns, self._busy(zone, usage), power_of(interval.energy_uj, elapsed_ns)
+            )
+        return energy_at(floor.power_uw, elapsed_ns)
+
+    def dump(self) -> dict[str, dict[str, object]]:
+        """What the floors were learned from, for the state file."""
+        learned = {_name(zone): learner.dump() for zone, learner in self._learners.items()}
+        return {**self._saved, **learned}
+
+    def load(self, saved: Mapping[str, dict[str, object]], newest_ns: int) -> None:
+        """Go on from what an earlier run learned on this machine.
+
+        Args:
+            saved: what ``dump`` gave.
+            newest_ns: when, on the monotonic clock of now; negative if before this boot.
+
+        Raises:
+            StateInvalid: it is not what ``dump`` gave.
+        """
+        for name, content in saved.items():
+            try:
+                FloorLearner.load(content, self._window_ns, None, newest_ns=newest_ns)
+            except ValueError as error:
+                raise StateInvalid(f"floor of {name} cannot be used: {error}") from error
+        self._saved = dict(saved)
+        self._saved_ns = newest_ns
+
+    def _learner(self, zone: Zone) -> FloorLearner:
+        learner = self._learners.get(zone)
+        if learner is None:
+            given_uw = self._given_uw(zone)
+            saved = self._saved.get(_name(zone))
+            learner = (
+                FloorLearner(self._window_ns, given_uw)
+                if saved is None
+                else FloorLearner.load(saved, self._window_ns, given_uw, newest_ns=self._saved_ns)
+            )
+            self._learners[zone] = learner
+        return learner
+
+    def _busy(self, zone: Zone, usage: Usage) -> float:
+        """Utilisation of the CPUs that the zone feeds, 0 to 1."""
+        column = self._column.get(zone.package) if zone.package is not None else None
+        busy_ns, capacity_ns = usage.busy_ns, usage.capacity_ns
+        if column is not None:
+            busy_ns, capacity_ns = busy_ns[column : column + 1], capacity_ns[column : column + 1]
+        return min(1.0, float(busy_ns.sum()) / max(1.0, float(capacity_ns.sum())))
+
+
+class _Weights:
+    """Weights of the rows of one tick, by zone; each table is made once."""
+
+    def __init__(self, weight: Weight, rows: Rows, column: dict[str, int]) -> None:
+        self._weight = weight
+        self._rows = rows
+        self._column = column
+        self._tables: dict[str, NDArray[np.int64]] = {}
+
+    def of(self, zone: Zone) -> NDArray[np.int64]:
+        kind = "dram" if zone.kind == "dram" else "package"
+        table = self._tables.get(kind)
+        if table is None:
+            rows = self._rows
+            table = self._tables[kind] = self._weight.weigh(rows.cpu_ns, rows.counters, kind)
+        column = self._column.get(zone.package) if zone.package is not None else None
+        return table.sum(axis=1) if column is None else table[:, column]
+
+
+def _name(zone: Zone) -> str:
+    return f"{zone.kind}/{zone.id}/{zone.source}"
