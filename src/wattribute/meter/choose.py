@@ -1,0 +1,172 @@
+"""Which meters are used: the table of all that there are, and the choice among them.
+
+No energy is counted twice: a component (cpu, dram, other) has one meter, the
+first in the table's order that measures it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from wattribute.errors import (
+    ConfigInvalid,
+    MeterAbsent,
+    MeterDenied,
+    MeterError,
+    MeterFailed,
+    WattributeError,
+)
+from wattribute.estimator.tdpcurve import TdpCurve
+from wattribute.meter import Meter
+from wattribute.meter.estimate import COMPONENTS, EstimateMeter
+from wattribute.meter.hwmon import HwmonMeter
+from wattribute.meter.rapl import RaplMeter
+from wattribute.meter.replay import ReplayMeter
+from wattribute.records import Machine, Zone
+from wattribute.settings import Settings
+
+State = Literal["works", "absent", "denied", "failed", "not used"]
+Factory = Callable[[Settings, Machine, frozenset[str]], Meter]
+"""Makes a meter for what is not covered yet: components, and ``platform``.
+
+Raises:
+    MeterError: it cannot be used.
+    ConfigInvalid: its settings are wrong.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one meter; a row of ``wattribute doctor``."""
+
+    name: str
+    state: State
+    message: str
+    """One line: what is wrong, and what would fix it; "" when all is well."""
+    zones: tuple[Zone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMeters:
+    """The meters in use, in the table's order, and what was found of each that was tried."""
+
+    meters: tuple[Meter, ...]
+    findings: tuple[Finding, ...]
+
+
+def _replay(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+    if not settings.meter.replay:
+        raise ConfigInvalid("meter.replay: name the recorded run that the meter replay shall play")
+    return ReplayMeter(Path(settings.meter.replay))
+
+
+def _rapl(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+    return RaplMeter(Path(settings.meter.sysfs))
+
+
+def _hwmon(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+    without = ("package",) if "cpu" in covered else ()
+    return HwmonMeter(Path(settings.meter.sysfs), without=without)
+
+
+def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> Meter:
+    if settings.estimator.model:
+        raise ConfigInvalid(
+            f"estimator.model: {settings.estimator.model}: this estimator reads no artefact; "
+            "leave it empty"
+        )
+    left = [component for component in COMPONENTS if component not in covered]
+    if "platform" in covered and "other" in left:
+        left.remove("other")  # it is what the platform meter shows beyond its parts
+    if not left:
+        raise MeterAbsent("estimate: all components are measured")
+    estimator = TdpCurve(settings.estimator.tdp_watts)
+    return EstimateMeter(estimator, machine, Path(settings.activity.procfs), left)
+
+
+METERS: Final[dict[str, Factory]] = {
+    "replay": _replay,
+    "rapl": _rapl,
+    "hwmon": _hwmon,
+    "estimate": _estimate,
+}
+"""All meters, best first. ``estimate`` is last: it fills what the others leave."""
+
+_AUTO: Final = ("rapl", "hwmon", "estimate")
+
+
+def choose_meters(settings: Settings, machine: Machine) -> ChosenMeters:
+    """Open the meters that the settings name, or with ``auto`` all that this machine has.
+
+    With ``auto`` a meter that is not there is a finding. Named, it is an error.
+
+    Raises:
+        ConfigInvalid: an unknown name, names that do not go together, or a wrong replay file.
+        MeterError: a meter that was named cannot be used; the kind says why.
+    """
+    names = _names(settings.meter.use)
+    auto = names == ("auto",)
+    meters: list[Meter] = []
+    findings: list[Finding] = []
+    for name in METERS:
+        if name not in (_AUTO if auto else names):
+            findings.append(Finding(name, "not used", "not named in --meters"))
+            continue
+        covered = _covered(meters)
+        try:
+            meter = METERS[name](settings, machine, covered)
+        except WattributeError as exc:
+            if not auto or not isinstance(exc, MeterError):
+                _close(meters)
+                raise _named(name, exc) from exc
+            findings.append(Finding(name, _state(name, exc), str(exc)))
+            continue
+        meters.append(meter)
+        findings.append(Finding(name, "works", "; ".join(meter.problems), meter.zones))
+    return ChosenMeters(tuple(meters), tuple(findings))
+
+
+def _names(use: Sequence[str]) -> tuple[str, ...]:
+    known = ", ".join(["auto", *METERS])
+    for name in use:
+        if name != "auto" and name not in METERS:
+            raise ConfigInvalid(f"meter.use: unknown meter {name!r}; known are {known}")
+    if not use:
+        raise ConfigInvalid(f"meter.use: no meter is named; known are {known}")
+    if "auto" in use and len(set(use)) > 1:
+        raise ConfigInvalid("meter.use: auto stands alone, or name all meters that shall be used")
+    if "replay" in use and set(use) & {"rapl", "hwmon"}:
+        raise ConfigInvalid("meter.use: replay plays another machine; not with rapl or hwmon")
+    return tuple(dict.fromkeys(use))
+
+
+def _covered(meters: Iterable[Meter]) -> frozenset[str]:
+    """Components that these meters measure, and ``platform`` if one measures that."""
+    covered: set[str] = set()
+    for meter in meters:
+        covered |= {zone.component or zone.kind for zone in meter.zones}
+        if isinstance(meter, HwmonMeter):
+            covered |= meter.covers
+    return frozenset(covered)
+
+
+def _state(name: str, exc: MeterError) -> State:
+    if isinstance(exc, MeterDenied):
+        return "denied"
+    if isinstance(exc, MeterFailed):
+        return "failed"
+    # nothing is missing where all components are measured
+    return "not used" if name == "estimate" else "absent"
+
+
+def _named(name: str, exc: WattributeError) -> WattributeError:
+    """Say which meter was asked for, and keep the kind."""
+    if isinstance(exc, ConfigInvalid):
+        return exc
+    return type(exc)(f"meter {name}, named in --meters: {exc}")
+
+
+def _close(meters: Iterable[Meter]) -> None:
+    for meter in meters:
+        meter.close()

@@ -1,0 +1,149 @@
+"""The meter where there is none: a power model fed with the machine's load."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from wattribute.errors import MeterAbsent, MeterDenied, MeterFailed
+from wattribute.estimator import Estimator
+from wattribute.records import Estimate, Load, Machine, Reading, Zone
+from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
+
+SOURCE = "trained_power_model"
+
+_KIND_OF_COMPONENT: Final = {"cpu": "package", "dram": "dram", "other": "other"}
+COMPONENTS: Final = tuple(_KIND_OF_COMPONENT)
+
+
+class LoadReader:
+    """Utilisation of the node between two reads, from /proc/stat.
+
+    Source: proc_stat(5): user time contains guest time, so it is not added again.
+    """
+
+    def __init__(self, procfs: Path) -> None:
+        """Open ``stat`` below ``procfs``.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._path = procfs / "stat"
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._ns_per_tick = NANOSECONDS_PER_SECOND // os.sysconf("SC_CLK_TCK")
+        self._before: tuple[int, int] | None = None
+        self._utilisation = 0.0
+
+    def read(self, now_ns: Nanoseconds) -> Load:
+        """Return the load since the read before.
+
+        The first time, and when no clock tick has passed: of no time, with the
+        utilisation of the read before (0 at first).
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is not what /proc/stat looks like.
+        """
+        busy_ticks, cpus = busy_of(os.pread(self._fd, 1 << 20, 0))
+        busy_ns = busy_ticks * self._ns_per_tick
+        before_ns, before_busy_ns = self._before or (now_ns, busy_ns)
+        elapsed_ns = now_ns - before_ns
+        if self._before is None or elapsed_ns >= self._ns_per_tick:
+            self._before = now_ns, busy_ns
+        if elapsed_ns >= self._ns_per_tick:
+            share = (busy_ns - before_busy_ns) / (cpus * elapsed_ns)
+            self._utilisation = min(1.0, max(0.0, share))
+        return Load(Nanoseconds(max(0, elapsed_ns)), self._utilisation)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+def busy_of(stat: bytes) -> tuple[int, int]:
+    """Return user + nice + system + irq + softirq in clock ticks, and the number of CPUs online.
+
+    Raises:
+        ValueError: this is not /proc/stat.
+    """
+    head = stat.partition(b"\nintr")[0]
+    label, *fields = head.partition(b"\n")[0].split()
+    cpus = head.count(b"\ncpu")
+    if label != b"cpu" or len(fields) < 7 or not all(f.isdigit() for f in fields) or not cpus:
+        raise ValueError("it does not begin with a line of CPU times")
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[:7])
+    return user + nice + system + irq + softirq, cpus
+
+
+class EstimateMeter:
+    """One zone per component, for the whole node: what a model says of this machine and load."""
+
+    name = "estimate"
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        machine: Machine,
+        procfs: Path,
+        components: Iterable[str] = COMPONENTS,
+    ) -> None:
+        """Prepare to estimate those of ``components`` that the model knows on this machine.
+
+        Raises:
+            MeterAbsent: the model knows none of them.
+            MeterDenied: /proc/stat may not be read.
+            MeterFailed: there is no /proc/stat.
+        """
+        self._estimator = estimator
+        self._machine = machine
+        known = estimator.predict(machine, Load(Nanoseconds(0), 0.0))
+        self._zones = {
+            component: Zone(_KIND_OF_COMPONENT[component], "0", SOURCE)
+            for component in components
+            if component in known
+        }
+        if not self._zones:
+            raise MeterAbsent(f"{estimator.name} knows nothing of {', '.join(components)} here")
+        try:
+            self._load = LoadReader(procfs)
+        except OSError as exc:
+            kind = MeterDenied if isinstance(exc, PermissionError) else MeterFailed
+            raise kind(f"{procfs}/stat: {exc.strerror}; is procfs mounted there?") from exc
+        self._problems: tuple[str, ...] = ()
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """One per component."""
+        return tuple(self._zones.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was wrong the last time."""
+        return self._problems
+
+    def read(self, now_ns: Nanoseconds) -> tuple[Reading, ...]:
+        """Return the mean power since the read before; the first time, of an idle machine.
+
+        Raises:
+            MeterFailed: /proc/stat cannot be read. The next read covers the time of both.
+        """
+        try:
+            load = self._load.read(now_ns)
+        except (OSError, ValueError) as exc:
+            self._problems = (f"stat: {exc}; tried again at every reading",)
+            raise MeterFailed(f"estimate: {self._problems[0]}") from exc
+        self._problems = ()
+        powers = self._estimator.predict(self._machine, load)
+        return tuple(
+            Reading(
+                zone,
+                now_ns,
+                Estimate(p.idle_uw, p.dynamic_uw, p.low_uw, p.high_uw, p.basis),
+            )
+            for component, zone in self._zones.items()
+            if (p := powers.get(component)) is not None
+        )
+
+    def close(self) -> None:
+        """Close /proc/stat."""
+        self._load.close()
