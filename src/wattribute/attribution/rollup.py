@@ -22,10 +22,10 @@ def sum_by(index: NDArray[np.int64], values: NDArray[np.int64], size: int) -> ND
     """
     if len(index) and (int(index.min()) < -1 or int(index.max()) >= size):
         raise ValueError(f"groups must be -1 to {size - 1}, not {index.min()} to {index.max()}")
-    columns = values.reshape(len(index), -1)
+    columns = values[:, None] if values.ndim == 1 else values
     # Group -1 is the last of one row more than is asked for, and is cut off. One column at a
     # time, because np.add.at is fast (1 ns per element) in one dimension only.
     sums = np.zeros((columns.shape[1], size + 1), dtype=np.int64)
     for column in range(columns.shape[1]):
         np.add.at(sums[column], index, columns[:, column])
-    return sums[:, :size].T.reshape(size, *values.shape[1:])
+    return sums[0, :size] if values.ndim == 1 else sums[:, :size].T
