@@ -1,9 +1,13 @@
 """Fakes for tests, ours and our users': public, typed, versioned like the rest."""
 
+from wattribute.testing.cgroupfs import FakeCgroupfs
 from wattribute.testing.clock import FakeClock
+from wattribute.testing.procfs import FakeProcfs
 from wattribute.testing.sysfs import FakeSysfs
 
 __all__ = [
+    "FakeCgroupfs",
     "FakeClock",
+    "FakeProcfs",
     "FakeSysfs",
 ]

@@ -1,0 +1,132 @@
+"""The counters of one cgroup, in files that are held open."""
+
+import os
+import resource
+from collections.abc import Callable
+from typing import Final
+
+_RESERVED: Final = 1024
+"""Descriptors that are left to the rest of the process; half of a small limit."""
+_MOST: Final = 65_536
+_MEMORY_BYTES: Final = 32
+
+
+class Descriptors:
+    """How many files may be held open.
+
+    A kernfs file that has been read costs the kernel about 5 KB while it is
+    open, and the next read of it a third of opening it again.
+    """
+
+    def __init__(self) -> None:
+        """Raise the soft limit to what is allowed, up to 65,536."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        self.left = max(wanted - _RESERVED, wanted // 2)
+
+    def open(self, path: str) -> int:
+        """Open a file for reading; -1 if too many are open, or it is not there."""
+        if self.left <= 0:
+            return -1
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except OSError:
+            return -1
+        self.left -= 1
+        return file
+
+    def close(self, file: int) -> None:
+        """Close a file that ``open`` gave."""
+        if file >= 0:
+            os.close(file)
+            self.left += 1
+
+
+class CgroupCounters:
+    """What was last read of one cgroup."""
+
+    __slots__ = (
+        "_cpu_bytes", "_cpu_file", "_cpu_path", "_memory_file", "_memory_path", "_parse", "_text",
+        "last_ns", "memory_bytes", "moved", "parent",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        parent: "CgroupCounters | None",
+        cpu: tuple[str, int, Callable[[bytes], list[int]]],
+        memory_path: str,
+        descriptors: Descriptors,
+    ) -> None:
+        """Open the files.
+
+        Args:
+            parent: counters of the parent cgroup.
+            cpu: path of the file with CPU time, bytes to read of it, and what
+                makes ns by package of its text (ValueError: it is not a counter).
+            memory_path: "" where memory is not counted.
+            descriptors: what may be held open.
+        """
+        self.parent = parent
+        self._cpu_path, self._cpu_bytes, self._parse = cpu
+        self._cpu_file = descriptors.open(self._cpu_path)
+        self._memory_path = memory_path
+        self._memory_file = descriptors.open(memory_path) if memory_path else -1
+        self._text = b""
+        self.last_ns: list[int] | None = None
+        """The CPU counter by package; None: how much of it is old is not known."""
+        self.moved = True
+        """False: the CPU counter stood still at the last read."""
+        self.memory_bytes = -1
+
+    def used_ns(self) -> list[int] | None:
+        """CPU time by package since the last call.
+
+        None if it is not known: the first time, when the cgroup is gone or has
+        no such counter, or the counter fell (v1's can be set to 0).
+        """
+        text = _read(self._cpu_file, self._cpu_path, self._cpu_bytes)
+        if text == self._text and self.last_ns is not None:
+            self.moved = False
+            return [0] * len(self.last_ns)
+        self.moved = True
+        try:
+            now_ns = self._parse(text)
+        except ValueError:
+            return None
+        before_ns, self.last_ns, self._text = self.last_ns, now_ns, text
+        if before_ns is None:
+            return None
+        used = [now - before for now, before in zip(now_ns, before_ns, strict=True)]
+        return None if min(used) < 0 else used
+
+    def read_memory(self) -> None:
+        """Note the memory that is charged to the cgroup now; -1 if it is not known."""
+        if not self._memory_path:
+            return
+        text = _read(self._memory_file, self._memory_path, _MEMORY_BYTES)
+        try:
+            self.memory_bytes = max(int(text), -1)
+        except ValueError:
+            self.memory_bytes = -1
+
+    def close(self, descriptors: Descriptors) -> None:
+        """Close the files."""
+        descriptors.close(self._cpu_file)
+        descriptors.close(self._memory_file)
+        self._cpu_file = self._memory_file = -1
+
+
+def _read(file: int, path: str, size: int) -> bytes:
+    """Text of a file, held open or not; empty if it cannot be read."""
+    try:
+        if file >= 0:
+            return os.pread(file, size, 0)
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(file, size)
+        finally:
+            os.close(file)
+    except OSError:
+        return b""
