@@ -1,0 +1,102 @@
+"""``wattribute dev plant``: play a machine whose true joules are known."""
+
+import math
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from wattribute.cli.terminal import Column, print_table
+from wattribute.units import joules, seconds
+
+if TYPE_CHECKING:
+    from wattribute.testing.plant import Scenario, Truth
+
+_COLUMNS: Final = (Column("ROW"), *(Column(name, right=True) for name in ("CPU s", "JOULES")))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What to play, in JSON; without it one busy process and one at a third of a CPU.",
+)
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long.")
+@click.option("--truth", type=click.Path(path_type=Path), metavar="FILE", help="Write the truth.")
+@click.option(
+    "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Write its course, in CSV."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the truth as JSON in the end.")
+def plant(
+    *,
+    folder: Path,
+    scenario: Path | None,
+    seconds: float | None,
+    truth: Path | None,
+    journal: Path | None,
+    as_json: bool,
+) -> int:
+    """Simulate a machine with power sensors; an agent reads it with --sysfs FOLDER.
+
+    Real processes run; their energy is CPU time x watts, as the scenario says. It
+    ends after --seconds or with Ctrl-C, and prints what was true.
+    """
+    from wattribute.testing.plant import run_plant
+    from wattribute.testing.plant.scenario import load_scenario
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    click.echo(f"plant: try `wattribute top --sysfs {folder}`", err=True)
+    final = run_plant(
+        load_scenario(scenario) if scenario else _example(),
+        folder,
+        seconds=math.inf if seconds is None else seconds,
+        truth=truth,
+        journal=journal,
+        stop=stop,
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(final).decode())
+    else:
+        _print(final)
+    return 0
+
+
+def _example() -> "Scenario":
+    from wattribute.testing.plant import Burn, Group, Scenario
+
+    return Scenario(
+        groups=(
+            Group(name="busy", commands=(Burn(),)),
+            Group(name="third", commands=(Burn(load=1 / 3),)),
+        )
+    )
+
+
+def _print(truth: "Truth") -> None:
+    energy: dict[str, int] = {}
+    for zone, rows in truth.zones.items():
+        if zone.startswith(("package", "dram")):  # the others overlap these
+            for row, energy_uj in rows.items():
+                energy[row] = energy.get(row, 0) + energy_uj
+    cpu_ns = {name: group.cpu_ns for name, group in truth.groups.items()}
+    cpu_ns["rest"] = truth.rest_cpu_ns
+    print_table(
+        _COLUMNS,
+        [
+            (
+                row,
+                f"{seconds(cpu_ns[row]):.3f}" if row in cpu_ns else "",
+                f"{joules(energy_uj):.3f}",
+            )
+            for row, energy_uj in energy.items()
+        ],
+    )
+    for note in truth.notes:
+        click.echo(f"note: {note}", err=True)

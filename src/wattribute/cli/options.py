@@ -1,0 +1,97 @@
+"""Flags that are aliases of settings, for every command that needs settings."""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from wattribute.settings import FLAGS, Key, keys, load
+from wattribute.settings.reference import descriptions
+
+MEASURING: Final = (
+    "--sysfs",
+    "--procfs",
+    "--cgroupfs",
+    "--meters",
+    "--activity",
+    "--idle-policy",
+    "--idle-watts",
+    "--node-name",
+    "--kube",
+    "--model",
+    "--log-level",
+    "--log-format",
+)
+"""What a command needs that measures by itself and serves nothing."""
+
+_METAVARS: Final = {
+    "exporter.listen": "HOST:PORT",
+    "exporter.web_config": "FILE",
+    "meter.sysfs": "DIR",
+    "meter.use": "NAME,...",
+    "activity.procfs": "DIR",
+    "activity.cgroupfs": "DIR",
+    "attribution.idle_watts": "ZONE=W",
+    "monitor.state": "FILE",
+    "workload.node_name": "NAME",
+    "estimator.model": "FILE",
+}
+
+
+def with_settings(
+    *flags: str,
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command ``--config`` and these flags, and the keyword ``settings``."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def with_loaded(config: Path | None, **given: Any) -> int:  # noqa: ANN401 - as click gives them
+            chosen = {FLAGS[flag]: given.pop(_parameter(flag)) for flag in flags}
+            return command(settings=load(config, os.environ, chosen), **given)
+
+        decorated: Callable[..., int] = with_loaded
+        for flag in reversed(flags):
+            decorated = _option(flag)(decorated)
+        return click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Settings, in YAML; flags and the environment come before it.",
+        )(decorated)
+
+    return decorate
+
+
+def _parameter(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _option(flag: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    key = keys()[FLAGS[flag]]
+    return click.option(
+        flag,
+        _parameter(flag),
+        multiple=isinstance(key.default, tuple | dict),
+        metavar=_metavar(key),
+        help=f"{_sentence(key)}  [{key.name}; default: {_default(key)}]",
+    )
+
+
+def _metavar(key: Key) -> str:
+    if key.allowed.startswith("one of "):
+        return "|".join(key.allowed.removeprefix("one of ").split(", "))
+    return "SECONDS" if key.duration else _METAVARS[key.name]
+
+
+def _sentence(key: Key) -> str:
+    """The first sentence of the key's description."""
+    return descriptions()[key.name].partition(". ")[0].rstrip(".").replace("`", "") + "."
+
+
+def _default(key: Key) -> str:
+    if isinstance(key.default, tuple | dict):
+        return ",".join(key.default) or "none"
+    return f"{key.default:g}" if isinstance(key.default, float) else str(key.default or '""')

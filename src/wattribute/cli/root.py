@@ -1,0 +1,23 @@
+"""The table of commands."""
+
+from typing import Final
+
+import click
+
+from wattribute import __version__
+from wattribute.cli.lazy import LazyGroup
+
+_COMMANDS: Final = {
+    "agent": ("wattribute.cli.agent:agent", "Measure this node, and serve its joules at :9102."),
+    "top": ("wattribute.cli.top:top", "Who uses the energy now: a live table."),
+    "run": ("wattribute.cli.run:run", "Run a command, and print the energy that it used."),
+    "doctor": ("wattribute.cli.doctor:doctor", "What works on this machine, and what does not."),
+    "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),
+}
+
+root = LazyGroup(
+    "wattribute",
+    commands=_COMMANDS,
+    help_text="Who used the energy on this node: joules per process, container and pod.",
+)
+click.version_option(__version__, prog_name="wattribute")(root)

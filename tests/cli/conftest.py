@@ -1,0 +1,33 @@
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+import wattribute
+from wattribute.cli import run
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line; exit code, standard output, standard error."""
+
+    def called(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run(arguments)
+        output = capfd.readouterr()
+        return code, output.out, output.err
+
+    return called
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SimpleNamespace]:
+    """Put a fake in the place of one of the package's rooms."""
+
+    def put(name: str, **members: object) -> SimpleNamespace:
+        fake = SimpleNamespace(**members)
+        monkeypatch.setitem(__import__("sys").modules, f"wattribute.{name}", fake)
+        monkeypatch.setattr(wattribute, name, fake, raising=False)
+        return fake
+
+    return put
