@@ -77,9 +77,8 @@ class _Candidate:
 
     chip: str
     label: str
-    order: tuple[str, int, int]
-    """Device, hwmon number, index: sensors without a number are counted in this order, which is
-    stable (hwmon's numbers alone are not)."""
+    sensor: tuple[object, ...]
+    """Same for all files of one sensor: its chip, and its label or else its index."""
     form: Form
     path: Path
 
@@ -129,13 +128,13 @@ def _sensors(rule: _Rule, candidates: list[_Candidate], packages: tuple[str, ...
     """Return the rule's sensors, one per zone, by the best form that each has."""
     best: dict[Zone, tuple[int, Sensor]] = {}
     for pattern, suffix in rule.labels.items():
-        count: dict[tuple[str, int, int], str] = {}
+        count: dict[tuple[object, ...], str] = {}
         for candidate in candidates:
             match = re.fullmatch(pattern, candidate.label)
             if candidate.chip != rule.chip or candidate.form not in rule.forms or match is None:
                 continue
             told = str(int(match[1])) if match.re.groups else None
-            number = told or count.setdefault(candidate.order, str(len(count)))
+            number = told or count.setdefault(candidate.sensor, str(len(count)))
             zone = Zone(
                 rule.kind,
                 number + suffix,
@@ -156,7 +155,11 @@ def _package(number: int, packages: tuple[str, ...]) -> str | None:
 
 
 def _candidates(root: Path) -> Iterator[_Candidate]:
-    """Yield every power and energy file of every chip, devices in their order."""
+    """Yield every power and energy file of every chip.
+
+    In the order of their devices, by which sensors without a number are
+    counted: hwmon's own numbers change from boot to boot.
+    """
     for chip in sorted(root.glob("hwmon*"), key=_device_order):
         # the ACPI power meter's driver puts all but its name beside the device, before 6.14
         for folder in (chip, chip / "device"):
@@ -170,8 +173,7 @@ def _candidates(root: Path) -> Iterator[_Candidate]:
                 if _text(folder / f"{index}_is_battery") == "1":
                     continue
                 label = _text(folder / f"{index}_label") or _text(folder / f"{index}_oem_info")
-                order = (*_device_order(chip), int(match["index"]))
-                yield _Candidate(name, label, order, form, path)
+                yield _Candidate(name, label, (chip, label or match["index"]), form, path)
 
 
 def _device_order(chip: Path) -> tuple[str, int]:
