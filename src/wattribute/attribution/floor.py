@@ -155,10 +155,16 @@ class FloorLearner:
 
 
 def _at_zero(busy_ppm: NDArray[np.int64], power_uw: NDArray[np.int64]) -> float:
-    """Return the Theil-Sen line through the points, slope >= 0, read at 0."""
+    """Return the Theil-Sen line through the points, slope >= 0, read at 0.
+
+    At most the 1st percentile of these points too: that of all ticks rises in
+    a busy week, and the floor would rise with it where power is so concave that the line
+    is too high.
+    """
     one, other = np.triu_indices(len(busy_ppm), 1)
     run = busy_ppm[other] - busy_ppm[one]
     apart = run != 0
     slopes = (power_uw[other] - power_uw[one])[apart] / run[apart]
     slope = max(float(np.median(slopes)), 0.0) if len(slopes) else 0.0
-    return float(np.median(power_uw - slope * busy_ppm))
+    line_uw = float(np.median(power_uw - slope * busy_ppm))
+    return min(line_uw, float(np.percentile(power_uw, _PERCENTILE)))
