@@ -50,6 +50,14 @@ def test_counters_rise_by_the_sum_of_the_rows_exactly(tmp_path: Path) -> None:
         assert totals[-1] == sum(rows.values())
         assert totals == sorted(totals)
     assert journal.at_ns[-1] == truth.at_ns
+    floor = [journal.value("package-0/floor", at) for at in journal.at_ns]
+    assert floor[-1] == truth.zones["package-0"]["floor"]
+    middle = (journal.at_ns[4] + journal.at_ns[5]) // 2
+    assert journal.value("package-0/floor", middle) == pytest.approx(
+        (floor[4] + floor[5]) / 2, abs=1
+    )
+    assert journal.value("package-0/floor", 0) == floor[0]
+    assert journal.value("package-0/floor", truth.at_ns + 10**9) == floor[-1]
 
 
 def test_a_process_is_charged_its_own_cpu_time_at_its_groups_watts(tmp_path: Path) -> None:

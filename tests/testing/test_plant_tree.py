@@ -31,6 +31,13 @@ def test_zones_are_nested_and_linked_as_the_driver_does(tmp_path: Path) -> None:
     assert (powercap(tmp_path) / "intel-rapl:0/max_energy_range_uj").read_text() == "262143328850\n"
 
 
+def test_the_real_cgroups_are_found_below_the_tree(tmp_path: Path) -> None:
+    for _ in range(2):  # a second plant may use the folder of a first one
+        PowercapTree(tmp_path, Scenario(), [0]).close()
+
+    assert (tmp_path / "fs/cgroup").readlink() == Path("/sys/fs/cgroup")
+
+
 def test_cpus_are_dealt_out_to_the_packages(tmp_path: Path) -> None:
     scenario = Scenario(sockets=2, corun_factor=0.7)
     cpus = [0, 1, 2, 3, 8, 9]

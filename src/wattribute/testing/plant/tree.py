@@ -38,6 +38,11 @@ class PowercapTree:
         self._link("intel-rapl", top)
         for zone in self._folders:
             self._add(zone)
+        # The processes are real, so their cgroups are the machine's own.
+        cgroups = folder / "fs/cgroup"
+        if not cgroups.is_symlink():
+            cgroups.parent.mkdir(exist_ok=True)
+            cgroups.symlink_to("/sys/fs/cgroup")
         _write_topology(folder / "devices/system/cpu", scenario, cpus)
 
     def show(self, counters_uj: Mapping[str, int], failing: Mapping[str, str]) -> None:
