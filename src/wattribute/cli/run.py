@@ -16,7 +16,7 @@ from wattribute.settings import Settings
 from wattribute.units import joules, seconds
 
 if TYPE_CHECKING:
-    from wattribute.measure import Measurement
+    from wattribute.measuring import Measurement
 
 _STDERR: Final = "-"
 _CANNOT_RUN: Final = 126
@@ -56,7 +56,7 @@ def run(
     Exit code: the command's; 128 + n if signal n ended it, 127 if it was not
     found, 126 if it could not be started.
     """
-    from wattribute.measure import run_command
+    from wattribute.measuring import run_command
 
     configure(settings.log)
     with _opened(json_file) as out:

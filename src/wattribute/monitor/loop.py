@@ -191,7 +191,12 @@ class Monitor:
         hold_until_ns = 0 if fresh else now_ns + timing.birth_hold_ns
         books.begin_tick()
         books.book_use(
-            rows, groups, usage.cgroups, now_ns, usage.end_ns - usage.start_ns, hold_until_ns
+            rows,
+            groups,
+            usage.cgroups,
+            now_ns=now_ns,
+            elapsed_ns=usage.end_ns - usage.start_ns,
+            hold_until_ns=hold_until_ns,
         )
         if self._identity:
             names = self._identity.lookup(books.containers.unnamed())

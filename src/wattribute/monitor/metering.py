@@ -4,11 +4,11 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from wattribute.attribution.interval import Rejected, interval_between
+from wattribute.attribution.interval import interval_between
 from wattribute.errors import MeterError, MeterGone
 from wattribute.meter import Meter
 from wattribute.records import Counter, Interval, MeterHealth, Reading, Zone
-from wattribute.units import Microwatts, Nanoseconds, energy_at
+from wattribute.units import NANOSECONDS_PER_SECOND, Microwatts, Nanoseconds, energy_at
 
 DOWN_AFTER = 3
 """Ticks that a zone may fail before its series end (design section 9, rule 7)."""
@@ -84,7 +84,7 @@ class Metering:
             if isinstance(interval, Interval):
                 intervals.append(interval)
             else:
-                self.rejected[interval.reason] += 1
+                self.rejected[interval] += 1
         for zone in self._failing.keys() - seen:
             self._failing[zone] += 1
             self.rejected["unreadable"] += 1
@@ -129,15 +129,16 @@ class Metering:
             self._message[meter.name] = "; ".join(meter.problems)
             yield from readings
 
-    def _interval(self, before: Reading, after: Reading, *, late: bool) -> Interval | Rejected:
+    def _interval(self, before: Reading, after: Reading, *, late: bool) -> Interval | str:
         zone, elapsed_ns = after.zone, after.at_ns - before.at_ns
         if late and _may_have_wrapped_twice(after, elapsed_ns, self._power_seen_uw.get(zone, 0)):
-            return Rejected("late")
+            return "late"
         interval = interval_between(before, after, power_max_uw=self._limits.of(zone))
         if isinstance(interval, Interval):
-            power_uw = interval.energy_uj * 1_000_000_000 // max(elapsed_ns, 1)
+            power_uw = interval.energy_uj * NANOSECONDS_PER_SECOND // elapsed_ns
             self._power_seen_uw[zone] = max(power_uw, self._power_seen_uw.get(zone, 0))
-        return interval
+            return interval
+        return interval.reason
 
 
 def _may_have_wrapped_twice(after: Reading, elapsed_ns: int, power_seen_uw: int) -> bool:

@@ -1,0 +1,162 @@
+"""The composition root: settings -> open sources -> a monitor, and an exporter beside it."""
+
+import gc
+import logging
+import platform
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wattribute.activity.choose import choose_activity
+from wattribute.clock import SystemClock
+from wattribute.errors import StateInvalid
+from wattribute.exporter.server import Exporter, check_exposure
+from wattribute.meter.choose import choose_meters
+from wattribute.meter.machine import read_machine, read_topology
+from wattribute.monitor.loop import Monitor, Timing
+from wattribute.monitor.opening import floor_policy, make_metering, make_sharer
+from wattribute.monitor.state import StateFile
+from wattribute.records import Zone
+from wattribute.settings import Settings
+from wattribute.units import nanoseconds
+from wattribute.workload.engines import open_engines
+
+_LOG = logging.getLogger(__name__)
+
+_GARBAGE_THRESHOLD = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of ``wattribute doctor``."""
+
+    part: Literal["meter", "activity", "identity", "exporter"]
+    name: str
+    state: Literal["works", "not used", "absent", "denied", "failed"]
+    message: str
+    """What is wrong and what would fix it; "" when there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    monitor: Monitor
+    findings: tuple[Finding, ...]
+
+
+def run_agent(settings: Settings) -> int:
+    """Measure and serve until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        ConfigInvalid: the settings are wrong.
+        MeterError: a meter that was named cannot be used.
+        ActivityError: the activity source that was named cannot be used.
+        ListenFailed: an address cannot be listened on.
+    """
+    check_exposure(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    opened = _open(settings)
+    monitor = opened.monitor
+    for finding in opened.findings:
+        if finding.state in ("denied", "failed"):
+            _LOG.warning("%s %s: %s", finding.part, finding.name, finding.message)
+        elif finding.message:
+            _LOG.info("%s %s: %s", finding.part, finding.name, finding.message)
+    try:
+        monitor.resume()
+    except StateInvalid as error:
+        _LOG.warning("state: %s", error)
+    exporter = Exporter(settings, monitor.snapshot)
+    exporter.start()
+    try:
+        for address in exporter.addresses:
+            _LOG.info("serving %s/metrics", address)
+        gc.collect()
+        gc.freeze()  # what is here now stays: later collections need not look at it
+        gc.set_threshold(_GARBAGE_THRESHOLD)
+        monitor.run(stop)
+        monitor.tick()
+    finally:
+        exporter.stop()
+        monitor.close()
+    return 0
+
+
+def check(settings: Settings) -> tuple[Finding, ...]:
+    """Open everything once, read it, and close it: what works and what does not."""
+    check_exposure(settings)
+    opened = _open(settings)
+    try:
+        opened.monitor.tick()
+    finally:
+        opened.monitor.close()
+    return opened.findings
+
+
+@contextmanager
+def local_monitor(settings: Settings) -> Iterator[Monitor]:
+    """A monitor without an exporter, that ticks when its user says."""
+    monitor = _open(settings).monitor
+    try:
+        yield monitor
+    finally:
+        monitor.close()
+
+
+def _open(settings: Settings) -> _Opened:
+    procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
+    machine = read_machine(procfs, sysfs)
+    topology = read_topology(sysfs, procfs)
+    meters = choose_meters(settings, machine)
+    activity = choose_activity(settings, topology)
+    identity, said = open_engines() if settings.workload.engines else (None, ())
+    monitor = Monitor(
+        machine=machine,
+        metering=make_metering(settings, meters.meters),
+        activity=activity.activity,
+        identity=identity,
+        sharer=make_sharer(settings, machine, topology, meters.meters, activity.activity.name),
+        policy=floor_policy(settings),
+        timing=Timing(
+            interval_ns=nanoseconds(settings.monitor.interval),
+            linger_ns=nanoseconds(settings.monitor.linger),
+            birth_hold_ns=nanoseconds(settings.monitor.birth_hold),
+            processes_published=settings.exporter.processes,
+        ),
+        clock=SystemClock(),
+        state_file=_state_file(settings, procfs),
+    )
+    findings = (
+        *(
+            Finding("meter", f.name, f.state, _with_zones(f.message, f.zones))
+            for f in meters.findings
+        ),
+        *(Finding("activity", f.name, f.state, f.message) for f in activity.findings),
+        *(Finding("identity", f.name, f.state, f.message) for f in said),
+    )
+    return _Opened(monitor, findings)
+
+
+def _with_zones(message: str, zones: tuple[Zone, ...]) -> str:
+    named = ", ".join(f"{zone.kind}-{zone.id}" for zone in zones)
+    return "; ".join(part for part in (named, message) if part)
+
+
+def _state_file(settings: Settings, procfs: Path) -> StateFile | None:
+    if not settings.monitor.state:
+        return None
+    boot_id = _first_line(procfs / "sys/kernel/random/boot_id")
+    machine_id = _first_line(Path("/etc/machine-id")) or platform.node()
+    return StateFile(Path(settings.monitor.state), machine_id, boot_id)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,170 @@
+"""``wattribute run``: a command, from its exec to its exit, with every child that came and went."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+from wattribute.measuring.opening import open_window
+from wattribute.measuring.result import Measurement
+from wattribute.measuring.tree import Tree, become_subreaper
+from wattribute.measuring.window import Window
+from wattribute.settings import Settings
+from wattribute.units import NANOSECONDS_PER_SECOND
+
+_LONGEST_TICK_S: Final = 1.0
+_SHORT_NS: Final = 100_000_000
+_KEYBOARD: Final = (signal.SIGINT, signal.SIGQUIT)
+"""Sent by the terminal to the command too: it decides, we wait for it."""
+
+
+def run_command(
+    command: Sequence[str], settings: Settings, g_per_kwh: float | None = None
+) -> Measurement:
+    """Run a command, and say what it and all its children used.
+
+    Meters are read at its exec and at its exit, whatever the interval.
+
+    Raises:
+        OSError: it cannot be started; errno says why.
+        MeterError: a meter that the settings name cannot be used.
+        ConfigInvalid: the settings are wrong.
+    """
+    inherits = become_subreaper()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _KEYBOARD}
+    try:
+        child = _Child(command, blocked)
+        tree = Tree(Path(settings.activity.procfs), with_self=False)
+        try:
+            window, notes = open_window(settings, tree)
+        except BaseException:
+            child.abandon()
+            raise
+        try:
+            child.release()
+            status = _wait(child, window, settings)
+            left = tree.live()
+        finally:
+            window.close()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return _measurement(command, status, window, g_per_kwh, (left, inherits, notes))
+
+
+def _measurement(
+    command: Sequence[str],
+    status: int,
+    window: Window,
+    g_per_kwh: float | None,
+    seen: tuple[Sequence[int], bool, Sequence[str]],
+) -> Measurement:
+    left, inherits, notes = seen
+    said = list(notes)
+    if left:
+        said.append(f"{len(left)} of its processes still run: what they use from now is not in it")
+    if not inherits:
+        said.append("orphans could not be followed: the kernel has no child subreaper")
+    if window.elapsed_ns < _SHORT_NS:
+        said.append("shorter than 0.1 s: the meters' own steps make this rough")
+    return Measurement(
+        command=tuple(command),
+        exit_code=os.waitstatus_to_exitcode(status),
+        elapsed_ns=window.elapsed_ns,
+        cpu_ns=window.cpu_ns,
+        by_component=window.by_component,
+        g_per_kwh=g_per_kwh,
+        complete=not left and inherits,
+        notes=tuple(said),
+    )
+
+
+def _wait(child: "_Child", window: Window, settings: Settings) -> int:
+    """Tick until the command ends, reaping all that comes and goes; its wait status."""
+    interval_s = min(settings.monitor.interval, _LONGEST_TICK_S)
+    due_ns = window.start_ns + round(interval_s * NANOSECONDS_PER_SECOND)
+    status: int | None = None
+    while status is None:
+        pause_s = max(0.0, (due_ns - window.now_ns()) / NANOSECONDS_PER_SECOND)
+        told = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, pause_s)
+        if told is not None and told.si_signo == signal.SIGTERM:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGTERM)
+        status = _reap(child.pid)
+        if status is None and window.now_ns() >= due_ns:
+            window.tick()
+            due_ns = window.now_ns() + round(interval_s * NANOSECONDS_PER_SECOND)
+    window.tick()
+    return status
+
+
+def _reap(main: int) -> int | None:
+    """Take in all children that have ended; the status of the main one, if it is among them."""
+    status = None
+    while True:
+        try:
+            pid, ended = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if pid == 0:
+            return status
+        if pid == main:
+            status = ended
+
+
+class _Child:
+    """A forked child that waits to be told before it executes the command."""
+
+    def __init__(self, command: Sequence[str], mask: set[signal.Signals] | set[int]) -> None:
+        go_read, self._go = os.pipe()
+        self._failed, failed = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._go)
+            os.close(self._failed)
+            _execute(command, go_read, failed, mask)
+        os.close(go_read)
+        os.close(failed)
+
+    def release(self) -> None:
+        """Let it execute the command.
+
+        Raises:
+            OSError: the command cannot be started.
+        """
+        os.write(self._go, b"!")
+        os.close(self._go)
+        number = os.read(self._failed, 16)
+        os.close(self._failed)
+        if number:
+            os.waitpid(self.pid, 0)
+            raise OSError(int(number), os.strerror(int(number)))
+
+    def abandon(self) -> None:
+        """Let it end without executing anything."""
+        os.close(self._go)
+        os.close(self._failed)
+        os.waitpid(self.pid, 0)
+
+
+def _execute(
+    command: Sequence[str], go: int, failed: int, mask: set[signal.Signals] | set[int]
+) -> NoReturn:
+    """In the child: wait for the word, then become the command."""
+    try:
+        if not os.read(go, 1):
+            os._exit(0)
+        for number in _KEYBOARD:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.execvp(command[0], list(command))  # noqa: S606 - the user's own command
+    except OSError as error:
+        os.write(failed, str(error.errno).encode())
+    os._exit(127)

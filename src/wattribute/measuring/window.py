@@ -1,0 +1,186 @@
+"""Readings at the start, every tick and the end of a piece of work; its share of each interval."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.activity.cpustat import CpuStat
+from wattribute.attribution.packages import fit_packages
+from wattribute.attribution.policy import FloorPolicy
+from wattribute.attribution.share import attribute, pay_floor
+from wattribute.clock import Clock
+from wattribute.measuring.result import ComponentEnergy
+from wattribute.measuring.tree import Tree
+from wattribute.monitor.metering import Metering
+from wattribute.monitor.rows import Rows
+from wattribute.monitor.sharing import Sharer
+from wattribute.records import (
+    Attribution,
+    Cgroups,
+    Interval,
+    Processes,
+    Topology,
+    Usage,
+)
+from wattribute.units import Nanoseconds
+
+_WORK, _REST = 0, 1
+_KEYS: Final = np.array([_WORK, _REST], np.uint64)
+_EVERYWHERE: Final = np.full(2, np.iinfo(np.uint64).max, np.uint64)
+
+
+class Window:
+    """Shares energy between the work and the rest of the machine."""
+
+    def __init__(
+        self,
+        *,
+        metering: Metering,
+        sharer: Sharer,
+        policy: FloorPolicy,
+        procfs: Path,
+        topology: Topology,
+        tree: Tree,
+        clock: Clock,
+    ) -> None:
+        """Take over open sources, and make the first reading now."""
+        self._metering = metering
+        self._sharer = sharer
+        self._policy = policy
+        self._cpustat = CpuStat(procfs, topology)
+        self._cpus = topology.cpus_online
+        self._tree = tree
+        self._clock = clock
+        self._other_weights = np.zeros(2, np.int64)
+        self._tree_ns = 0
+        self.by_component: dict[str, ComponentEnergy] = {}
+        self.start_ns = self._last_ns = clock.monotonic_ns()
+        metering.read(self.start_ns)
+        self._busy_ns = self._cpustat.read().busy_ns
+
+    @property
+    def elapsed_ns(self) -> int:
+        """From the first reading to the last."""
+        return self._last_ns - self.start_ns
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of the work until the last reading."""
+        return self._tree_ns
+
+    def now_ns(self) -> Nanoseconds:
+        """The window's clock."""
+        return self._clock.monotonic_ns()
+
+    def tick(self) -> None:
+        """Read everything, and share what was used since the last reading."""
+        now_ns = self._clock.monotonic_ns()
+        intervals = self._metering.read(now_ns)
+        tree_ns = self._tree.cpu_ns()
+        stat = self._cpustat.read()
+        usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
+        rows = self._rows(tree_ns - self._tree_ns, usage)
+        self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
+        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        for share in self._sharer.share(intervals, rows, usage, failed):
+            zone = share.attribution.interval.zone
+            if zone.component:
+                attribution = _folded(share.attribution, share.keys)
+                self._other_weights += attribution.dynamic_uj
+                self._add(zone.component, attribution, rows, int(usage.capacity_ns.sum()))
+        other = self._sharer.other(intervals)
+        if other is not None:
+            self._add_other(other, usage, rows)
+
+    def close(self) -> None:
+        """Close the meters."""
+        self._metering.close()
+
+    def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
+        floor_uj = self._sharer.floor_of(other, usage)
+        attribution = attribute(other, floor_uj, self._other_weights)
+        self._add("other", attribution, rows, int(usage.capacity_ns.sum()))
+        self._other_weights = np.zeros(2, np.int64)
+
+    def _add(self, component: str, attribution: Attribution, rows: Rows, capacity_ns: int) -> None:
+        """Let the work pay its part of the floor, where the policy goes by use."""
+        if self._policy in ("usage", "full") and attribution.idle_uj:
+            work_ns, all_ns = int(rows.cpu_ns[_WORK].sum()), int(rows.cpu_ns.sum())
+            whole_ns = all_ns if self._policy == "full" else max(capacity_ns, all_ns)
+            paid_uj = attribution.idle_uj * work_ns // max(whole_ns, 1)
+            attribution = pay_floor(attribution, np.array([paid_uj, 0], np.int64))
+        before = self.by_component.get(
+            component, ComponentEnergy(origin=attribution.interval.origin)
+        )
+        self.by_component[component] = before.plus(attribution)
+
+    def _usage(self, busy_ns: NDArray[np.int64], now_ns: Nanoseconds) -> Usage:
+        elapsed_ns = now_ns - self._last_ns
+        packages = len(busy_ns)
+        return Usage(
+            start_ns=Nanoseconds(self._last_ns),
+            end_ns=now_ns,
+            processes=_NO_PROCESSES,
+            cgroups=_NO_CGROUPS,
+            busy_ns=busy_ns,
+            capacity_ns=np.full(packages, self._cpus * elapsed_ns // packages, np.int64),
+            steal_ns=0,
+            irq_ns=0,
+            dropped=0,
+        )
+
+    def _rows(self, work_ns: int, usage: Usage) -> Rows:
+        """Two rows: the work, and the rest of the machine's busy time."""
+        rest_ns = max(int(usage.busy_ns.sum()) - work_ns, 0)
+        fit = fit_packages(np.array([work_ns, rest_ns], np.int64), _EVERYWHERE, usage.busy_ns)
+        return Rows(
+            key=_KEYS,
+            pid=np.zeros(2, np.int64),
+            comm=np.zeros(2, "S16"),
+            alive=np.ones(2, np.bool_),
+            group=np.zeros(2, np.int64),
+            vm=np.full(2, -1, np.int64),
+            cpu_ns=fit.cpu_ns,
+            counters={},
+            misfit=fit.misfit,
+        )
+
+
+def _folded(attribution: Attribution, keys: Iterable[np.uint64]) -> Attribution:
+    """The same with one row for the work and one for the rest, where ticks had to wait."""
+    index = np.array([int(key) for key in keys], np.int64)
+    dynamic_uj = np.zeros(2, np.int64)
+    np.add.at(dynamic_uj, index, attribution.dynamic_uj)
+    return Attribution(
+        attribution.interval,
+        dynamic_uj,
+        attribution.floor_uj.copy(),
+        attribution.idle_uj,
+        attribution.unattributed_uj,
+    )
+
+
+_NO_PROCESSES: Final = Processes(
+    key=np.zeros(0, np.uint64),
+    pid=np.zeros(0, np.int64),
+    parent_pid=np.zeros(0, np.int64),
+    cgroup=np.zeros(0, np.uint64),
+    comm=np.zeros(0, "S16"),
+    kernel=np.zeros(0, np.bool_),
+    alive=np.zeros(0, np.bool_),
+    cpu_ns=np.zeros((0, 1), np.int64),
+    allowed=np.zeros(0, np.uint64),
+    counters={},
+)
+_NO_CGROUPS: Final = Cgroups(
+    generation=0,
+    id=np.zeros(0, np.uint64),
+    path=(),
+    parent=np.zeros(0, np.int64),
+    cpu_ns=np.zeros((0, 1), np.int64),
+    memory_bytes=np.zeros(0, np.int64),
+    alive=np.zeros(0, np.bool_),
+)
