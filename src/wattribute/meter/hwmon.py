@@ -102,6 +102,7 @@ class HwmonMeter(FileMeter):
             self.absent = "CPU packages have another meter, and there is no platform power sensor"
         self._rules = [rule for rule in _RULES if rule.kind not in left_out]
         self._covers: frozenset[str] = frozenset()
+        self._packages = package_ids(sysfs)
         super().__init__(sysfs)
 
     @property
@@ -111,14 +112,14 @@ class HwmonMeter(FileMeter):
         return self._covers | own
 
     def _find(self, sysfs: Path) -> tuple[list[Sensor], list[str]]:
-        candidates = list(_candidates(sysfs / "class/hwmon"))
-        packages = package_ids(sysfs)
+        chips = {rule.chip for rule in self._rules}
+        candidates = list(_candidates(sysfs / "class/hwmon", chips))
         sensors: list[Sensor] = []
         self._covers = frozenset()
         for rule in self._rules:
             if any(sensor.zone.kind == rule.kind for sensor in sensors):
                 continue
-            if found := _sensors(rule, candidates, packages):
+            if found := _sensors(rule, candidates, self._packages):
                 sensors.extend(found)
                 self._covers |= rule.also
         return sensors, []
@@ -154,16 +155,18 @@ def _package(number: int, packages: tuple[str, ...]) -> str | None:
     return packages[number] if number < len(packages) else None
 
 
-def _candidates(root: Path) -> Iterator[_Candidate]:
-    """Yield every power and energy file of every chip.
+def _candidates(root: Path, chips: set[str]) -> Iterator[_Candidate]:
+    """Yield every power and energy file of the chips of these names.
 
     In the order of their devices, by which sensors without a number are
     counted: hwmon's own numbers change from boot to boot.
     """
     for chip in sorted(root.glob("hwmon*"), key=_device_order):
-        # the ACPI power meter's driver puts all but its name beside the device, before 6.14
+        name = _text(chip / "name") or _text(chip / "device/name")
+        if name not in chips:
+            continue
+        # drivers of the older kind, the ACPI power meter's among them, put their files there
         for folder in (chip, chip / "device"):
-            name = _text(chip / "name") or _text(chip / "device/name")
             for path in sorted(folder.glob("*_*")):
                 match = _VALUE.fullmatch(path.name)
                 form = match and _FORMS.get((match["what"], match["how"]))
