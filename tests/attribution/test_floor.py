@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 
 import pytest
 from hypothesis import given
@@ -164,14 +163,11 @@ def test_a_learned_floor_is_forgotten_when_nothing_confirms_it() -> None:
     assert known(learns, 15) == (15, "prior")
 
 
-def test_a_week_of_ticks_costs_bounded_memory_and_little_time() -> None:
+def test_a_week_of_ticks_is_kept_in_bounded_memory() -> None:
     learns = learner()
     machine = Machine(learns, noise_w=0.5)
-    started = time.process_time()
     machine.run(120_960, 0, 0.3)
-    spent_s = time.process_time() - started
 
-    assert spent_s / 120_960 < 50e-6
     assert len(json.dumps(learns.dump())) < 40_000
     line_w, basis = known(learns)
     assert (line_w, basis) == (pytest.approx(22, abs=3), "learned")
