@@ -1,0 +1,71 @@
+"""Bodies of one metrics path, each made once per snapshot and then shared by all scrapers."""
+
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+
+from wattribute.exporter import exposition
+from wattribute.exporter.exposition import Renderer
+from wattribute.exporter.family import Family
+from wattribute.exporter.layout import ContainerLabels, ProcessLabels
+from wattribute.exporter.scene import NodeLabels, Scene
+from wattribute.records import Snapshot
+
+_GZIP = 31
+"""zlib's window bits for a gzip header; level 1 makes 2.5 MB to 0.14 MB in 6 ms."""
+
+
+class MetricsBodies:
+    """Renders the newest snapshot as clients ask for it."""
+
+    def __init__(
+        self,
+        families: Callable[[bool, bool], Sequence[Family]],
+        node: NodeLabels,
+        pod_labels: Sequence[str],
+    ) -> None:
+        """``families(processes, stale)``: what the path shows."""
+        self._families = families
+        self._node = node
+        self._pod_labels = pod_labels
+        self._renderer = Renderer()
+        self._containers = ContainerLabels()
+        self._processes = ProcessLabels()
+        self._lock = threading.Lock()
+        self._of: tuple[Snapshot, bool, bool] | None = None
+        self._pieces: Sequence[tuple[Family, bytes]] = ()
+        self._bodies: dict[tuple[bool, bool], bytes] = {}
+
+    def body(
+        self, snapshot: Snapshot, *, processes: bool, stale: bool, openmetrics: bool, gzip: bool
+    ) -> bytes:
+        """The exposition; the first that asks makes it, the others wait for it."""
+        with self._lock:
+            of = (snapshot, processes, stale)
+            if self._of is None or self._of[0] is not snapshot or self._of[1:] != of[1:]:
+                families = self._families(processes, stale)
+                scene = Scene(
+                    snapshot, self._node, self._pod_labels, self._containers, self._processes
+                )
+                self._pieces = self._renderer.render(families, scene)
+                self._bodies = {}
+                self._of = of
+            return self._made(openmetrics=openmetrics, gzip=gzip)
+
+    def _made(self, *, openmetrics: bool, gzip: bool) -> bytes:
+        body = self._bodies.get((openmetrics, gzip))
+        if body is None:
+            if gzip:
+                body = compressed(self._made(openmetrics=openmetrics, gzip=False))
+            elif openmetrics:
+                body = exposition.openmetrics(self._pieces)
+            else:
+                body = exposition.text(self._pieces)
+            self._bodies[openmetrics, gzip] = body
+        return body
+
+
+def compressed(body: bytes) -> bytes:
+    """The same in gzip."""
+    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    return stream.compress(body) + stream.flush()

@@ -1,0 +1,90 @@
+"""HTTP/1.1 messages as far as a metrics endpoint needs them: bytes in, bytes out, no socket.
+
+Source: RFC 9112. Requests with a body are refused: nothing here takes one.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+MAX_HEAD_BYTES: Final = 16_384
+"""Request line and headers together."""
+
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VERSION: Final = re.compile(rb"HTTP/1\.[01]")
+
+
+class Refused(Exception):  # noqa: N818 - named for the answer
+    """The request cannot be served; the connection is closed after the answer."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        """``why`` is sent to the client."""
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request."""
+
+    method: str
+    path: str
+    """Without the query; as sent, percent signs and all."""
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case; values of repeated headers joined with commas."""
+    keep_alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def parse(head: bytes) -> Request:
+    """A request from its head, the empty line excluded.
+
+    Raises:
+        Refused: it is not HTTP/1, or has a body.
+    """
+    first, *lines = head.split(b"\r\n")
+    parts = first.split(b" ")
+    if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not parts[1].startswith(b"/"):
+        raise Refused(HTTPStatus.BAD_REQUEST, "not an HTTP request")
+    if not _VERSION.fullmatch(parts[2]):
+        raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.0 or HTTP/1.1 only")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise Refused(HTTPStatus.BAD_REQUEST, "a header is not valid")
+        key, text = name.decode().lower(), value.strip().decode("latin-1")
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no request here has a body")
+    path, _, query = parts[1].decode("latin-1").partition("?")
+    connection = headers.get("connection", "").lower()
+    keep_alive = connection != "close" if parts[2] == b"HTTP/1.1" else connection == "keep-alive"
+    return Request(parts[0].decode(), path, query, headers, keep_alive)
+
+
+def head_of(response: Response, *, keep_alive: bool) -> bytes:
+    """Status line and headers, with the empty line."""
+    status = response.status
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"Content-Type: {response.content_type}",
+        f"Content-Length: {len(response.body)}",
+        *(f"{name}: {value}" for name, value in response.headers),
+        f"Connection: {'keep-alive' if keep_alive else 'close'}",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode("latin-1", "replace")

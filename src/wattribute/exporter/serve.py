@@ -1,0 +1,62 @@
+"""The exporter as a whole: settings and a source of snapshots -> a running server."""
+
+from collections.abc import Callable
+
+from wattribute.clock import Clock, SystemClock
+from wattribute.exporter.access import Access
+from wattribute.exporter.listen import Address
+from wattribute.exporter.scene import NodeLabels
+from wattribute.exporter.server import Server
+from wattribute.exporter.site import Site
+from wattribute.records import Snapshot
+from wattribute.settings import Exporter as ExporterSettings
+
+
+class Exporter:
+    """Serves the newest snapshot.
+
+    ``source`` is called once per request, from several threads, and must not block.
+    """
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        source: Callable[[], Snapshot | None],
+        *,
+        interval_s: float = 5.0,
+        node: NodeLabels | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """``interval_s``: the monitor's; ``node``: None takes the host's name.
+
+        Raises:
+            ConfigInvalid: an address or the web-config is wrong, or fast readings would
+                be shown to strangers.
+        """
+        access = Access(settings.listen, settings.web_config, interval_s)
+        labels = node or NodeLabels(nested=settings.nested)
+        site = Site(settings, source, access, labels, clock or SystemClock())
+        self._server = Server(settings.listen, site.answer, access.secured)
+        self._scheme = "https" if access.is_tls else "http"
+
+    def start(self) -> None:
+        """Listen, and serve in threads.
+
+        Raises:
+            ListenFailed: an address cannot be listened on.
+        """
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop serving; at once, whatever clients do."""
+        self._server.stop()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What it listens on, ports of 0 filled in."""
+        return self._server.addresses
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The same as URLs, to be shown to people."""
+        return tuple(f"{self._scheme}://{address}" for address in self.addresses)
