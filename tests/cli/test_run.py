@@ -48,7 +48,7 @@ def asked(room: Room) -> list[tuple[object, ...]]:
         seen.append((tuple(command), settings, g_per_kwh))
         return _measured(command=tuple(command), grams_co2e=g_per_kwh and 0.000123)
 
-    room("measure", run_command=run_command)
+    room("measuring", run_command=run_command)
     return seen
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_written_is_said_before_the_command_runs(
 
 @pytest.mark.parametrize(("theirs", "ours"), [(0, 0), (3, 3), (-9, 137), (137, 137)])
 def test_the_exit_code_is_the_commands(theirs: int, ours: int, room: Room, call: Call) -> None:
-    room("measure", run_command=lambda *_: _measured(exit_code=theirs))
+    room("measuring", run_command=lambda *_: _measured(exit_code=theirs))
 
     assert call("run", "true")[0] == ours
 
@@ -114,7 +114,7 @@ def test_a_command_that_cannot_be_started(
     def run_command(*_: object) -> None:
         raise error
 
-    room("measure", run_command=run_command)
+    room("measuring", run_command=run_command)
 
     assert call("run", "nope\x1b") == (
         code,
@@ -124,7 +124,7 @@ def test_a_command_that_cannot_be_started(
 
 
 def test_an_incomplete_result_says_so(room: Room, call: Call) -> None:
-    room("measure", run_command=lambda *_: _measured(complete=False, notes=("2 children lost",)))
+    room("measuring", run_command=lambda *_: _measured(complete=False, notes=("2 children lost",)))
 
     _, _, err = call("run", "true")
 

@@ -40,7 +40,7 @@ _NOT_FOUND: Final = 127
     metavar="G",
     help="Carbon intensity of the electricity, in gCO2e per kWh: adds the command's emissions.",
 )
-@with_settings(*MEASURING)
+@with_settings("--interval", *MEASURING)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
     *,

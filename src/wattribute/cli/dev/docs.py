@@ -44,10 +44,10 @@ def docs(*, check: bool, directory: Path) -> int:
 
 def pages() -> Mapping[str, Callable[[], str]]:
     """The pages by file name, and what renders each."""
-    from wattribute.exporter import reference as metrics
-    from wattribute.settings import reference as settings
+    from wattribute.exporter.reference import render as metrics
+    from wattribute.settings.reference import render as settings
 
-    return {"metrics.md": metrics.render, "settings.md": settings.render, "cli.md": command_line}
+    return {"metrics.md": metrics, "settings.md": settings, "cli.md": command_line}
 
 
 def command_line() -> str:

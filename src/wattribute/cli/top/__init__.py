@@ -1,0 +1,160 @@
+"""``wattribute top``: who uses the energy now."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from wattribute.cli.log import configure
+from wattribute.cli.options import MEASURING, with_settings
+from wattribute.cli.terminal import clean, print_table
+from wattribute.cli.top.view import (
+    SORTS,
+    VIEWS,
+    By,
+    Choice,
+    Picture,
+    Sort,
+    cells,
+    chosen,
+    columns,
+    footing,
+    heading,
+)
+from wattribute.errors import ConfigInvalid
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@click.command()
+@click.option(
+    "--agent",
+    "url",
+    metavar="URL",
+    help="The agent to ask; without it http://127.0.0.1:9102, or, if there is none, this program "
+    "measures by itself.",
+)
+@click.option("--user", metavar="NAME", help="For an agent that asks for a password.")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="That user's password; without it, it is asked for.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Certificates to trust when the URL is https.",
+)
+@click.option("--by", type=click.Choice(VIEWS), default="process", show_default=True)
+@click.option("--sort", type=click.Choice(SORTS), default="watts", show_default=True)
+@click.option("--filter", "filter_text", default="", metavar="TEXT", help="Only rows with it.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="So many rows; 0: all."
+)
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(min=0.2, max=60),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two looks, and between ticks where this program measures by itself.",
+)
+@click.option("--once", is_flag=True, help="Print one plain table and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Print one table as JSON and exit.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write what the live table looks like, as a picture, and exit.",
+)
+@with_settings(*MEASURING)
+def top(
+    *,
+    settings: Settings,
+    url: str | None,
+    user: str | None,
+    password_file: Path | None,
+    ca_file: Path | None,
+    by: By,
+    sort: Sort,
+    filter_text: str,
+    limit: int,
+    every_s: float,
+    once: bool,
+    as_json: bool,
+    svg: Path | None,
+) -> int:
+    """Who uses the energy now: watts, joules since the start, CPU time, by name.
+
+    Keys: p, c, d for processes, containers and pods; w, j, u, n for the order; /
+    for a filter; q to quit. What is estimated says so, with its 90 % band.
+    """
+    from wattribute.cli.top.source import Access, opened
+
+    configure(settings.log)
+    choice = Choice(by=by, sort=sort, filter_text=filter_text, limit=limit)
+    access = Access(user, _password(user, password_file), ca_file)
+    with opened(url, access, settings, every_s) as read:
+        if svg is not None:
+            _draw(read(), choice, svg)
+        elif as_json:
+            click.echo(_json(read(), choice))
+        elif once:
+            _print(read(), choice)
+        else:
+            _live(read, choice, every_s)
+    return 0
+
+
+def _password(user: str | None, file: Path | None) -> str:
+    if user is None:
+        return ""
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return str(click.prompt(f"password of {user}", hide_input=True, err=True))
+
+
+def _print(picture: Picture, choice: Choice) -> None:
+    click.echo(clean(heading(picture)))
+    click.echo(clean(footing(picture)))
+    click.echo()
+    rows = [cells(row, choice.by) for row in chosen(picture, choice)]
+    print_table(columns(choice.by), rows)
+
+
+def _json(picture: Picture, choice: Choice) -> str:
+    body = {
+        "node": picture.node,
+        "where": picture.where,
+        "time_s": picture.time_s,
+        "age_s": picture.age_s,
+        "interval_s": picture.interval_s,
+        "activity": picture.activity,
+        "policy": picture.policy,
+        "watts": picture.watts,
+        "components": picture.parts,
+        "by": choice.by,
+        "rows": chosen(picture, choice),
+    }
+    return msgspec.json.format(msgspec.json.encode(body)).decode()
+
+
+def _draw(picture: Picture, choice: Choice, file: Path) -> None:
+    from wattribute.cli.top.app import screenshot
+
+    try:
+        file.write_text(screenshot(picture, choice), encoding="utf-8")
+    except OSError as exc:
+        raise ConfigInvalid(f"--svg {file}: cannot be written: {exc.strerror}") from exc
+
+
+def _live(read: "Callable[[], Picture]", choice: Choice, every_s: float) -> None:
+    from wattribute.cli.top.app import TopApp
+
+    TopApp(read, choice, every_s).run()

@@ -1,0 +1,181 @@
+"""The live table of ``top``."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable, Footer, Input, Static
+from textual.worker import get_current_worker
+
+from wattribute.cli.terminal import clean
+from wattribute.cli.top.view import (
+    SORTS,
+    VIEWS,
+    By,
+    Choice,
+    Picture,
+    Sort,
+    cells,
+    chosen,
+    columns,
+    footing,
+    heading,
+)
+from wattribute.errors import WattributeError
+
+_ROWS: Final = 200
+"""Rows that are kept in the live table unless told otherwise: more than anybody scrolls through,
+and few enough to be drawn every second."""
+
+
+class TopApp(App[None]):
+    """Reads a picture every so often, in a thread, and shows it."""
+
+    TITLE = "wattribute top"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #heading { background: $primary; color: $text; padding: 0 1; text-style: bold; height: auto; }
+    #footing { color: $text-muted; padding: 0 1; height: auto; }
+    #filter { display: none; }
+    #filter.open { display: block; }
+    DataTable { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit"),
+        Binding("p", "view('process')", "Processes"),
+        Binding("c", "view('container')", "Containers"),
+        Binding("d", "view('pod')", "Pods"),
+        Binding("w", "order('watts')", "Watts"),
+        Binding("j", "order('joules')", "Joules"),
+        Binding("u", "order('cpu')", "CPU"),
+        Binding("n", "order('name')", "Name"),
+        Binding("slash", "filter", "Filter"),
+        Binding("escape", "unfilter", "All", show=False),
+    ]
+
+    def __init__(self, read: Callable[[], Picture], choice: Choice, every_s: float) -> None:
+        """``read`` may block; it is called in a thread, never twice at a time."""
+        super().__init__()
+        self._read = read
+        self._choice = replace(choice, limit=choice.limit or _ROWS)
+        self._every_s = every_s
+        self._picture: Picture | None = None
+        self._columns_of: By | None = None
+
+    def compose(self) -> ComposeResult:
+        """Heading, filter, table, footing."""
+        yield Static("waiting for the first numbers ...", id="heading", markup=False)
+        yield Input(placeholder="part of a name", id="filter")
+        yield DataTable(id="rows", cursor_type="row", zebra_stripes=True)
+        yield Static("", id="footing", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Start to read."""
+        self.query_one(DataTable).focus()
+        self._follow()
+
+    @work(thread=True)
+    def _follow(self) -> None:
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            try:
+                picture = self._read()
+            except WattributeError as exc:
+                self.call_from_thread(self._complain, str(exc))
+            else:
+                self.call_from_thread(self.show, picture)
+            if worker.cancelled_event.wait(self._every_s):
+                return
+
+    def _complain(self, message: str) -> None:
+        self.query_one("#footing", Static).update(f"no news: {clean(message)}")
+
+    def show(self, picture: Picture) -> None:
+        """Draw a picture."""
+        self._picture = picture
+        self.query_one("#heading", Static).update(clean(heading(picture)))
+        self.query_one("#footing", Static).update(
+            f"{clean(footing(picture))}; sorted by {self._choice.sort}"
+            + (f"; only {clean(self._choice.filter_text)!r}" if self._choice.filter_text else "")
+        )
+        table = self.query_one(DataTable)
+        if self._columns_of != self._choice.by:
+            table.clear(columns=True)
+            for column in columns(self._choice.by):
+                table.add_column(Text(column.title, justify="right" if column.right else "left"))
+            self._columns_of = self._choice.by
+        self._fill(table, [cells(row, self._choice.by) for row in chosen(picture, self._choice)])
+
+    def _fill(self, table: "DataTable[Text]", rows: list[tuple[str, ...]]) -> None:
+        """Change cells in place, so that the cursor and the scroll bar stay where they are."""
+        right = [column.right for column in columns(self._choice.by)]
+        while table.row_count > len(rows):
+            table.remove_row(table.coordinate_to_cell_key(Coordinate(len(rows), 0)).row_key)
+        for at, row in enumerate(rows):
+            texts = [
+                Text(clean(cell), justify="right" if to_right else "left")
+                for cell, to_right in zip(row, right, strict=True)
+            ]
+            if at == table.row_count:
+                table.add_row(*texts)
+                continue
+            for column, text in enumerate(texts):
+                if table.get_cell_at(place := Coordinate(at, column)) != text:
+                    table.update_cell_at(place, text, update_width=True)
+
+    def _choose(self, choice: Choice) -> None:
+        self._choice = choice
+        if self._picture is not None:
+            self.show(self._picture)
+
+    def action_view(self, by: By) -> None:
+        """Rows by process, container or pod."""
+        if by in VIEWS:
+            self._choose(replace(self._choice, by=by))
+
+    def action_order(self, sort: Sort) -> None:
+        """Rows in another order."""
+        if sort in SORTS:
+            self._choose(replace(self._choice, sort=sort))
+
+    def action_filter(self) -> None:
+        """Ask for a part of a name."""
+        field = self.query_one("#filter", Input)
+        field.add_class("open")
+        field.value = self._choice.filter_text
+        field.focus()
+
+    def action_unfilter(self) -> None:
+        """Show all rows again."""
+        self.query_one("#filter", Input).remove_class("open")
+        self.query_one(DataTable).focus()
+        self._choose(replace(self._choice, filter_text=""))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        self._choose(replace(self._choice, filter_text=event.value))
+
+    def on_input_submitted(self) -> None:
+        """Keep the filter, go back to the table."""
+        self.query_one("#filter", Input).remove_class("open")
+        self.query_one(DataTable).focus()
+
+
+def screenshot(picture: Picture, choice: Choice, size: tuple[int, int] = (120, 28)) -> str:
+    """What the live table looks like with this picture, as SVG."""
+
+    async def drawn() -> str:
+        app = TopApp(lambda: picture, choice, every_s=3600)
+        async with app.run_test(size=size) as pilot:
+            app.show(picture)
+            await pilot.pause()
+            return app.export_screenshot(title="wattribute top")
+
+    return asyncio.run(drawn())

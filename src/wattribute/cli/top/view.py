@@ -1,0 +1,206 @@
+"""What ``top`` shows: rows by process, container or pod; sorted, filtered, cut. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from wattribute.cli.terminal import Column
+
+By = Literal["process", "container", "pod"]
+Sort = Literal["watts", "joules", "cpu", "name"]
+
+VIEWS: Final[tuple[By, ...]] = ("process", "container", "pod")
+SORTS: Final[tuple[Sort, ...]] = ("watts", "joules", "cpu", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One consumer."""
+
+    watts: float
+    """Mean power of the last tick."""
+    joules: float
+    """Since the totals began."""
+    cpu_percent: float
+    """100 is one CPU."""
+    command: str = ""
+    pid: int = 0
+    container: str = ""
+    container_id: str = ""
+    pod: str = ""
+    pod_uid: str = ""
+    namespace: str = ""
+    alive: bool = True
+    containers: int = 1
+    """How many containers a pod's row adds up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component of the node, from one source."""
+
+    component: str
+    origin: str
+    watts: float
+    low_watts: float | None
+    high_watts: float | None
+    """The band around an estimate; None for what was measured."""
+    joules: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One snapshot, as ``top`` shows it."""
+
+    node: str
+    where: str
+    """The agent's address, or that this program measures by itself."""
+    activity: str
+    policy: str
+    time_s: float
+    """Unix time of the tick."""
+    age_s: float
+    interval_s: float
+    parts: tuple[Part, ...]
+    containers: tuple[Row, ...]
+    processes: tuple[Row, ...] | None
+    """None: the agent does not show them to us."""
+
+    @property
+    def watts(self) -> float:
+        """Power of the node: components never overlap."""
+        return sum(part.watts for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user wants to see."""
+
+    by: By = "process"
+    sort: Sort = "watts"
+    filter_text: str = ""
+    limit: int = 0
+    """0: all rows."""
+
+
+_NUMBERS: Final = (
+    Column("WATTS", right=True),
+    Column("JOULES", right=True),
+    Column("CPU %", right=True),
+)
+_OLD_TICKS: Final = 3
+"""A snapshot that is older than so many intervals is not news, and is said to be old."""
+_COLUMNS: Final[dict[By, tuple[Column, ...]]] = {
+    "process": (
+        Column("PID", right=True),
+        *_NUMBERS,
+        *map(Column, ("COMMAND", "CONTAINER", "POD", "NAMESPACE")),
+    ),
+    "container": (*_NUMBERS, *map(Column, ("CONTAINER", "POD", "NAMESPACE", "ID"))),
+    "pod": (*_NUMBERS, *map(Column, ("POD", "NAMESPACE", "CONTAINERS"))),
+}
+
+
+def columns(by: By) -> tuple[Column, ...]:
+    """The columns of a view."""
+    return _COLUMNS[by]
+
+
+def cells(row: Row, by: By) -> tuple[str, ...]:
+    """One row's cells, in the order of the columns."""
+    numbers = (f"{row.watts:.2f}", f"{row.joules:.1f}", f"{row.cpu_percent:.1f}")
+    ended = "" if row.alive else " (ended)"
+    if by == "process":
+        pid = str(row.pid) if row.pid else ""
+        return (pid, *numbers, row.command + ended, row.container, row.pod, row.namespace)
+    if by == "container":
+        return (*numbers, row.container + ended, row.pod, row.namespace, row.container_id[:12])
+    return (*numbers, row.pod + ended, row.namespace, str(row.containers))
+
+
+def chosen(picture: Picture, choice: Choice) -> list[Row]:
+    """The rows to show, in order."""
+    rows: Iterable[Row] = picture.containers
+    if choice.by == "process":
+        rows = picture.processes or ()
+    if choice.by == "pod":
+        rows = _pods(picture.containers)
+    if needle := choice.filter_text.casefold():
+        rows = (row for row in rows if needle in _words(row))
+    ordered = sorted(rows, key=_name) if choice.sort == "name" else _by_number(rows, choice.sort)
+    return ordered[: choice.limit] if choice.limit else ordered
+
+
+def heading(picture: Picture) -> str:
+    """Power of the node, and how it is known, on one line."""
+    return (
+        f"{picture.node}: {picture.watts:.1f} W"
+        f"{_mark(picture.parts)} | {' | '.join(map(_part, picture.parts)) or 'no meter'}"
+    )
+
+
+def footing(picture: Picture) -> str:
+    """Where the numbers come from, on one line."""
+    facts = [
+        picture.where,
+        f"activity by {picture.activity}",
+        f"tick every {picture.interval_s:g} s",
+        f"idle policy {picture.policy}",
+    ]
+    if picture.age_s > _OLD_TICKS * picture.interval_s:
+        facts.append(f"last tick {picture.age_s:.0f} s ago")
+    if picture.processes is None:
+        facts.append("processes are shown only on the machine itself, or with --user")
+    return "; ".join(facts)
+
+
+def _part(part: Part) -> str:
+    text = f"{part.component} {part.watts:.1f} W {part.origin}"
+    if part.low_watts is None or part.high_watts is None:
+        return text
+    return f"{text} ({part.low_watts:.1f} to {part.high_watts:.1f})"
+
+
+def _mark(parts: Sequence[Part]) -> str:
+    """What the sum must say of itself, when a part of it is an estimate."""
+    estimated = [part.origin == "estimated" for part in parts if part.watts]
+    if not any(estimated):
+        return ""
+    return " estimated" if all(estimated) else " partly estimated"
+
+
+def _words(row: Row) -> str:
+    words = (row.command, row.container, row.container_id, row.pod, row.namespace, str(row.pid))
+    return "\0".join(words).casefold()
+
+
+def _name(row: Row) -> tuple[str, ...]:
+    return (row.namespace, row.pod, row.container, row.command, f"{row.pid:10d}")
+
+
+def _by_number(rows: Iterable[Row], sort: Sort) -> list[Row]:
+    field = {"watts": "watts", "joules": "joules", "cpu": "cpu_percent"}[sort]
+    # Equal numbers keep an order of their own, so that idle rows do not dance.
+    return sorted(rows, key=lambda row: (-getattr(row, field), -row.joules, _name(row)))
+
+
+def _pods(containers: Iterable[Row]) -> list[Row]:
+    """Rows of containers added up by pod; what is in no pod stays by container."""
+    together: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in containers:
+        by_itself = row.container_id or row.container
+        pod = (row.pod_uid, row.pod) if row.pod_uid or row.pod else ("", by_itself)
+        together[pod].append(row)
+    return [
+        replace(
+            rows[0],
+            watts=sum(row.watts for row in rows),
+            joules=sum(row.joules for row in rows),
+            cpu_percent=sum(row.cpu_percent for row in rows),
+            pod=rows[0].pod or rows[0].pod_uid or rows[0].container,
+            alive=any(row.alive for row in rows),
+            containers=len(rows),
+        )
+        for rows in together.values()
+    ]
