@@ -1,0 +1,56 @@
+"""A BPF ring buffer that holds records of one size: drained without system calls.
+
+Source: Documentation/bpf/ringbuf.rst and kernel/bpf/ringbuf.c. One page with
+our position, one with the kernel's, then the data, which the kernel maps
+twice in a row so that no record is ever cut.
+"""
+
+import mmap
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BUSY: Final = 1 << 31
+"""In a record's length: reserved, and not written yet."""
+
+
+class Ring:
+    """Records since the last drain."""
+
+    def __init__(self, fd: int, size: int, record: np.dtype[np.void]) -> None:
+        """Map the ring behind ``fd``; ``size`` bytes, a power of two.
+
+        Only a page of the second mapping is used: mapped pages count as memory of ours.
+        """
+        page = mmap.PAGESIZE
+        self._stride = np.dtype([("length", "<u4"), ("page", "<u4"), ("record", record)])
+        self._size = size
+        shared = mmap.MAP_SHARED
+        ours = mmap.mmap(fd, page, shared, mmap.PROT_READ | mmap.PROT_WRITE)
+        theirs = mmap.mmap(fd, page + size + page, shared, mmap.PROT_READ, offset=page)
+        self._consumed = np.frombuffer(ours, np.uint64, 1)
+        self._produced = np.frombuffer(theirs, np.uint64, 1)
+        self._data = np.frombuffer(theirs, np.uint8, size + page, offset=page)
+
+    def drain(self) -> NDArray[np.void]:
+        """The records that are complete, oldest first; their space is given back."""
+        first = self._take()
+        rest = self._take()  # what lies beyond the end of the first mapping
+        return np.concatenate([first, rest]) if len(rest) else first
+
+    def _take(self) -> NDArray[np.void]:
+        """Records that begin before the ring's end."""
+        step = self._stride.itemsize
+        consumed, produced = int(self._consumed[0]), int(self._produced[0])
+        start = consumed & (self._size - 1)
+        count = min((produced - consumed) // step, -(-(self._size - start) // step))
+        found = self._data[start : start + count * step].view(self._stride)
+        # The kernel commits in any order, and a record must be read after its length: the check
+        # of all lengths lies thousands of instructions before the first byte that is copied.
+        busy = np.flatnonzero(found["length"] & _BUSY)
+        if len(busy):
+            found = found[: busy[0]]
+        records: NDArray[np.void] = found["record"].copy()
+        self._consumed[0] = consumed + len(found) * step
+        return records

@@ -1,0 +1,88 @@
+"""A compiled program as it is shipped: instructions, maps, and what must be filled in by name.
+
+``tools/build_bpf.py`` makes it from clang's object file; nothing in it belongs
+to one kernel or one architecture.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.resources import files
+from typing import Any
+
+
+class Relocation(IntEnum):
+    """What an instruction asks of the running kernel's types.
+
+    Source: enum bpf_core_relo_kind, include/uapi/linux/bpf.h.
+    """
+
+    FIELD_OFFSET = 0
+    FIELD_EXISTS = 2
+    ENUMERATOR_EXISTS = 10
+    ENUMERATOR_VALUE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """A map to create."""
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """A program to load."""
+
+    name: str
+    section: str
+    """Where it hooks in: ``tp_btf/NAME``, ``iter/NAME``, ``raw_tp/NAME``."""
+    code: bytes
+    maps: tuple[tuple[int, str], ...]
+    """(instruction, map whose descriptor it loads)"""
+    types: tuple[tuple[int, Relocation, str, tuple[str, ...]], ...]
+    """(instruction, what it asks, type, path of field names, or the enumerator's name)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All that one ``.bpf.c`` was compiled to."""
+
+    license: str
+    maps: Mapping[str, MapSpec]
+    programs: tuple[ProgramSpec, ...]
+
+
+def shipped(name: str) -> Spec:
+    """The spec that lies beside this module as ``NAME.bpf.json``."""
+    return parse(json.loads((files(__package__) / f"{name}.bpf.json").read_text()))
+
+
+def parse(tree: Mapping[str, Any]) -> Spec:
+    """A spec from its JSON."""
+    return Spec(
+        license=tree["license"],
+        maps={
+            name: MapSpec(
+                name, m["type"], m["key_size"], m["value_size"], m["max_entries"], m["map_flags"]
+            )
+            for name, m in tree["maps"].items()
+        },
+        programs=tuple(
+            ProgramSpec(
+                p["name"],
+                p["section"],
+                b64decode(p["code"]),
+                tuple((at, name) for at, name in p["maps"]),
+                tuple((at, Relocation(k), root, tuple(path)) for at, k, root, path in p["types"]),
+            )
+            for p in tree["programs"]
+        ),
+    )
