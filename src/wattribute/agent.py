@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from wattribute import __version__
 from wattribute.activity.choose import choose_activity
 from wattribute.clock import SystemClock
 from wattribute.errors import StateInvalid
-from wattribute.exporter.server import Exporter, check_exposure
+from wattribute.exporter.scene import NodeLabels
+from wattribute.exporter.serve import Exporter
 from wattribute.meter.choose import choose_meters
 from wattribute.meter.machine import read_machine, read_topology
 from wattribute.monitor.loop import Monitor, Timing
@@ -56,12 +58,12 @@ def run_agent(settings: Settings) -> int:
         ActivityError: the activity source that was named cannot be used.
         ListenFailed: an address cannot be listened on.
     """
-    check_exposure(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     opened = _open(settings)
     monitor = opened.monitor
+    exporter = _exporter(settings, monitor)
     for finding in opened.findings:
         if finding.state in ("denied", "failed"):
             _LOG.warning("%s %s: %s", finding.part, finding.name, finding.message)
@@ -71,11 +73,10 @@ def run_agent(settings: Settings) -> int:
         monitor.resume()
     except StateInvalid as error:
         _LOG.warning("state: %s", error)
-    exporter = Exporter(settings, monitor.snapshot)
     exporter.start()
     try:
-        for address in exporter.addresses:
-            _LOG.info("serving %s/metrics", address)
+        for url in exporter.urls:
+            _LOG.info("serving %s/metrics and a page for people at %s/", url, url)
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look at it
         gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -89,9 +90,9 @@ def run_agent(settings: Settings) -> int:
 
 def check(settings: Settings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
-    check_exposure(settings)
     opened = _open(settings)
     try:
+        _exporter(settings, opened.monitor)
         opened.monitor.tick()
     finally:
         opened.monitor.close()
@@ -106,6 +107,19 @@ def local_monitor(settings: Settings) -> Iterator[Monitor]:
         yield monitor
     finally:
         monitor.close()
+
+
+def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
+    return Exporter(
+        settings.exporter,
+        monitor.snapshot,
+        interval_s=settings.monitor.interval,
+        node=NodeLabels(
+            settings.workload.node_name or platform.node(),
+            nested=settings.exporter.nested,
+            version=__version__,
+        ),
+    )
 
 
 def _open(settings: Settings) -> _Opened:

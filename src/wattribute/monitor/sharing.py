@@ -1,7 +1,7 @@
 """Intervals x rows -> attributions: the floor, the weights, and energy that must wait."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from wattribute.records import (
     Usage,
     Zone,
 )
-from wattribute.units import Microwatts, energy_at, power_of
+from wattribute.units import Microjoules, Microwatts, energy_at, power_of
 
 
 @dataclass(slots=True)
@@ -127,9 +127,8 @@ class Sharer:
         platforms = [i for i in intervals if i.zone.kind == "platform"]
         # A box's own meter (ACPI) sees more than psys, which is only the processor's board.
         platforms.sort(key=lambda interval: interval.zone.source == "rapl-sysfs")
-        parts = [i for i in intervals if i.zone.component is not None]
-        measured = [i for i in parts if i.zone.kind != "other"]
-        return self._remainder.add(platforms[0] if platforms else None, measured)
+        parts = [i for i in intervals if i.zone.component not in (None, "other")]
+        return self._remainder.add(_whole(platforms), parts)
 
     def floor_of(self, interval: Interval, usage: Usage) -> int:
         """The zone's floor over the interval, in microjoules; it learns from the interval too.
@@ -212,6 +211,20 @@ class _Weights:
             table = self._tables[kind] = self._weight.weigh(rows.cpu_ns, rows.counters, kind)
         column = self._column.get(zone.package) if zone.package is not None else None
         return table.sum(axis=1) if column is None else table[:, column]
+
+
+def _whole(platforms: Sequence[Interval]) -> Interval | None:
+    """The platform's energy by its best source: a box of several modules has a meter for each."""
+    if not platforms:
+        return None
+    first = platforms[0]
+    same = [
+        i
+        for i in platforms
+        if (i.zone.source, i.start_ns, i.end_ns)
+        == (first.zone.source, first.start_ns, first.end_ns)
+    ]
+    return replace(first, energy_uj=Microjoules(sum(i.energy_uj for i in same)))
 
 
 def _name(zone: Zone) -> str:
