@@ -129,7 +129,7 @@ class CgroupReader:
             self._generation += 1
             self._rows = _lay_out(
                 [
-                    _Named(f.id, _text(f.path), f.parent.id if f.parent else 0)
+                    _Named(f.id, f.shown, f.parent.id if f.parent else 0)
                     for f in self._tree.folders.values()
                 ],
                 [self._removed[number] for number in dead],
@@ -187,7 +187,7 @@ class CgroupReader:
             if counters is not None:
                 counters.close(self._descriptors)
             self._remember(
-                _Named(folder.id, _text(folder.path), folder.parent.id if folder.parent else 0)
+                _Named(folder.id, folder.shown, folder.parent.id if folder.parent else 0)
             )
         self._ids = {folder.path: folder.id for folder in self._tree.folders.values()}
         known = self._counters
@@ -290,13 +290,6 @@ def _lay_out(live: list[_Named], dead: list[_Named]) -> _Rows:
     return _Rows(
         ids, tuple(cgroups[place].path for place in order), parent, order < len(live), order
     )
-
-
-def _text(path: str) -> str:
-    r"""A path as valid text: bytes that are not UTF-8 become ``\xff``."""
-    if path.isascii():
-        return path
-    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _usage(text: bytes) -> list[int]:

@@ -26,6 +26,11 @@ class Folder:
         self.children: dict[str, Folder] = {}
         self.watch = -1
 
+    @property
+    def shown(self) -> str:
+        """The path as valid text."""
+        return printable(self.path)
+
 
 class FolderTree:
     """All folders under a root.
@@ -190,3 +195,10 @@ class FolderTree:
             )
         except OSError:
             return True
+
+
+def printable(path: str) -> str:
+    r"""A path as valid text: bytes that are not UTF-8 become ``\xff``."""
+    if path.isascii():
+        return path
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
