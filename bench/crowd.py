@@ -22,7 +22,9 @@ HONESTY: Final = (
 
 
 @contextlib.contextmanager
-def crowd(processes: int, containers: int) -> Iterator[None]:
+def crowd(
+    processes: int, containers: int, *, active_percent: int = ACTIVE_PERCENT
+) -> Iterator[None]:
     """So many processes in so many containers, while the block runs.
 
     Raises:
@@ -40,7 +42,7 @@ def crowd(processes: int, containers: int) -> Iterator[None]:
             lines.append(" ".join(cgroup.join_files))
         joins = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "joins"
         joins.write_text("\n".join(lines) + "\n")
-        numbers = (ACTIVE_PERCENT, BURN_US, PERIOD_MS)
+        numbers = (active_percent, BURN_US, PERIOD_MS)
         command = [str(program), str(processes), str(containers), str(joins), *map(str, numbers)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as spawner:
             try:

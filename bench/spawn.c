@@ -35,11 +35,11 @@ static void nap(long ms)
 
 static void live(long number)
 {
-	if (number % 100 >= active_percent)
+	/* Which ones are active is scrambled, so that every group has some. */
+	if ((long)((unsigned long)number * 2654435761UL % 1000003UL % 100UL) >= active_percent)
 		for (;;)
 			pause();
-	/* Phases are spread over the period by a fixed scramble of the number. */
-	nap((long)((unsigned long)number * 2654435761UL % (unsigned long)period_ms));
+	nap((long)((unsigned long)number * 2246822519UL % 999983UL % (unsigned long)period_ms));
 	for (;;) {
 		double until = cpu_us() + (double)burn_us;
 		while (cpu_us() < until)

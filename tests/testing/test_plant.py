@@ -79,9 +79,11 @@ def test_every_short_lived_process_is_in_the_truth(tmp_path: Path) -> None:
     churn = Churn(processes=21, burst_ms=3, lanes=2)
     group = Group(name="churn", cgroup="", commands=(churn,))
     truth = run_plant(Scenario(groups=(group,)), tmp_path, seconds=2.0)
-    lanes, bursts = truth.processes[:2], truth.processes[2:]
+    lanes = [p for p in truth.processes if not p.lane]
+    bursts = [p for p in truth.processes if p.lane]
 
     assert len(bursts) == 21
+    assert {p.lane for p in bursts} == {p.pid for p in lanes}
     assert all(p.ended and 2.9e6 < p.cpu_ns < 60e6 for p in bursts)
     assert sum(p.cpu_ns for p in (*lanes, *bursts)) == truth.groups["churn"].cpu_ns
     assert truth.groups["churn"].processes == 23

@@ -28,6 +28,8 @@ class Process:
     group: int
     pid: int
     name: str
+    lane: int = 0
+    """Pid of the lane that started it; 0: the plant did."""
     cpu_ns: int = 0
     """CPU time so far; of itself alone, as far as the kernel lets one tell."""
     package_femto: int = 0
@@ -176,7 +178,8 @@ class Fleet:
             return []
         ended: list[tuple[Process, int]] = []
         for pid, cpu_ns in _RECORD.iter_unpack(data):
-            process = Process(child.process.group, pid, child.process.name, ended=True)
+            lane = child.process
+            process = Process(lane.group, pid, lane.name, lane=lane.pid, ended=True)
             self.processes.append(process)
             child.reported_ns += cpu_ns
             ended.append(_advance(process, cpu_ns))

@@ -278,6 +278,7 @@ class _Machine:
                 ProcessTruth(
                     group=self._plan.groups[process.group].name,
                     pid=process.pid,
+                    lane=process.lane,
                     cpu_ns=process.cpu_ns,
                     package_uj=process.package_femto // FEMTOJOULES_PER_MICROJOULE,
                     dram_uj=process.dram_femto // FEMTOJOULES_PER_MICROJOULE,

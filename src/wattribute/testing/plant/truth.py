@@ -30,6 +30,8 @@ class ProcessTruth(Struct, frozen=True, kw_only=True):
 
     group: str
     pid: int
+    lane: int
+    """Pid of the lane that started it (churn); 0: the plant did."""
     cpu_ns: int
     package_uj: int
     dram_uj: int
