@@ -40,7 +40,7 @@ def run_command(
         child = _Child(command, blocked)
         tree = Tree(Path(settings.activity.procfs), with_self=False)
         try:
-            window, notes = open_window(settings, tree)
+            window, notes = open_window(settings, tree, child.pid)
         except BaseException:
             child.abandon()
             raise
@@ -99,7 +99,7 @@ def _wait(child: "_Child", window: Window, settings: Settings) -> int:
         if status is None and window.now_ns() >= due_ns:
             window.tick()
             due_ns = window.now_ns() + round(interval_s * NANOSECONDS_PER_SECOND)
-    window.tick()
+    window.tick(final=True)
     return status
 
 

@@ -2,17 +2,28 @@
 
 from pathlib import Path
 
+from wattribute.activity.choose import choose_activity
 from wattribute.clock import SystemClock
+from wattribute.errors import ActivityError
+from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.tree import Tree
 from wattribute.measuring.window import Window
 from wattribute.meter.choose import choose_meters
 from wattribute.meter.machine import read_machine, read_topology
 from wattribute.monitor.opening import floor_policy, make_metering, make_sharer
+from wattribute.records import Topology
 from wattribute.settings import Settings
 
 
-def open_window(settings: Settings, tree: Tree) -> tuple[Window, tuple[str, ...]]:
+def open_window(
+    settings: Settings, tree: Tree, root: int | None = None
+) -> tuple[Window, tuple[str, ...]]:
     """Open the meters, and make the first reading; the window, and what its user must know.
+
+    Args:
+        settings: which meters, which source of activity.
+        tree: the work's processes.
+        root: process id of the command, whose children eBPF follows where it can.
 
     Raises:
         MeterError: a meter that was named cannot be used.
@@ -31,7 +42,21 @@ def open_window(settings: Settings, tree: Tree) -> tuple[Window, tuple[str, ...]
         policy=policy,
         procfs=procfs,
         topology=topology,
-        tree=tree,
+        tree=tree if root is None else _followed(settings, topology, tree, root),
         clock=SystemClock(),
     )
     return window, tuple(notes)
+
+
+def _followed(settings: Settings, topology: Topology, tree: Tree, root: int) -> Tree | KernelTree:
+    """The tree as eBPF sees it, where it may be used; else as it is."""
+    try:
+        activity = choose_activity(settings, topology).activity
+    except ActivityError:
+        if settings.activity.source != "auto":
+            raise
+        return tree
+    if activity.name in ("tasks", "cycles"):
+        return KernelTree(tree, activity, SystemClock(), root)
+    activity.close()
+    return tree

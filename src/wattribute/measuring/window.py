@@ -12,6 +12,7 @@ from wattribute.attribution.packages import fit_packages
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.share import attribute, pay_floor
 from wattribute.clock import Clock
+from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.result import ComponentEnergy
 from wattribute.measuring.tree import Tree
 from wattribute.monitor.metering import Metering
@@ -43,7 +44,7 @@ class Window:
         policy: FloorPolicy,
         procfs: Path,
         topology: Topology,
-        tree: Tree,
+        tree: Tree | KernelTree,
         clock: Clock,
     ) -> None:
         """Take over open sources, and make the first reading now."""
@@ -75,12 +76,15 @@ class Window:
         """The window's clock."""
         return self._clock.monotonic_ns()
 
-    def tick(self) -> None:
-        """Read everything, and share what was used since the last reading."""
+    def tick(self, *, final: bool = False) -> None:
+        """Read everything, and share what was used since the last reading.
+
+        ``final``: the work has ended; wait for what is still to be said of its processes.
+        """
         now_ns = self._clock.monotonic_ns()
         intervals = self._metering.read(now_ns)
-        tree_ns = self._tree.cpu_ns()
         stat = self._cpustat.read()
+        tree_ns = self._tree.cpu_ns(final=final)
         usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
         rows = self._rows(tree_ns - self._tree_ns, usage)
         self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
@@ -96,8 +100,9 @@ class Window:
             self._add_other(other, usage, rows)
 
     def close(self) -> None:
-        """Close the meters."""
+        """Close the meters and the tree."""
         self._metering.close()
+        self._tree.close()
 
     def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
         floor_uj = self._sharer.floor_of(other, usage)
