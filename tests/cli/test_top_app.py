@@ -27,7 +27,7 @@ PICTURE = Picture(
 
 def _table(app: TopApp) -> list[list[str]]:
     table = app.query_one(DataTable)
-    return [[cell.plain for cell in table.get_row_at(at)] for at in range(table.row_count)]
+    return [[cell.plain.strip() for cell in table.get_row_at(at)] for at in range(table.row_count)]
 
 
 def _text(app: TopApp, selector: str) -> str:

@@ -32,6 +32,8 @@ from wattribute.errors import WattributeError
 _ROWS: Final = 200
 """Rows that are kept in the live table unless told otherwise: more than anybody scrolls through,
 and few enough to be drawn every second."""
+_NUMBER_WIDTH: Final = 10
+"""Characters of a column of numbers: up to 9,999,999.9 J."""
 
 
 class TopApp(App[None]):
@@ -109,7 +111,7 @@ class TopApp(App[None]):
         if self._columns_of != self._choice.by:
             table.clear(columns=True)
             for column in columns(self._choice.by):
-                table.add_column(Text(column.title, justify="right" if column.right else "left"))
+                table.add_column(_cell(column.title, to_right=column.right))
             self._columns_of = self._choice.by
         self._fill(table, [cells(row, self._choice.by) for row in chosen(picture, self._choice)])
 
@@ -120,7 +122,7 @@ class TopApp(App[None]):
             table.remove_row(table.coordinate_to_cell_key(Coordinate(len(rows), 0)).row_key)
         for at, row in enumerate(rows):
             texts = [
-                Text(clean(cell), justify="right" if to_right else "left")
+                _cell(clean(cell), to_right=to_right)
                 for cell, to_right in zip(row, right, strict=True)
             ]
             if at == table.row_count:
@@ -166,6 +168,11 @@ class TopApp(App[None]):
         """Keep the filter, go back to the table."""
         self.query_one("#filter", Input).remove_class("open")
         self.query_one(DataTable).focus()
+
+
+def _cell(text: str, *, to_right: bool) -> Text:
+    """Never markup; a right edge of our own, because the table's moves with what it holds."""
+    return Text(text.rjust(_NUMBER_WIDTH) if to_right else text)
 
 
 def screenshot(picture: Picture, choice: Choice, size: tuple[int, int] = (120, 28)) -> str:
