@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.agent import Agent
-from bench.figure import Figure, at_most, shown
+from bench.figure import Figure, at_most
 from wattribute.testing.plant import Burn, Churn, Group, Journal, Plant, Scenario
 
 SECTION: Final = "conservation"
@@ -52,8 +52,19 @@ def run(window_s: float) -> Iterator[Figure]:
             SECTION, f"consumers against the plant's {zone} counter, worst tick", off, most=0,
             unit="uJ", note=f"{pairs} ticks, {totals[-1] - totals[0]} uJ",
         )  # fmt: skip
-    processes = snapshots[-1]["process_count"]
-    yield shown(SECTION, "live processes in the last tick", processes, "")
+    yield at_most(
+        SECTION, "processes against their containers, worst tick",
+        max(_processes_uj(snapshot) for snapshot in snapshots), most=0, unit="uJ",
+        note=f"{len(snapshots[-1]['processes'])} processes, ended ones included",
+    )  # fmt: skip
+
+
+def _processes_uj(snapshot: dict[str, Any]) -> int:
+    """How far the processes of a container are from its dynamic energy; the worst one."""
+    left = {row["uid"]: _micro(row["dynamic_joules"]) for row in snapshot["containers"]}
+    for row in snapshot["processes"]:
+        left[row["container"]] -= _micro(row["joules"])
+    return max(abs(rest) for rest in left.values())
 
 
 def _consumers_uj(snapshot: dict[str, Any], component: str) -> int:
