@@ -142,3 +142,10 @@ def test_a_screenshot_is_valid_svg_with_the_numbers(by: str) -> None:
 
     assert ET.fromstring(svg).tag.endswith("svg")  # noqa: S314 - our own
     assert "shop" in svg
+
+
+def test_a_screenshot_loads_nothing_from_elsewhere() -> None:
+    svg = screenshot(PICTURE, Choice())
+
+    assert "url(http" not in svg.replace('"', "").replace("'", "")
+    assert "@font-face" not in svg

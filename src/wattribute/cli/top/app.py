@@ -1,6 +1,7 @@
 """The live table of ``top``."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Final
@@ -32,6 +33,8 @@ from wattribute.errors import WattributeError
 _ROWS: Final = 200
 """Rows that are kept in the live table unless told otherwise: more than anybody scrolls through,
 and few enough to be drawn every second."""
+_FONT_FACE: Final = re.compile(r"@font-face\s*\{[^}]*\}")
+"""Fonts that rich's pictures load from a server; without them any monospaced font does."""
 _NUMBER_WIDTH: Final = 10
 """Characters of a column of numbers: up to 9,999,999.9 J."""
 
@@ -185,4 +188,4 @@ def screenshot(picture: Picture, choice: Choice, size: tuple[int, int] = (120, 2
             await pilot.pause()
             return app.export_screenshot(title="wattribute top")
 
-    return asyncio.run(drawn())
+    return _FONT_FACE.sub("", asyncio.run(drawn()))
