@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from wattribute import __version__
 from wattribute.exporter.family import Family, Samples, counter, gauge, listed, single
 from wattribute.exporter.own import zone_name
 from wattribute.exporter.scene import Scene
@@ -71,7 +70,7 @@ _CLOCK_NS: Final = NANOSECONDS_PER_MICROSECOND
 
 FAMILIES: Final[tuple[Family, ...]] = (
     gauge("wattribute_build_info", "Version of the agent: 1.", ("version",),
-          lambda _: listed([({"version": __version__}, 1)]), decimals=0),
+          lambda scene: listed([({"version": scene.node.version}, 1)]), decimals=0),
     gauge("wattribute_snapshot_timestamp_seconds",
           "When the last tick was; time() less this is the age of all values here.", (),
           lambda scene: single(scene.snapshot.wall_ns // _CLOCK_NS)),

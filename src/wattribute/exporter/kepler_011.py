@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute import __version__
 from wattribute.exporter.family import Family, Samples, counter, gauge, listed
 from wattribute.exporter.kepler_09 import container_id_of
 from wattribute.exporter.labels import block
@@ -260,7 +259,9 @@ def _platform_watts(scene: Scene) -> Samples | None:
 
 
 def _build_info(scene: Scene) -> Samples | None:
-    return listed([({"arch": scene.snapshot.machine.architecture, "version": __version__}, 1)])
+    return listed(
+        [({"arch": scene.snapshot.machine.architecture, "version": scene.node.version}, 1)]
+    )
 
 
 def _workload(

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute import __version__
 from wattribute.exporter.family import Family, Samples, counter, gauge, listed
 from wattribute.exporter.labels import block
 from wattribute.exporter.layout import Shown, last_of_each
@@ -155,7 +154,13 @@ def _node_info(scene: Scene) -> Samples | None:
 
 def _build_info(scene: Scene) -> Samples | None:
     arch = scene.snapshot.machine.architecture
-    labels = {"branch": "", "revision": "", "version": __version__, "os": "linux", "arch": arch}
+    labels = {
+        "branch": "",
+        "revision": "",
+        "version": scene.node.version,
+        "os": "linux",
+        "arch": arch,
+    }
     return listed([(labels, 1)])
 
 

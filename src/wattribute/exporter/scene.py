@@ -26,7 +26,7 @@ MODES: Final = ((Mode.DYNAMIC, "dynamic"), (Mode.IDLE, "idle"))
 
 @dataclass(frozen=True, slots=True)
 class NodeLabels:
-    """What this node is called; never changes while the agent runs."""
+    """What this node and this agent are called; never changes while the agent runs."""
 
     name: str = os.uname().nodename
     provider_id: str = ""
@@ -36,6 +36,8 @@ class NodeLabels:
     cluster: str = ""
     nested: bool = False
     """A guest whose host is scraped too."""
+    version: str = ""
+    """Of this agent."""
 
 
 class Scene:

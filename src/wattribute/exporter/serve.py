@@ -23,19 +23,18 @@ class Exporter:
         settings: ExporterSettings,
         source: Callable[[], Snapshot | None],
         *,
-        interval_s: float = 5.0,
-        node: NodeLabels | None = None,
+        interval_s: float,
+        node: NodeLabels,
         clock: Clock | None = None,
     ) -> None:
-        """``interval_s``: the monitor's; ``node``: None takes the host's name.
+        """``interval_s``: the monitor's, which decides what strangers may see.
 
         Raises:
             ConfigInvalid: an address or the web-config is wrong, or fast readings would
                 be shown to strangers.
         """
         access = Access(settings.listen, settings.web_config, interval_s)
-        labels = node or NodeLabels(nested=settings.nested)
-        site = Site(settings, source, access, labels, clock or SystemClock())
+        site = Site(settings, source, access, node, clock or SystemClock())
         self._server = Server(settings.listen, site.answer, access.secured)
         self._scheme = "https" if access.is_tls else "http"
 

@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from wattribute import __version__
 from wattribute.clock import Clock
 from wattribute.exporter import health, kepler_011, page
 from wattribute.exporter.access import Access
@@ -172,7 +171,7 @@ class Site:
                 document(
                     snapshot,
                     self._node,
-                    __version__,
+                    self._node.version,
                     age_s=seconds(self._age_ns(snapshot)),
                     stale=stale,
                     processes=processes,
