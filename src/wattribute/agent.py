@@ -67,7 +67,7 @@ def run_agent(settings: Settings) -> int:
     for finding in opened.findings:
         if finding.state in ("denied", "failed"):
             _LOG.warning("%s %s: %s", finding.part, finding.name, finding.message)
-        elif finding.message:
+        elif finding.message and finding.state != "not used":
             _LOG.info("%s %s: %s", finding.part, finding.name, finding.message)
     try:
         monitor.resume()

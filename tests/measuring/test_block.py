@@ -1,0 +1,82 @@
+"""``wattribute.measure()``: blocks and functions of this process."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import wattribute
+from wattribute.records import Origin
+from wattribute.settings import Activity, Meter, Settings
+
+ESTIMATED = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+
+
+def burn(seconds: float) -> int:
+    end = time.process_time() + seconds
+    turns = 0
+    while time.process_time() < end:
+        turns += 1
+    return turns
+
+
+def test_a_block_has_joules_by_component() -> None:
+    with wattribute.measure(ESTIMATED) as m:
+        burn(0.4)
+
+    assert m.joules > 0
+    assert m.measurement.cpu_ns == pytest.approx(0.4e9, rel=0.2)
+    assert m.measurement.origin is Origin.ESTIMATED
+    assert m.joules == pytest.approx(
+        sum(part.dynamic_uj + part.idle_uj for part in m.by_component.values()) / 1e6
+    )
+    assert "estimated" in repr(m)
+
+
+def test_children_of_a_block_are_counted_and_earlier_ones_are_not() -> None:
+    child = [sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"]
+    subprocess.run(child, check=True)
+    with wattribute.measure(ESTIMATED) as m:
+        subprocess.run(child, check=True)
+
+    assert 0.29e9 < m.measurement.cpu_ns < 0.5e9
+
+
+def test_as_a_decorator_each_call_is_measured() -> None:
+    @wattribute.measure(ESTIMATED, g_per_kwh=400)
+    def work(seconds: float) -> int:
+        """Work."""
+        return burn(seconds)
+
+    assert work(0.2) > 0
+    first = work.measurement  # type: ignore[attr-defined]
+    work(0.2)
+
+    assert work.__doc__ == "Work."
+    assert first is not work.measurement  # type: ignore[attr-defined]
+    assert first.grams_co2e == pytest.approx(first.joules * 400 / 3.6e6)
+
+
+def test_an_exception_passes_through_and_the_energy_is_kept() -> None:
+    m = wattribute.measure(ESTIMATED)
+    with pytest.raises(KeyError), m:
+        raise KeyError("mine")
+
+    assert m.joules >= 0
+
+
+def test_reading_it_too_early_says_what_to_do() -> None:
+    m = wattribute.measure(ESTIMATED)
+
+    assert repr(m) == "<measure: not ended>"
+    with pytest.raises(RuntimeError, match="after the with block"):
+        _ = m.joules
+    with m, pytest.raises(RuntimeError, match="in use"), m:
+        pass
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import sys, wattribute; sys.exit('numpy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
