@@ -26,6 +26,7 @@ from wattribute.records import Zone
 from wattribute.settings import Settings
 from wattribute.units import nanoseconds
 from wattribute.workload.engines import open_engines
+from wattribute.workload.vms import VmFinder
 
 _LOG = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ def _open(settings: Settings) -> _Opened:
         ),
         clock=SystemClock(),
         state_file=_state_file(settings, procfs),
+        vm_of=VmFinder(procfs).vm_of,
     )
     findings = (
         *(

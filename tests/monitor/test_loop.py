@@ -282,6 +282,8 @@ def test_a_name_within_birth_hold_is_the_only_name(rig: Rig) -> None:
 def test_a_name_that_comes_late_begins_a_series_of_its_own(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, SECOND)
     rig.tick(package_j=150)
+    rig.activity.cgroup(DOCKER)
+    rig.tick(seconds=40)
     rig.names.known = {ID: Workload(pod="web", namespace="shop", container="app")}
     rig.activity.ran(7, DOCKER, SECOND)
     rig.tick(package_j=150)
@@ -291,6 +293,21 @@ def test_a_name_that_comes_late_begins_a_series_of_its_own(rig: Rig) -> None:
     assert joules(snapshot, container_id=ID, pod_name="") == pytest.approx(200)
     assert joules(snapshot, container_id=ID, pod_name="web") == pytest.approx(100)
     assert_balanced(snapshot)
+
+
+def test_a_virtual_machine_is_a_second_view_of_its_energy(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.monitor._rows._vm_of = lambda pid, _comm: "guest" if pid == 7 else ""
+    rig.tick()
+    rig.activity.ran(7, DOCKER, 2 * SECOND, comm="qemu-system-x86")
+    rig.activity.ran(8, "/machine.slice/machine-qemu\\x2d1\\x2dother.scope", SECOND)
+    snapshot = rig.tick(package_j=350)
+
+    assert snapshot
+    energy = dict(zip(snapshot.vms.ids, snapshot.vms.energy_uj.sum(axis=(1, 2)), strict=True))
+    assert energy == {"guest": 200 * J, "other": 100 * J}
+    assert joules(snapshot, container_id=ID) == pytest.approx(200)
+    assert joules(snapshot, kind="system") == pytest.approx(100)
 
 
 def test_a_zone_that_fails_twice_gets_its_energy_shared_by_who_ran_meanwhile(

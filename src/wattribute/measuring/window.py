@@ -148,6 +148,7 @@ class Window:
             alive=np.ones(2, np.bool_),
             group=np.zeros(2, np.int64),
             vm=np.full(2, -1, np.int64),
+            vm_ids=(),
             cpu_ns=fit.cpu_ns,
             counters={},
             misfit=fit.misfit,

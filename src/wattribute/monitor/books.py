@@ -45,7 +45,7 @@ class Books:
         """Book who ran, and how much memory was held, before any energy."""
         slot_of = self._container_slots(rows, groups, now_ns, hold_until_ns)
         vm_slot_of = np.array(
-            [self.vms.slot(vm, now_ns, hold_until_ns) for vm in groups.vm_ids], np.int64
+            [self.vms.slot(vm, now_ns, hold_until_ns) for vm in rows.vm_ids], np.int64
         )
         container = slot_of[rows.group]
         vm = np.full(len(rows.vm), -1, np.int64)

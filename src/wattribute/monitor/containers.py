@@ -71,7 +71,8 @@ class ContainerBook:
             named = _named(consumer, workload)
             if named == consumer:
                 continue
-            if _same_series(named, consumer) or self.columns["hold_until_ns"][slot] > now_ns:
+            young = now_ns - int(self.columns["born_ns"][slot]) <= birth_hold_ns
+            if young or _same_series(named, consumer):
                 self.consumers[slot] = replace(named, uid=next(self._uids))
                 # The 0 under the new name must be scraped once: half the hold is a scrape interval.
                 until = now_ns + birth_hold_ns // 2

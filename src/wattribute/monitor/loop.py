@@ -62,6 +62,7 @@ class Monitor:
         timing: Timing,
         clock: Clock,
         state_file: StateFile | None = None,
+        vm_of: Callable[[int, bytes], str] = lambda *_: "",
     ) -> None:
         """Take over open sources; ``close`` closes them."""
         self._machine = machine
@@ -74,7 +75,7 @@ class Monitor:
         self._clock = clock
         self._state_file = state_file
         self._books = Books()
-        self._rows = RowBuilder(machine.threads)
+        self._rows = RowBuilder(machine.threads, vm_of)
         self._groups: Groups | None = None
         self._snapshot: Snapshot | None = None
         self._unshared: list[Interval] = []

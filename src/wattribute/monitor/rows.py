@@ -1,6 +1,6 @@
 """Usage -> rows of use: processes, reconciled with their containers' own counters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -22,6 +22,9 @@ LATE_NS = 25_000_000
 """A death record comes up to this much later than the container's counter has the time (99 % of
 them: an RCU grace period), so that much of it, per CPU, waits one tick for its process."""
 
+_QEMU = np.frombuffer(b"qemu", np.uint8)
+_KVM = np.frombuffer(b"kvm", np.uint8)
+
 RESIDUAL_BIT = np.uint64(1 << 63)
 """Set in the key of a row that stands for time of a container whose process is not known."""
 
@@ -37,7 +40,8 @@ class Rows:
     group: NDArray[np.int64]
     """Index into Groups.groups."""
     vm: NDArray[np.int64]
-    """Index into Groups.vm_ids; -1: no VM."""
+    """Index into vm_ids; -1: no VM."""
+    vm_ids: tuple[str, ...]
     cpu_ns: NDArray[np.int64]
     """(n, packages)"""
     counters: Mapping[str, NDArray[np.int64]]
@@ -48,9 +52,17 @@ class Rows:
 class RowBuilder:
     """Makes rows tick after tick; remembers the time that waits for its process."""
 
-    def __init__(self, cpus: int) -> None:
-        """``cpus``: online CPUs, which bound how much time can be late."""
+    def __init__(self, cpus: int, vm_of: Callable[[int, bytes], str] = lambda *_: "") -> None:
+        """Set what holds for every tick.
+
+        Args:
+            cpus: online CPUs, which bound how much time can be late.
+            vm_of: process id and name -> the virtual machine that it runs, "" for none; asked
+                once of each process that may be QEMU's.
+        """
         self._late_ns = LATE_NS * cpus
+        self._vm_of = vm_of
+        self._vms: dict[int, str] = {}
         self._waiting: dict[Group, int] = {}
         self._serial: dict[Group, int] = {}
         self._serials = count()
@@ -63,7 +75,7 @@ class RowBuilder:
         at = groups.of_ids(cgroups, processes.cgroup)
         group = np.where(at >= 0, groups.of_cgroup[at], UNKNOWN_INDEX)
         group[processes.kernel] = KERNEL_INDEX
-        vm = np.where(at >= 0, groups.vm_of_cgroup[at], -1)
+        vm, vm_ids = self._virtual(processes, groups, at)
         used_ns = processes.cpu_ns.sum(axis=1)
 
         own_ns = self._own_time(cgroups, groups, at, used_ns, processes.kernel)
@@ -87,10 +99,34 @@ class RowBuilder:
             alive=np.concatenate([processes.alive, ~ended[rest.group]]),
             group=np.concatenate([group, rest.group]),
             vm=np.concatenate([vm, np.full(len(rest.key), -1, np.int64)]),
+            vm_ids=vm_ids,
             cpu_ns=cpu_ns,
             counters=_counters(processes, group, used_ns, rest, cpu_ns),
             misfit=misfit,
         )
+
+    def _virtual(
+        self, processes: Processes, groups: Groups, at: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """The VM of each process: as its cgroup says, else as QEMU's command line does."""
+        vm = np.where(at >= 0, groups.vm_of_cgroup[at], -1)
+        letters = processes.comm.view("u1").reshape(-1, 16)
+        maybe = (letters[:, :4] == _QEMU).all(axis=1) | (letters[:, :3] == _KVM).all(axis=1)
+        candidates = np.flatnonzero(maybe & (vm < 0) & ~processes.kernel)
+        if not len(candidates):
+            self._vms.clear()
+            return vm, groups.vm_ids
+        ids = {vm_id: index for index, vm_id in enumerate(groups.vm_ids)}
+        known, self._vms = self._vms, {}
+        for row in candidates:
+            key = int(processes.key[row])
+            vm_id = known.get(key)
+            if vm_id is None:
+                vm_id = self._vm_of(int(processes.pid[row]), bytes(processes.comm[row]))
+            self._vms[key] = vm_id
+            if vm_id:
+                vm[row] = ids.setdefault(vm_id, len(ids))
+        return vm, tuple(ids)
 
     def _own_time(
         self,
