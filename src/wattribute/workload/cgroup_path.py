@@ -104,7 +104,7 @@ def _pod(parts: Sequence[str], depth: int) -> Placement | None:
 
 
 def _libvirt_folder(parts: Sequence[str], depth: int) -> Placement | None:
-    """libvirt without systemd: ``/machine/qemu-1-NAME.libvirt-qemu``, ``/libvirt/qemu/NAME``."""
+    """``/machine/qemu-1-NAME.libvirt-qemu`` and ``/libvirt/qemu/NAME``: without systemd."""
     part = parts[depth]
     if match := _LIBVIRT_FOLDER.fullmatch(part):
         return Placement("vm", vm_id=_unescape(match["name"]))
