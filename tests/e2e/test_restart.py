@@ -21,6 +21,11 @@ KILLS = int(os.environ.get("WATTRIBUTE_KILLS", "10"))
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
+def machine(counter: Any) -> tuple[str, ...]:
+    """Flags for a machine of which all energy is the counter's: nothing is estimated."""
+    return ("--sysfs", str(counter.sysfs), "--meters", "rapl")
+
+
 def microjoules(text: str) -> dict[Series, int]:
     """Every joule counter of an exposition, in whole microjoules."""
     return {
@@ -87,9 +92,9 @@ def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
 ) -> None:
     random_instant = random.Random(20)
     state = tmp_path / "state.json"
-    flags = ("--interval", "0.2", "--sysfs", str(counter.sysfs), "--state", str(state))
+    flags = ("--interval", "0.2", *machine(counter), "--state", str(state))
     agent = start_agent(*flags)
-    agent.wait(lambda text: state.exists() and bool(node_uj(microjoules(text)) == 0))
+    agent.wait(lambda text: state.exists() and node_uj(microjoules(text)) == 0)
     watcher = Watcher(agent.port)
     try:
         counter.run(watts=100)
@@ -127,7 +132,7 @@ def test_sigterm_writes_the_state_and_exits_0_within_2_seconds(
     start_agent: Callable[..., Any], counter: Any, tmp_path: Path
 ) -> None:
     state = tmp_path / "state.json"
-    flags = ("--interval", "60", "--sysfs", str(counter.sysfs), "--state", str(state))
+    flags = ("--interval", "60", *machine(counter), "--state", str(state))
     agent = start_agent(*flags)
     agent.wait(lambda text: bool(microjoules(text)))
     counter.run(watts=1000)
@@ -150,7 +155,7 @@ def test_a_port_in_use_is_one_line_and_exit_5(
     start_agent: Callable[..., Any], counter: Any
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        agent = start_agent("--sysfs", str(counter.sysfs), port=taken.getsockname()[1])
+        agent = start_agent(*machine(counter), port=taken.getsockname()[1])
         status = agent.process.wait(timeout=20)
 
     log = agent.log.read_text()
@@ -165,7 +170,7 @@ def test_a_corrupt_state_file_is_said_and_totals_start_at_0(
     state = tmp_path / "state.json"
     state.write_bytes(b'{"schema": 1, "totals": [\xff')
 
-    agent = start_agent("--sysfs", str(counter.sysfs), "--state", str(state))
+    agent = start_agent(*machine(counter), "--state", str(state))
     text = agent.wait(lambda text: bool(microjoules(text)))
 
     assert node_uj(microjoules(text)) == 0
