@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.activity.ascending import find
 from wattribute.activity.bpf.tasks import LEADER
 
 _LIMBO_NS: Final = 60_000_000_000
@@ -170,15 +171,6 @@ class Lifetimes:
             at, there = find(book.keys, keys)
             charged[there] = np.maximum(charged[there], values[at[there]])
         return charged
-
-
-def find(among: _Keys, keys: _Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Place of each key among ascending ones, and whether it is really there."""
-    if not len(among):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
-    at = np.searchsorted(among, keys)
-    at[at == len(among)] = 0
-    return at, among[at] == keys
 
 
 def _entries(charged: _Times, now_ns: int) -> _Times:

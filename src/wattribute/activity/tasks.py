@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from wattribute.activity.ascending import distinct
+from wattribute.activity.bpf.folders import cpuacct_hierarchy
 from wattribute.activity.bpf.permission import require_host_pids
-from wattribute.activity.bpf.tasks import KERNEL_THREAD, TaskBooks, cpuacct_hierarchy
+from wattribute.activity.bpf.tasks import KERNEL_THREAD, TaskBooks
 from wattribute.activity.cgroupfs import CgroupReader
 from wattribute.activity.cpustat import CpuStat
 from wattribute.activity.lifetimes import Lifetimes, Used
@@ -71,7 +73,7 @@ class TasksActivity:
             scan, dying, deaths = self._books.scan(), self._books.dying(), self._books.deaths()
         except OSError as exc:
             raise ActivityFailed(f"tasks: read of the task iterator: {exc.strerror}") from exc
-        for number, path in self._books.folders():
+        for number, path in self._books.folders.drain():
             self._cgroups.add(number, path)
         if not self._node.began:
             self._lifetimes.begin(scan, dying, now_ns)
@@ -83,7 +85,7 @@ class TasksActivity:
         if len(missed):
             self._books.forget(missed)
         processes = _processes(self._owed)
-        cgroups = self._cgroups.read(np.unique(processes.cgroup))
+        cgroups = self._cgroups.read(distinct(processes.cgroup))
         node = self._node.advance(now_ns)
         self._owed.clear()
         return Usage(

@@ -44,7 +44,7 @@ class Programs:
     """The maps and programs of one spec, in the kernel until they are closed."""
 
     def __init__(self, spec: Spec, sizes: Mapping[str, int], since: tuple[int, int]) -> None:
-        """Create, relocate, load; attach what has a tracepoint.
+        """Create, relocate, load; nothing runs before attach().
 
         Args:
             spec: What to load.
@@ -73,13 +73,10 @@ class Programs:
             relocator = Relocator(types)
             for program in spec.programs:
                 self._load(program, types, relocator, spec.license)
-            # Only when all are in: a program must not run while another is missing.
-            for program in spec.programs:
-                self._attach(program)
         except BaseException:
             self.close()
             raise
-        self._run_time = [self.fd[p.name] for p in spec.programs if not _is(p, "iter")]
+        self._programs = spec.programs
 
     def _create(self) -> None:
         for name, spec in self.maps.items():
@@ -109,6 +106,16 @@ class Programs:
                 f"this kernel has no {', '.join(lacks)}" if lacks else exc.log,
             ) from exc  # fmt: skip
 
+    def attach(self) -> None:
+        """Let run what has a hook; an iterator gets the link that it is read through.
+
+        Raises:
+            ActivityAbsent: this kernel cannot.
+            ActivityDenied: it can, and we may not.
+        """
+        for program in self._programs:
+            self._attach(program)
+
     def _attach(self, program: ProgramSpec) -> None:
         fd = self.fd[program.name]
         try:
@@ -131,7 +138,7 @@ class Programs:
         Without the iterators: they run inside our own read(2).
         """
         total, runs = 0, 0
-        for fd in self._run_time:
+        for fd in (self.fd[p.name] for p in self._programs if not _is(p, "iter")):
             info = ctypes.create_string_buffer(_INFO_SIZE)
             attr = struct.pack("<IIQ", fd, _INFO_SIZE, ctypes.addressof(info))
             syscall.bpf(syscall.OBJ_GET_INFO_BY_FD, bytearray(attr))

@@ -6,12 +6,15 @@ import mmap
 import os
 import struct
 from contextlib import suppress
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.activity.bpf import syscall
 from wattribute.activity.bpf.spec import MapSpec
+
+_SLACK: Final = 4096
 
 
 def create(spec: MapSpec) -> int:
@@ -69,14 +72,18 @@ class HashReader:
         self, fd: int, spec: MapSpec, key: np.dtype[np.void], value: np.dtype[np.void]
     ) -> None:
         """Of a map whose keys and values have these layouts."""
-        self._fd, self._capacity = fd, spec.max_entries
-        # Pages of these that no entry ever reached cost nothing: they are never touched.
-        self._keys = np.empty(spec.max_entries, key)
-        self._values = np.empty(spec.max_entries, value)
+        # More than fits into the map: entries may come and go while it is full and read. Pages of
+        # these arrays that no entry ever reached cost nothing.
+        self._fd, self._capacity = fd, spec.max_entries + _SLACK
+        self._keys = np.empty(self._capacity, key)
+        self._values = np.empty(self._capacity, value)
         self._token = ctypes.create_string_buffer(max(64, key.itemsize))
 
     def read(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
-        """(keys, values), valid until the next read; an entry that moves meanwhile may be missed.
+        """(keys, values), valid until the next read.
+
+        An entry that is there all the while is in it exactly once: the kernel
+        copies bucket by bucket, and entries stay in theirs.
 
         Raises:
             OSError: with the kernel's errno.

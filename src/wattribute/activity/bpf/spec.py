@@ -53,16 +53,22 @@ class ProgramSpec:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """All that one ``.bpf.c`` was compiled to."""
+    """All that one or more ``.bpf.c`` were compiled to."""
 
     license: str
     maps: Mapping[str, MapSpec]
     programs: tuple[ProgramSpec, ...]
 
 
-def shipped(name: str) -> Spec:
-    """The spec that lies beside this module as ``NAME.bpf.json``."""
-    return parse(json.loads((files(__package__) / f"{name}.bpf.json").read_text()))
+def shipped(*names: str) -> Spec:
+    """The specs that lie beside this module as ``NAME.bpf.json``, as one."""
+    folder = files(__package__)
+    specs = [parse(json.loads((folder / f"{name}.bpf.json").read_text())) for name in names]
+    return Spec(
+        license=specs[0].license,
+        maps={name: m for spec in specs for name, m in spec.maps.items()},
+        programs=tuple(program for spec in specs for program in spec.programs),
+    )
 
 
 def parse(tree: Mapping[str, Any]) -> Spec:

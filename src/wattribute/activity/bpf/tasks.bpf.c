@@ -4,7 +4,7 @@
  *
  * Nothing runs on the context-switch path. dump_task writes one record per thread
  * when it is asked to; on_exit and on_free keep the last word of those that die in
- * between; on_mkdir names cgroups that do not live until somebody looks.
+ * between.
  */
 #include "kernel.h"
 
@@ -25,20 +25,13 @@ struct task {
 	char comm[TASK_COMM_LEN];
 };
 
-struct folder {
-	u64 id;
-	u32 length; /* of the path, its NUL included; sizeof(path): it may be cut */
-	u32 pad;
-	char path[496];
-};
-
 struct shared {
 	u64 attached_ns; /* boot clock */
 	u32 cpuacct;     /* cgroups of: 0 the v2 hierarchy, 1 that of cpuacct */
-	u32 hierarchy;   /* its id: cgroup_mkdir of other hierarchies is not told */
 	u32 cpus;        /* online */
 	u32 words;       /* of the masks below; 0: there is one package */
-	u64 lost_exits, lost_frees, lost_folders;
+	u32 pad;
+	u64 lost_exits, lost_frees;
 	u64 package_cpus[WORDS][PACKAGES];
 };
 
@@ -62,11 +55,6 @@ struct {
 	__type(key, u64);
 	__type(value, struct task);
 } dying SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 << 10);
-} folders SEC(".maps");
 
 static __always_inline struct shared *get_shared(void)
 {
@@ -190,26 +178,6 @@ int BPF_PROG(on_free, struct task_struct *p)
 	r->reaped_ns = total;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	bpf_map_delete_elem(&dying, &key);
-	return 0;
-}
-
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(on_mkdir, struct cgroup *cgroup, const char *path)
-{
-	struct shared *s = get_shared();
-
-	if (!s || cgroup->root->hierarchy_id != s->hierarchy)
-		return 0;
-	struct folder *f = bpf_ringbuf_reserve(&folders, sizeof(*f), 0);
-	if (!f) {
-		__sync_fetch_and_add(&s->lost_folders, 1);
-		return 0;
-	}
-	f->id = cgroup->kn->id;
-	long length = bpf_probe_read_kernel_str(f->path, sizeof(f->path), path);
-	f->length = length < 0 ? 0 : length;
-	f->pad = 0;
-	bpf_ringbuf_submit(f, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

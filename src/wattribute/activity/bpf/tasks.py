@@ -1,14 +1,13 @@
 """The scheduler's books: the programs of tasks.bpf.c and what they write."""
 
-import os
 import time
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.activity.bpf.dump import Dump
+from wattribute.activity.bpf.folders import FolderNews
 from wattribute.activity.bpf.load import Programs
 from wattribute.activity.bpf.maps import HashReader, shared_array
 from wattribute.activity.bpf.ring import Ring
@@ -33,7 +32,6 @@ KERNEL_THREAD: Final = 1
 LEADER: Final = 2
 """Bits of ``flags``."""
 
-_FOLDER: Final = np.dtype([("id", "<u8"), ("length", "<u4"), ("pad", "<u4"), ("path", "S496")])
 _KEY: Final = np.dtype([("key", "<u8")])
 _WORDS: Final = 16
 _PACKAGES: Final = 8
@@ -41,14 +39,14 @@ _SHARED: Final = np.dtype(
     [
         ("attached_ns", "<u8"),
         ("cpuacct", "<u4"),
-        ("hierarchy", "<u4"),
         ("cpus", "<u4"),
         ("words", "<u4"),
-        ("lost", "<u8", 3),
+        ("pad", "<u4"),
+        ("lost", "<u8", 2),
         ("package_cpus", "<u8", (_WORDS, _PACKAGES)),
     ]
 )
-"""``struct shared`` of tasks.bpf.c; ``lost``: exits, frees, folders."""
+"""``struct shared`` of tasks.bpf.c; ``lost``: exits, frees."""
 _SINCE: Final = (5, 8)
 """Iterators and ring buffers came with Linux 5.8."""
 
@@ -61,12 +59,12 @@ class TaskBooks:
     nohz_full CPUs), per running task and never cumulative.
     """
 
-    def __init__(self, topology: Topology, cpuacct_hierarchy: int, max_processes: int) -> None:
+    def __init__(self, topology: Topology, hierarchy: int, max_processes: int) -> None:
         """Load and attach.
 
         Args:
             topology: Packages of the CPUs, for tasks that are bound to some of them.
-            cpuacct_hierarchy: Id of the v1 hierarchy whose cgroups are told; 0: those of v2.
+            hierarchy: Id of cpuacct's hierarchy, whose cgroups are told; 0: those of v2.
             max_processes: Deaths between two reads for which there is room.
 
         Raises:
@@ -75,15 +73,15 @@ class TaskBooks:
         """
         ring_size = 1 << (max_processes * 64 - 1).bit_length()
         sizes = {"dead": ring_size, "dying": max(max_processes // 4, 4096)}
-        spec = shipped("tasks")
-        programs = self._programs = Programs(spec, sizes, _SINCE)
+        programs = self._programs = Programs(shipped("tasks", "folders"), sizes, _SINCE)
         try:
             maps, fd = programs.maps, programs.fd
             self._shared = shared_array(fd["shared"], maps["shared"], _SHARED)[0]
-            _describe(self._shared, topology, cpuacct_hierarchy)
+            _describe(self._shared, topology, cpuacct=hierarchy > 0)
+            self.folders = FolderNews(programs, hierarchy)
+            programs.attach()
             self._dump = Dump(programs.link["dump_task"], TASK)
             self._dead = Ring(fd["dead"], ring_size, TASK)
-            self._folders = Ring(fd["folders"], maps["folders"].max_entries, _FOLDER)
             self._dying = HashReader(fd["dying"], maps["dying"], _KEY, TASK)
         except BaseException:
             programs.close()
@@ -108,19 +106,10 @@ class TaskBooks:
         """Processes that were freed since the last call (TASK); ``reaped_ns`` is their total."""
         return self._dead.drain()
 
-    def folders(self) -> list[tuple[int, str]]:
-        """(id, path) of cgroups made since the last call, but for paths too long to be told."""
-        width = _FOLDER["path"].itemsize
-        return [
-            (int(folder["id"]), os.fsdecode(bytes(folder["path"])))
-            for folder in self._folders.drain()
-            if 1 < folder["length"] < width
-        ]
-
     @property
     def lost(self) -> int:
         """Records that found no room, since the start."""
-        return int(self._shared["lost"].sum())
+        return int(self._shared["lost"].sum()) + self.folders.lost
 
     def run_ns(self) -> int | None:
         """See Programs.run_ns."""
@@ -131,19 +120,9 @@ class TaskBooks:
         self._programs.close()
 
 
-def cpuacct_hierarchy(procfs: Path) -> int:
-    """Id of the v1 hierarchy that cpuacct is mounted in (/proc/cgroups); 0: in none."""
-    for line in (procfs / "cgroups").read_text().splitlines():
-        name, number, *_ = line.split("\t")
-        if name == "cpuacct":
-            return int(number)
-    return 0
-
-
-def _describe(shared: NDArray[np.void], topology: Topology, cpuacct: int) -> None:
+def _describe(shared: NDArray[np.void], topology: Topology, *, cpuacct: bool) -> None:
     """Tell the programs what machine this is."""
-    shared["cpuacct"] = int(cpuacct > 0)
-    shared["hierarchy"] = cpuacct
+    shared["cpuacct"] = int(cpuacct)
     shared["cpus"] = topology.cpus_online
     packages, package_of_cpu = len(topology.package_ids), topology.package_of_cpu
     if 1 < packages <= _PACKAGES and len(package_of_cpu) <= 64 * _WORDS:
