@@ -18,7 +18,10 @@ from bench.programs import NotHere, compiled
 from wattribute.activity.bpf import maps, perf
 from wattribute.activity.bpf.load import Programs
 from wattribute.activity.bpf.spec import Spec, parse
-from wattribute.activity.bpf.tasks import TaskBooks, cpuacct_hierarchy
+from wattribute.activity.cgroupfs import CgroupReader
+from wattribute.activity.cpustat import CpuStat
+from wattribute.activity.cycles import CyclesActivity
+from wattribute.activity.tasks import TasksActivity
 from wattribute.errors import ActivityError
 from wattribute.meter.machine import read_topology
 
@@ -27,7 +30,8 @@ _ROUNDS: Final = 12
 _HANDOVERS: Final = "5000"
 _REPEATS: Final = "4"
 _SINCE: Final = (5, 8)
-_SYSFS, _PROCFS = Path("/sys"), Path("/proc")
+_SYSFS, _PROCFS, _CGROUPFS = Path("/sys"), Path("/proc"), Path("/sys/fs/cgroup")
+_PROCESSES: Final = 65_536
 _SOFTWARE_EVENTS: Final = {
     "cycles": perf.Event(perf.SOFTWARE, 0),
     "instructions": perf.Event(perf.SOFTWARE, 3),
@@ -107,7 +111,16 @@ def _measure(program: Path, kepler: Spec) -> tuple[dict[str, list[float]], bool]
 
 def _tasks() -> AbstractContextManager[object]:
     topology = read_topology(_SYSFS, _PROCFS)
-    return closing(TaskBooks(topology, cpuacct_hierarchy(_PROCFS), 65_536))
+    cgroups, cpustat = CgroupReader(_CGROUPFS, topology), CpuStat(_PROCFS, topology)
+    return closing(TasksActivity(_PROCFS, cgroups, cpustat, topology, _PROCESSES))
+
+
+def _cycles() -> AbstractContextManager[object]:
+    topology = read_topology(_SYSFS, _PROCFS)
+    cgroups, cpustat = CgroupReader(_CGROUPFS, topology), CpuStat(_PROCFS, topology)
+    return closing(
+        CyclesActivity(_PROCFS, cgroups, cpustat, topology, _PROCESSES, events=_SOFTWARE_EVENTS)
+    )
 
 
 @contextmanager
@@ -123,6 +136,7 @@ def _kepler(spec: Spec) -> Iterator[None]:
                     struct.pack("=I", cpu),
                     struct.pack("=I", counter),
                 )
+        programs.attach()
         yield
 
 
