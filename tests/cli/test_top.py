@@ -13,7 +13,9 @@ import msgspec
 import pytest
 
 from wattribute.cli.top import source
+from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.source import Access, Agent, AgentRefused, AgentSilent
+from wattribute.cli.top.view import cells
 from wattribute.errors import ConfigInvalid
 from wattribute.exporter import api
 
@@ -90,7 +92,7 @@ def test_one_plain_table(call: Call) -> None:
 
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "n1: 20.0 W estimated | cpu 20.0 W estimated (15.0 to 26.0)"
+    assert lines[0] == "n1: 20.0 W, 100 J estimated | cpu 20.0 W estimated (15.0 to 26.0)"
     assert lines[1] == f"{url}; activity by tasks; tick every 5 s; idle policy none"
     assert lines[3].split() == [
         *("PID", "WATTS", "JOULES", "CPU", "%", "COMMAND", "CONTAINER", "POD", "NAMESPACE")
@@ -112,6 +114,17 @@ def test_one_table_in_json(call: Call) -> None:
     assert [(row["pod"], row["joules"], row["cpu_percent"]) for row in body["rows"]] == [
         ("shop", 50, 150)
     ]
+
+
+def test_a_special_row_says_its_name_once() -> None:
+    row = msgspec.structs.replace(
+        DOCUMENT.containers[0], kind="system", container_id="system_processes",
+        pod_name="system_processes", container_name="system_processes", namespace="system",
+    )  # fmt: skip
+    special = picture_of(msgspec.structs.replace(DOCUMENT, containers=[row]), "here")
+
+    assert cells(special.containers[0], "container")[3:] == ("system_processes", "", "system", "")
+    assert cells(special.processes[0], "process")[5:] == ("system_processes", "", "system")  # type: ignore[index]
 
 
 def test_processes_that_the_agent_does_not_show_are_explained(call: Call) -> None:

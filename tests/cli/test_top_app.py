@@ -52,7 +52,9 @@ def _play(
 
 def test_the_node_and_its_processes_are_shown() -> None:
     async def script(app: TopApp, _: Pilot[None]) -> None:
-        assert _text(app, "#heading") == ("n1: 6.0 W estimated | cpu 6.0 W estimated (4.0 to 8.0)")
+        assert _text(app, "#heading") == (
+            "n1: 6.0 W, 140 J estimated | cpu 6.0 W estimated (4.0 to 8.0)"
+        )
         assert _table(app)[0] == ["7", "5.00", "50.0", "100.0", "burn", "web", "shop", ""]
 
     _play(script)

@@ -88,7 +88,7 @@ def test_an_estimate_is_never_shown_without_its_name_and_band() -> None:
     )
 
     assert heading(picture) == (
-        "n1: 22.0 W estimated | cpu 20.0 W estimated (15.0 to 26.0) | "
+        "n1: 22.0 W, 2 J estimated | cpu 20.0 W estimated (15.0 to 26.0) | "
         "dram 2.0 W estimated (1.0 to 3.0)"
     )
 
@@ -96,8 +96,8 @@ def test_an_estimate_is_never_shown_without_its_name_and_band() -> None:
 def test_a_sum_with_an_estimate_in_it_says_so() -> None:
     cpu = Part("cpu", "measured", 20.0, None, None, 1.0)
 
-    assert heading(_picture(cpu)) == "n1: 20.0 W | cpu 20.0 W measured"
-    assert "22.0 W partly estimated" in heading(
+    assert heading(_picture(cpu)) == "n1: 20.0 W, 1 J | cpu 20.0 W measured"
+    assert "22.0 W, 2 J partly estimated" in heading(
         _picture(cpu, Part("dram", "estimated", 2.0, 1.0, 3.0, 1.0))
     )
 

@@ -45,9 +45,15 @@ def docs(*, check: bool, directory: Path) -> int:
 def pages() -> Mapping[str, Callable[[], str]]:
     """The pages by file name, and what renders each."""
     from wattribute.exporter.reference import render as metrics
+    from wattribute.exporter.reference import render_snapshot as snapshot
     from wattribute.settings.reference import render as settings
 
-    return {"metrics.md": metrics, "settings.md": settings, "cli.md": command_line}
+    return {
+        "metrics.md": metrics,
+        "snapshot.md": snapshot,
+        "settings.md": settings,
+        "cli.md": command_line,
+    }
 
 
 def command_line() -> str:

@@ -138,6 +138,7 @@ def _json(picture: Picture, choice: Choice) -> str:
         "activity": picture.activity,
         "policy": picture.policy,
         "watts": picture.watts,
+        "joules": picture.joules,
         "components": picture.parts,
         "by": choice.by,
         "rows": chosen(picture, choice),

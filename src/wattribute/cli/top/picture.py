@@ -1,9 +1,14 @@
 """The agent's snapshot document -> what ``top`` shows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 from wattribute.cli.top.view import Part, Picture, Row
 from wattribute.exporter.api import Component, ContainerRow, Document, ProcessRow
+
+_SPECIAL: Final = frozenset({"system", "kernel"})
+_NOWHERE: Final = Row(watts=0.0, joules=0.0, cpu_percent=0.0)
 
 
 def picture_of(document: Document, where: str) -> Picture:
@@ -37,35 +42,37 @@ def _part(component: Component) -> Part:
 
 
 def _container(row: ContainerRow) -> Row:
-    return Row(
+    return replace(
+        _place(row),
         watts=row.watts,
         joules=row.dynamic_joules + row.idle_joules,
         cpu_percent=row.cpus * 100,
-        container=_name(row),
-        container_id=row.container_id,
-        pod=row.pod_name,
-        pod_uid=row.pod_uid,
-        namespace=row.namespace,
         alive=row.alive,
     )
 
 
 def _process(row: ProcessRow, containers: Mapping[int, ContainerRow]) -> Row:
     owner = containers.get(row.container)
-    return Row(
+    return replace(
+        _place(owner) if owner else _NOWHERE,
         watts=row.watts,
         joules=row.joules,
         cpu_percent=row.cpus * 100,
         command=row.comm if row.pid else "(processes not known)",
         pid=row.pid,
-        container=_name(owner) if owner else "",
-        container_id=owner.container_id if owner else "",
-        pod=owner.pod_name if owner else "",
-        pod_uid=owner.pod_uid if owner else "",
-        namespace=owner.namespace if owner else "",
         alive=row.alive,
     )
 
 
-def _name(row: ContainerRow) -> str:
-    return row.container_name or row.container_id[:12]
+def _place(row: ContainerRow) -> Row:
+    """Names alone. The special rows repeat theirs as id and pod, for Kepler's dashboards."""
+    if row.kind in _SPECIAL:
+        return replace(_NOWHERE, container=row.container_name, namespace=row.namespace)
+    return replace(
+        _NOWHERE,
+        container=row.container_name or row.container_id[:12],
+        container_id=row.container_id,
+        pod=row.pod_name,
+        pod_uid=row.pod_uid,
+        namespace=row.namespace,
+    )

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from wattribute import __version__
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Picture
 from wattribute.errors import ConfigInvalid, WattributeError
@@ -64,19 +65,15 @@ def opened(
         every_s: Time between two of our own ticks.
 
     Raises:
-        AgentSilent: nobody answers at the address that was given.
-        ConfigInvalid: it is not an address.
+        ConfigInvalid: not an address.
+        AgentRefused: somebody is at the usual address, and gives no snapshot.
     """
     agent = Agent(url or DEFAULT_URL, access)
-    try:
-        agent.read()
-    except AgentSilent:
-        if url is not None:
-            raise
+    if url is not None or _answers(agent):
+        yield agent.read
+    else:
         with _own_readings(settings, every_s) as read:
             yield read
-    else:
-        yield agent.read
 
 
 class Agent:
@@ -135,6 +132,14 @@ class Agent:
         return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=self._context)
 
 
+def _answers(agent: Agent) -> bool:
+    try:
+        agent.read()
+    except AgentSilent:
+        return False
+    return True
+
+
 def _address(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
@@ -189,5 +194,5 @@ def _own(monitor: "Monitor", node: NodeLabels) -> Picture:
     snapshot = monitor.snapshot()
     if snapshot is None:
         raise AgentRefused("no numbers yet: the meters or the activity source could not be read")
-    shown = document(snapshot, node, age_s=0.0, stale=False, processes=_EVERY_PROCESS)
+    shown = document(snapshot, node, __version__, age_s=0.0, stale=False, processes=_EVERY_PROCESS)
     return picture_of(shown, "no agent: measured by this program")

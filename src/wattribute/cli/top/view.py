@@ -72,6 +72,11 @@ class Picture:
         """Power of the node: components never overlap."""
         return sum(part.watts for part in self.parts)
 
+    @property
+    def joules(self) -> float:
+        """Energy of the node since the totals began."""
+        return sum(part.joules for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -133,9 +138,9 @@ def chosen(picture: Picture, choice: Choice) -> list[Row]:
 
 
 def heading(picture: Picture) -> str:
-    """Power of the node, and how it is known, on one line."""
+    """Power and energy of the node, and how they are known, on one line."""
     return (
-        f"{picture.node}: {picture.watts:.1f} W"
+        f"{picture.node}: {picture.watts:.1f} W, {picture.joules:.0f} J"
         f"{_mark(picture.parts)} | {' | '.join(map(_part, picture.parts)) or 'no meter'}"
     )
 
