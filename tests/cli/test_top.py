@@ -198,8 +198,9 @@ def test_certificates_that_are_none_are_said(tmp_path: Path) -> None:
         Agent("https://127.0.0.1:1", Access(ca_file=file))
 
 
-def test_an_agent_that_was_not_named_and_does_not_answer_is_done_without(
-    call: Call, room: Room, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("options", [(), ("--local",)])
+def test_without_an_agent_or_on_demand_it_measures_by_itself(
+    options: tuple[str, ...], call: Call, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -223,7 +224,7 @@ def test_an_agent_that_was_not_named_and_does_not_answer_is_done_without(
     monkeypatch.setattr(Monitor, "snapshot", lambda _: "a snapshot")
     monkeypatch.setenv("WATTRIBUTE_MONITOR__STATE", "/the/agent's")
 
-    code, out, _ = call("top", "--once")
+    code, out, _ = call("top", "--once", *options)
 
     assert code == 0
     assert "no agent: measured by this program" in out
@@ -247,3 +248,7 @@ def test_an_agent_that_was_not_named_but_refuses_is_not_done_without(
 def test_silence_is_an_error_of_its_own() -> None:
     with pytest.raises(AgentSilent):
         Agent("http://127.0.0.1:1", Access()).read()
+
+
+def test_by_itself_and_from_an_agent_contradict_each_other(call: Call) -> None:
+    assert call("top", "--local", "--agent", "http://127.0.0.1:1")[0] == 2

@@ -52,7 +52,7 @@ def plant(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    click.echo(f"plant: try `wattribute top --sysfs {folder}`", err=True)
+    click.echo(f"plant: try `wattribute top --local --sysfs {folder}`", err=True)
     final = run_plant(
         load_scenario(scenario) if scenario else _example(),
         folder,

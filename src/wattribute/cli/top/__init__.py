@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     help="The agent to ask; without it http://127.0.0.1:9102, or, if there is none, this program "
     "measures by itself.",
 )
+@click.option("--local", is_flag=True, help="Measure by itself, even if there is an agent.")
 @click.option("--user", metavar="NAME", help="For an agent that asks for a password.")
 @click.option(
     "--password-file",
@@ -78,6 +79,7 @@ def top(
     *,
     settings: Settings,
     url: str | None,
+    local: bool,
     user: str | None,
     password_file: Path | None,
     ca_file: Path | None,
@@ -95,12 +97,18 @@ def top(
     Keys: p, c, d for processes, containers and pods; w, j, u, n for the order; /
     for a filter; q to quit. What is estimated says so, with its 90 % band.
     """
-    from wattribute.cli.top.source import Access, opened
+    from wattribute.cli.top.source import Access, opened, own_readings
 
+    if local and url is not None:
+        raise click.UsageError("--local and --agent contradict each other")
     configure(settings.log)
     choice = Choice(by=by, sort=sort, filter_text=filter_text, limit=limit)
-    access = Access(user, _password(user, password_file), ca_file)
-    with opened(url, access, settings, every_s) as read:
+    if local:
+        source = own_readings(settings, every_s)
+    else:
+        access = Access(user, _password(user, password_file), ca_file)
+        source = opened(url, access, settings, every_s)
+    with source as read:
         if svg is not None:
             _draw(read(), choice, svg)
         elif as_json:

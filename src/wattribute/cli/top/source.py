@@ -72,7 +72,7 @@ def opened(
     if url is not None or _answers(agent):
         yield agent.read
     else:
-        with _own_readings(settings, every_s) as read:
+        with own_readings(settings, every_s) as read:
             yield read
 
 
@@ -161,7 +161,7 @@ def _context(parts: SplitResult, access: Access) -> ssl.SSLContext | None:
 
 
 @contextmanager
-def _own_readings(settings: Settings, every_s: float) -> Iterator[Callable[[], Picture]]:
+def own_readings(settings: Settings, every_s: float) -> Iterator[Callable[[], Picture]]:
     """Measure in this program: a thread ticks, and the function shows the last tick."""
     from wattribute.agent import local_monitor
 
