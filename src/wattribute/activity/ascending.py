@@ -22,4 +22,7 @@ def find(
 def distinct(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Each key once, ascending."""
     keys = np.sort(keys)
-    return keys[np.concatenate([np.ones(len(keys[:1]), np.bool_), keys[1:] != keys[:-1]])]
+    found: NDArray[np.uint64] = keys[
+        np.concatenate([np.ones(len(keys[:1]), np.bool_), keys[1:] != keys[:-1]])
+    ]
+    return found

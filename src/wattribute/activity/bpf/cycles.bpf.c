@@ -187,7 +187,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		return 0;
 	struct key k = {
 		.process = process_key(prev->tgid, prev->group_leader->start_boottime),
-		.cgroup = c->cpuacct ? cgroup_of(prev, true) : prev->cgroups->dfl_cgrp->kn->id,
+		.cgroup = cgroup_of(prev, c->cpuacct),
 		.package = c->package,
 	};
 	struct use *u = charge(&k, prev, c, cpu, &s);
@@ -212,7 +212,7 @@ int flush(void *ctx)
 	struct key k = {
 		.process = process_key(BPF_CORE_READ(t, tgid),
 				       BPF_CORE_READ(t, group_leader, start_boottime)),
-		.cgroup = cgroup_of(t, c->cpuacct),
+		.cgroup = cgroup_at(t, c->cpuacct),
 		.package = c->package,
 	};
 	charge(&k, t, c, cpu, &s);

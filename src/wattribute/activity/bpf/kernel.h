@@ -103,8 +103,20 @@ static __always_inline u64 process_key(u32 tgid, u64 start_ns)
 	(bpf_core_field_offset(struct css_set, subsys) +                               \
 	 sizeof(void *) * bpf_core_enum_value(enum cgroup_subsys_id, cpuacct_cgrp_id))
 
-/* Id of the task's cgroup in the v2 hierarchy, or in cpuacct's; 0 where there is none. */
+/* Id of the task's cgroup in the v2 hierarchy, or in cpuacct's; 0 where there is none. For a task
+ * that the verifier knows as one (tp_btf, iter): plain loads, a third of the cost. */
 static __always_inline u64 cgroup_of(struct task_struct *task, bool cpuacct)
+{
+	if (!cpuacct)
+		return task->cgroups->dfl_cgrp->kn->id;
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, cpuacct_cgrp_id))
+		return 0;
+	struct cgroup_subsys_state **slot = (void *)task->cgroups + CPUACCT_SLOT;
+	return (*slot)->cgroup->kn->id;
+}
+
+/* The same for a task known by its address only. */
+static __always_inline u64 cgroup_at(struct task_struct *task, bool cpuacct)
 {
 	if (!cpuacct)
 		return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);

@@ -90,7 +90,7 @@ static __always_inline void describe(struct task *r, struct task_struct *t, cons
 
 	/* A process without threads is its own leader, also when that pointer is stale (on_free). */
 	r->key = process_key(t->tgid, leader ? t->start_boottime : t->group_leader->start_boottime);
-	r->cgroup = s->cpuacct ? cgroup_of(t, true) : t->cgroups->dfl_cgrp->kn->id;
+	r->cgroup = cgroup_of(t, s->cpuacct);
 	r->ns = t->se.sum_exec_runtime;
 	r->reaped_ns = leader ? t->signal->sum_sched_runtime : 0;
 	r->pid = t->pid;
