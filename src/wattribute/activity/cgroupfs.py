@@ -15,8 +15,10 @@ from wattribute.activity.hierarchy import Accounting, find_hierarchy
 from wattribute.records import Cgroups, Topology
 from wattribute.units import NANOSECONDS_PER_MICROSECOND
 
-_MEMORY_TURNS: Final = 16
-"""The memory of a cgroup in which nothing runs is read at every 16th read only."""
+_RUNNING_TURNS: Final = 2
+_RESTING_TURNS: Final = 16
+"""The memory of a cgroup is read at every second read, and where nothing runs at every 16th: it
+changes slowly, and costs as much to read as the CPU time."""
 _REMEMBERED: Final = 8192
 """Removed cgroups whose names are kept: deaths of their processes may be told seconds later."""
 _WALK_AGAIN_S: Final = 60.0
@@ -73,11 +75,12 @@ class CgroupReader:
         """The folder of that hierarchy's root cgroup."""
         by_cpu = self._hierarchy.cpu_file == "cpuacct.usage_percpu"
         self._packages = packages if by_cpu else 1
-        cpus = len(topology.package_of_cpu)
-        self._cpu_of_package = np.zeros((self._packages, cpus), np.int64)
-        self._cpu_of_package[
-            np.clip(topology.package_of_cpu, 0, self._packages - 1), np.arange(cpus)
-        ] = 1
+        packages_of_cpus = np.maximum(topology.package_of_cpu, 0).tolist()
+        self._cpus_of = [
+            [cpu for cpu, package in enumerate(packages_of_cpus) if package == index]
+            for index in range(self._packages)
+        ]
+        self._cpus = len(packages_of_cpus)
         self._tree = FolderTree(self._hierarchy.root)
         self._descriptors = Descriptors()
         self._counters: dict[int, CgroupCounters] = {}
@@ -167,16 +170,14 @@ class CgroupReader:
         cpu_ns, memory_bytes = [], []
         for turn, counters in enumerate(self._counters.values(), self._reads):
             parent = counters.parent
-            if parent is not None and not parent.moved:
-                if counters.moved or turn % _MEMORY_TURNS == 0:
-                    counters.read_memory()
+            if parent is None or parent.moved:
+                cpu_ns.append(counters.used_ns() or unknown)
+            else:
                 counters.moved = False
                 cpu_ns.append(nothing)
-            else:
-                used_ns = counters.used_ns()
-                cpu_ns.append(unknown if used_ns is None else used_ns)
-                if counters.moved or turn % _MEMORY_TURNS == 0:
-                    counters.read_memory()
+            turns = _RUNNING_TURNS if counters.moved else _RESTING_TURNS
+            if turn % turns == 0 or counters.memory_bytes < 0:
+                counters.read_memory()
             memory_bytes.append(counters.memory_bytes)
         return cpu_ns, memory_bytes
 
@@ -205,7 +206,7 @@ class CgroupReader:
         if self._hierarchy.accounting == "v2":
             size, parse = 64, _usage_usec
         elif self._packages > 1:
-            size, parse = 24 * (self._cpu_of_package.shape[1] + 64), self._by_package
+            size, parse = 24 * (self._cpus + 64), self._by_package
         else:
             size, parse = 32, _usage
         return CgroupCounters(
@@ -219,12 +220,11 @@ class CgroupReader:
 
     def _by_package(self, text: bytes) -> list[int]:
         """cpuacct.usage_percpu: one number per possible CPU."""
-        by_cpu = np.array(list(map(int, text.split())), np.int64)
-        known = self._cpu_of_package.shape[1]
-        if len(by_cpu) < known:
+        by_cpu = list(map(int, text.split()))
+        if len(by_cpu) < self._cpus:
             raise ValueError(text)
-        by_package: list[int] = (self._cpu_of_package @ by_cpu[:known]).tolist()
-        by_package[0] += int(by_cpu[known:].sum())
+        by_package = [sum(map(by_cpu.__getitem__, cpus)) for cpus in self._cpus_of]
+        by_package[0] += sum(by_cpu[self._cpus :])
         return by_package
 
     def _not_live(self, ids: NDArray[np.uint64]) -> list[int]:

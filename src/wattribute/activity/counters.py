@@ -3,6 +3,8 @@
 import os
 import resource
 from collections.abc import Callable
+from operator import sub
+from pathlib import Path
 from typing import Final
 
 _RESERVED: Final = 1024
@@ -48,8 +50,8 @@ class CgroupCounters:
     """What was last read of one cgroup."""
 
     __slots__ = (
-        "_cpu_bytes", "_cpu_file", "_cpu_path", "_memory_file", "_memory_path", "_parse", "_text",
-        "last_ns", "memory_bytes", "moved", "parent",
+        "_cpu_bytes", "_cpu_file", "_cpu_path", "_memory_file", "_memory_path", "_memory_text",
+        "_parse", "_text", "last_ns", "memory_bytes", "moved", "parent",
     )  # fmt: skip
 
     def __init__(
@@ -71,9 +73,10 @@ class CgroupCounters:
         self.parent = parent
         self._cpu_path, self._cpu_bytes, self._parse = cpu
         self._cpu_file = descriptors.open(self._cpu_path)
-        self._memory_path = memory_path
-        self._memory_file = descriptors.open(memory_path) if memory_path else -1
-        self._text = b""
+        # A cgroup without the file has not got the memory controller: it is not looked for again.
+        self._memory_path = memory_path if memory_path and Path(memory_path).exists() else ""
+        self._memory_file = descriptors.open(memory_path) if self._memory_path else -1
+        self._text = self._memory_text = b""
         self.last_ns: list[int] | None = None
         """The CPU counter by package; None: how much of it is old is not known."""
         self.moved = True
@@ -86,30 +89,43 @@ class CgroupCounters:
         None if it is not known: the first time, when the cgroup is gone or has
         no such counter, or the counter fell (v1's can be set to 0).
         """
-        text = _read(self._cpu_file, self._cpu_path, self._cpu_bytes)
-        if text == self._text and self.last_ns is not None:
+        try:
+            text = (
+                os.pread(self._cpu_file, self._cpu_bytes, 0)
+                if self._cpu_file >= 0
+                else _read(self._cpu_path, self._cpu_bytes)
+            )
+        except OSError:
+            text = b""
+        before_ns = self.last_ns
+        if text == self._text and before_ns is not None:
             self.moved = False
-            return [0] * len(self.last_ns)
+            return [0] * len(before_ns)
         self.moved = True
         try:
             now_ns = self._parse(text)
         except ValueError:
             return None
-        before_ns, self.last_ns, self._text = self.last_ns, now_ns, text
+        self.last_ns, self._text = now_ns, text
         if before_ns is None:
             return None
-        used = [now - before for now, before in zip(now_ns, before_ns, strict=True)]
+        used = list(map(sub, now_ns, before_ns))
         return None if min(used) < 0 else used
 
     def read_memory(self) -> None:
         """Note the memory that is charged to the cgroup now; -1 if it is not known."""
         if not self._memory_path:
             return
-        text = _read(self._memory_file, self._memory_path, _MEMORY_BYTES)
         try:
-            self.memory_bytes = max(int(text), -1)
-        except ValueError:
-            self.memory_bytes = -1
+            text = (
+                os.pread(self._memory_file, _MEMORY_BYTES, 0)
+                if self._memory_file >= 0
+                else _read(self._memory_path, _MEMORY_BYTES)
+            )
+            if text != self._memory_text:
+                self._memory_text, self.memory_bytes = text, max(int(text), -1)
+        except (OSError, ValueError):
+            self._memory_text, self.memory_bytes = b"", -1
 
     def close(self, descriptors: Descriptors) -> None:
         """Close the files."""
@@ -118,15 +134,10 @@ class CgroupCounters:
         self._cpu_file = self._memory_file = -1
 
 
-def _read(file: int, path: str, size: int) -> bytes:
-    """Text of a file, held open or not; empty if it cannot be read."""
+def _read(path: str, size: int) -> bytes:
+    """Text of a file that is not held open."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        if file >= 0:
-            return os.pread(file, size, 0)
-        file = os.open(path, os.O_RDONLY)
-        try:
-            return os.read(file, size)
-        finally:
-            os.close(file)
-    except OSError:
-        return b""
+        return os.read(file, size)
+    finally:
+        os.close(file)

@@ -58,11 +58,13 @@ def parse_stat(text: bytes) -> Stat:
 class _Process:
     """A process as it was last read."""
 
-    __slots__ = ("cgroup", "pid", "reads", "shown", "stat")
+    __slots__ = ("cgroup", "pid", "reads", "shown", "stat", "text")
 
     def __init__(self, pid: int, stat: Stat) -> None:
         self.pid = pid
         self.stat = stat
+        self.text = b""
+        """Of its stat file: the same text is the same process, which did not run."""
         self.cgroup = 0
         self.reads = 0
         self.shown = False
@@ -162,25 +164,26 @@ class ProcessReader:
             ):
                 continue
             try:
-                stat = parse_stat(self._text(name))
+                text = self._text(name)
+                if process is not None and text == process.text:
+                    self._place(name, process, renamed=False)
+                else:
+                    self._update(name, process, text, rows)
             except (FileNotFoundError, ProcessLookupError):
                 here.discard(name)  # it died while we looked
-                continue
             except (OSError, ValueError):
                 if name not in self._unread:
                     self._unread.add(name)
                     self.dropped += 1
-                continue
-            self._update(name, process, stat, rows)
         for name in known.keys() - here:
             self._end(known.pop(name), rows)
         if self._unread:
             self._unread &= here - known.keys()
         return self._table(rows)
 
-    def _update(self, name: str, process: _Process | None, stat: Stat, rows: list[_Row]) -> None:
+    def _update(self, name: str, process: _Process | None, text: bytes, rows: list[_Row]) -> None:
         """Note what one process used."""
-        used = 0
+        stat = parse_stat(text)
         if process is not None and process.stat.start_ticks == stat.start_ticks:
             used = stat.ticks - process.stat.ticks
             renamed = process.stat.comm != stat.comm
@@ -188,11 +191,18 @@ class ProcessReader:
         else:
             if process is not None:  # another has its pid now
                 self._end(process, rows)
-            elif self._turn == 1 or name in self._unread:
-                used = -stat.ticks
-            used += stat.ticks
+            old = process is None and (self._turn == 1 or name in self._unread)
+            used = 0 if old else stat.ticks
             renamed = False
             process = self._known[name] = _Process(int(name), stat)
+        process.text = text
+        self._place(name, process, renamed=renamed)
+        if used > 0:
+            process.shown = True
+            rows.append(_row(process, used, alive=True))
+
+    def _place(self, name: str, process: _Process, *, renamed: bool) -> None:
+        """Look for the process's cgroup where it may have changed."""
         process.reads += 1
         if (
             renamed
@@ -201,9 +211,6 @@ class ProcessReader:
             or (self._turn + process.pid) % _CGROUP_TURNS == 0
         ):
             process.cgroup = self._cgroup_of(name) or process.cgroup
-        if used > 0:
-            process.shown = True
-            rows.append(_row(process, used, alive=True))
 
     @staticmethod
     def _end(process: _Process, rows: list[_Row]) -> None:
