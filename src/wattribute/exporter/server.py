@@ -48,16 +48,17 @@ class Server:
         self._secured = secured
         self._max_connections = max_connections
         self._listeners: list[socket.socket] = []
+        self._addresses: tuple[Address, ...] = ()
         self._lock = threading.Lock()
         self._connections: dict[_Connection, threading.Thread] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake: socket.socket | None = None
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """What it listens on, ports of 0 filled in."""
-        return tuple(Address.of(listener) for listener in self._listeners)
+        return self._addresses
 
     def start(self) -> None:
         """Listen on all addresses, then accept in a thread.
@@ -71,17 +72,21 @@ class Server:
         except BaseException:
             self._close_listeners()
             raise
-        self._thread = threading.Thread(target=self._accept, name="exporter", daemon=True)
+        self._addresses = tuple(Address.of(listener) for listener in self._listeners)
+        woken, self._wake = socket.socketpair()
+        self._thread = threading.Thread(
+            target=self._accept, args=(woken,), name="exporter", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
         """Close everything; answers that are being sent are cut off."""
         self._stopping.set()
-        self._wake_write.close()
+        if self._wake is not None:
+            self._wake.close()
         if self._thread is not None:
             self._thread.join()
         self._close_listeners()
-        self._wake_read.close()
         with self._lock:
             open_now = tuple(self._connections.items())
         for connection, _ in open_now:
@@ -93,9 +98,9 @@ class Server:
         for listener in self._listeners:
             listener.close()
 
-    def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+    def _accept(self, woken: socket.socket) -> None:
+        with woken, selectors.DefaultSelector() as selector:
+            selector.register(woken, selectors.EVENT_READ)
             for listener in self._listeners:
                 selector.register(listener, selectors.EVENT_READ)
             while not self._stopping.is_set():
