@@ -1,7 +1,8 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs bpf bench requirements setup-agent setup-dev clean
+.PHONY: help run test check lint types imports fresh-docs fresh-bpf format docs bpf bench requirements \
+	setup-agent setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -13,12 +14,22 @@ run: setup-agent ## start the agent as this user can: make run ARGS="--interval 
 test: setup-dev ## run the tests: make test ARGS="tests/meter -k wrap"
 	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-check: setup-dev ## lint, types, import contracts, fresh generated files
+check: lint types imports fresh-docs fresh-bpf ## lint, types, import contracts, fresh generated files
+
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup-dev
 	$(BIN)/mypy
+
+imports: setup-dev
 	$(BIN)/lint-imports --config importlinter.toml
+
+fresh-docs: setup-dev
 	$(BIN)/python -m wattribute dev docs --check
+
+fresh-bpf: setup-dev
 	@if command -v clang >/dev/null; then $(BIN)/python tools/build_bpf.py --check; \
 	else echo "no clang: whether the BPF programs are fresh was not checked"; fi
 
