@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from wattribute.activity import folders
 from wattribute.activity.cgroupfs import CgroupReader
 from wattribute.activity.counters import Descriptors
 from wattribute.activity.inotify import Watches
@@ -239,6 +240,51 @@ def test_without_descriptors_to_spare_everything_is_still_read(
     assert used(cgroups, "/a") == 1_000
     assert cgroups.memory_bytes[row(cgroups, "/a")] == 77
     assert not reader.read().alive.all()
+
+
+def test_a_cgroup_that_is_renamed_keeps_its_counter(tmp_path: Path) -> None:
+    cgroupfs = FakeCgroupfs(tmp_path, "v1").add("/a/old/in")
+    reader = CgroupReader(tmp_path, ONE)
+    first = reader.read()
+
+    cgroupfs.use("/a/old/in", 1_000)
+    cgroupfs.folder("/a/old").rename(cgroupfs.folder("/a/new"))
+    second = reader.read()
+
+    assert used(second, "/a/new") == used(second, "/a/new/in") == 1_000
+    assert second.alive.all()
+    assert len(second.path) == len(first.path)
+    assert second.generation != first.generation
+    assert reader.id_of("/a/new/in") == second.id[row(second, "/a/new/in")]
+
+
+def test_when_notices_are_lost_everything_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cgroupfs = FakeCgroupfs(tmp_path).add("/a/b")
+    reader = CgroupReader(tmp_path, ONE)
+    reader.read()
+    cgroupfs.add("/a/new")
+    cgroupfs.remove("/a/b")
+    monkeypatch.setattr(Watches, "changed", lambda *_: (set(), True))
+
+    assert reader.read().alive.tolist().count(False) == 1
+    assert reader.id_of("/a/new") == cgroupfs.id("/a/new")
+
+
+def test_too_many_cgroups_are_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_MOST", 3)
+    cgroupfs = FakeCgroupfs(tmp_path).add("/a").add("/b").add("/c")
+    reader = CgroupReader(tmp_path, ONE)
+
+    assert len(reader.read().id) == 3
+    assert reader.dropped == 1
+    for path in ("/a", "/b", "/c"):
+        cgroupfs.remove(path)
+    reader.read()
+    assert reader.read().path == ("/",)
 
 
 def test_a_folder_without_cgroups_has_none(tmp_path: Path) -> None:

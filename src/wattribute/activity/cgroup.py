@@ -67,7 +67,7 @@ class CgroupActivity:
             capacity_ns=time.capacity_ns,
             steal_ns=time.steal_ns,
             irq_ns=time.irq_ns,
-            dropped=self._processes.dropped,
+            dropped=self._processes.dropped + self._cgroups.dropped,
         )
 
     def bpf_run_ns(self) -> int | None:

@@ -93,6 +93,11 @@ class CgroupReader:
         self._reads = 0
         self._walked_s = -_WALK_AGAIN_S
 
+    @property
+    def dropped(self) -> int:
+        """Cgroups that are not in the table because there are over 16,384."""
+        return self._tree.left_out
+
     def add(self, id: int, path: str) -> None:  # noqa: A002 - its name everywhere else
         """Note a cgroup that was made: it is known even if the next read comes too late for it."""
         self._hints[id] = path

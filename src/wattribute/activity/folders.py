@@ -12,6 +12,9 @@ from wattribute.errors import ActivityFailed
 _LEAST_LINKS: Final = 2
 """st_nlink of a kernfs folder without subfolders; file systems that do not count say 1."""
 
+_MOST: Final = 16_384
+"""Folders that are followed (32 MiB); users with a delegated cgroup could make any number."""
+
 
 class Folder:
     """One cgroup's folder."""
@@ -50,6 +53,8 @@ class FolderTree:
         self._watched: dict[int, Folder] = {}
         self.folders: dict[int, Folder] = {}
         """By id, parents before children."""
+        self.left_out = 0
+        """Folders that are not followed, because there are too many."""
 
     def refresh(self, *, everything: bool = False) -> tuple[bool, list[Folder]]:
         """Bring the tree up to date.
@@ -100,6 +105,9 @@ class FolderTree:
         """Take new folders in, with all that is under them; watch first, then list."""
         queue = list(folders)
         for folder in queue:  # grows as it goes: breadth first
+            if len(self.folders) >= _MOST:
+                self.left_out += 1
+                continue
             self.folders[folder.id] = folder
             folder.watch = self._watches.add(self.real_path(folder))
             if folder.watch >= 0:
