@@ -41,10 +41,9 @@ def _play(
 ) -> None:
     async def play() -> None:
         app = TopApp(read, choice, every_s=0.05)
-        async with app.run_test(size=(120, 30)) as pilot:
-            async with asyncio.timeout(10):
-                while not _table(app) and "no news" not in _text(app, "#footing"):
-                    await pilot.pause(0.02)
+        async with app.run_test(size=(120, 30)) as pilot, asyncio.timeout(30):
+            while not _table(app) and "no news" not in _text(app, "#footing"):
+                await pilot.pause(0.02)
             await script(app, pilot)
 
     asyncio.run(play())

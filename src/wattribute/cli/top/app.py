@@ -11,6 +11,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
+from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 from textual.worker import get_current_worker
 
@@ -37,6 +38,16 @@ _FONT_FACE: Final = re.compile(r"@font-face\s*\{[^}]*\}")
 """Fonts that rich's pictures load from a server; without them any monospaced font does."""
 _NUMBER_WIDTH: Final = 10
 """Characters of a column of numbers: up to 9,999,999.9 J."""
+
+
+class News(Message):
+    """What the reading thread tells the screen."""
+
+    def __init__(self, picture: Picture | None, problem: str = "") -> None:
+        """A picture, or why there is none."""
+        super().__init__()
+        self.picture = picture
+        self.problem = problem
 
 
 class TopApp(App[None]):
@@ -91,16 +102,20 @@ class TopApp(App[None]):
         worker = get_current_worker()
         while not worker.is_cancelled:
             try:
-                picture = self._read()
+                self.post_message(News(self._read()))
             except WattributeError as exc:
-                self.call_from_thread(self._complain, str(exc))
-            else:
-                self.call_from_thread(self.show, picture)
+                self.post_message(News(None, str(exc)))
             if worker.cancelled_event.wait(self._every_s):
                 return
 
-    def _complain(self, message: str) -> None:
-        self.query_one("#footing", Static).update(f"no news: {clean(message)}")
+    def on_news(self, news: News) -> None:
+        """Show what the thread has read."""
+        if not self.query(DataTable):  # quitting: the widgets have gone before the last news
+            return
+        if news.picture is None:
+            self.query_one("#footing", Static).update(f"no news: {clean(news.problem)}")
+        else:
+            self.show(news.picture)
 
     def show(self, picture: Picture) -> None:
         """Draw a picture."""
