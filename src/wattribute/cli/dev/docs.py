@@ -26,7 +26,7 @@ _WIDTH: Final = 100
     help="Where the pages are.",
 )
 def docs(*, check: bool, directory: Path) -> int:
-    """Write the reference of metrics, settings and command line from the code."""
+    """Write the reference of metrics, snapshot, settings and command line from the code."""
     stale = False
     for name, render in pages().items():
         path, text = directory / name, render()
