@@ -35,10 +35,11 @@ class Painter:
         return Scene(snapshot, NODE, allowed, self._containers, self._processes)
 
     def text(self, snapshot: Snapshot, families: Sequence[Family]) -> str:
-        return text(self._renderer.render(families, self.scene(snapshot))).decode()
+        return b"".join(text(self._renderer.render(families, self.scene(snapshot)))).decode()
 
     def openmetrics(self, snapshot: Snapshot, families: Sequence[Family]) -> str:
-        return openmetrics(self._renderer.render(families, self.scene(snapshot))).decode()
+        pieces = self._renderer.render(families, self.scene(snapshot))
+        return b"".join(openmetrics(pieces)).decode()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wattribute.exporter import exposition
 from wattribute.exporter.exposition import Renderer
@@ -55,17 +55,14 @@ class MetricsBodies:
     def _made(self, *, openmetrics: bool, gzip: bool) -> bytes:
         body = self._bodies.get((openmetrics, gzip))
         if body is None:
-            if gzip:
-                body = compressed(self._made(openmetrics=openmetrics, gzip=False))
-            elif openmetrics:
-                body = exposition.openmetrics(self._pieces)
-            else:
-                body = exposition.text(self._pieces)
+            form = exposition.openmetrics if openmetrics else exposition.text
+            parts = form(self._pieces)
+            body = compressed(parts) if gzip else b"".join(parts)
             self._bodies[openmetrics, gzip] = body
         return body
 
 
-def compressed(body: bytes) -> bytes:
-    """The same in gzip."""
+def compressed(parts: Iterable[bytes]) -> bytes:
+    """The same in gzip; the whole never lies uncompressed in one place."""
     stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    return stream.compress(body) + stream.flush()
+    return b"".join([*map(stream.compress, parts), stream.flush()])

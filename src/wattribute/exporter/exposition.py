@@ -5,7 +5,7 @@ numbers, and is kept until the labels change: 10,000 series take 4 ms of CPU so,
 against 90 ms through prometheus_client.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -51,27 +51,22 @@ class Renderer:
         return template
 
 
-def text(pieces: Sequence[tuple[Family, bytes]]) -> bytes:
-    """Prometheus text format 0.0.4."""
-    out: list[bytes] = []
+def text(pieces: Sequence[tuple[Family, bytes]]) -> Iterator[bytes]:
+    """Prometheus text format 0.0.4, in parts."""
     for family, lines in pieces:
         name = family.name
-        out.append(f"# HELP {name} {_help(family)}\n# TYPE {name} {family.type}\n".encode())
-        out.append(lines)
-    return b"".join(out)
+        yield f"# HELP {name} {_help(family)}\n# TYPE {name} {family.type}\n".encode()
+        yield lines
 
 
-def openmetrics(pieces: Sequence[tuple[Family, bytes]]) -> bytes:
-    """OpenMetrics 1.0: a counter's family is named without ``_total``."""
-    out: list[bytes] = []
+def openmetrics(pieces: Sequence[tuple[Family, bytes]]) -> Iterator[bytes]:
+    """OpenMetrics 1.0, in parts: a counter's family is named without ``_total``."""
     for family, lines in pieces:
         name = family.name.removesuffix("_total") if family.type == "counter" else family.name
         unit = f"# UNIT {name} {family.unit}\n" if family.unit else ""
-        head = f"# HELP {name} {_help(family)}\n# TYPE {name} {family.type}\n{unit}"
-        out.append(head.encode())
-        out.append(lines)
-    out.append(b"# EOF\n")
-    return b"".join(out)
+        yield f"# HELP {name} {_help(family)}\n# TYPE {name} {family.type}\n{unit}".encode()
+        yield lines
+    yield b"# EOF\n"
 
 
 def _help(family: Family) -> str:

@@ -155,7 +155,7 @@ class Site:
         body = self._api_body(snapshot, most)
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
-            return Response(HTTPStatus.OK, compressed(body), _JSON, (*headers, _NO_STORE))
+            return Response(HTTPStatus.OK, compressed((body,)), _JSON, (*headers, _NO_STORE))
         return Response(HTTPStatus.OK, body, _JSON, (("Vary", "Accept-Encoding"), _NO_STORE))
 
     def _api_body(self, snapshot: Snapshot, most: int | None) -> bytes:
