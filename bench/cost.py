@@ -42,10 +42,11 @@ def _size(
         per_tick, own = _ticks(agent, window_s)
         rss = agent.rss_mib()
         source = agent.snapshot()["health"]["activity"]
+        there = Path("/proc/loadavg").read_text().split()[3].partition("/")[2]
     yield at_most(
         SECTION, f"CPU per tick, {what}", statistics.median(per_tick), most=most_ms, unit="ms",
         note=f"median of {len(per_tick)} ticks of {_INTERVAL_S:g} s, whole process, source "
-        f"{source}; {HONESTY}",
+        f"{source}; {HONESTY}; {there} threads on the machine",
     )  # fmt: skip
     yield shown(SECTION, f"CPU per tick by its own metric, {what}", statistics.median(own), "ms")
     yield at_most(SECTION, f"RSS, {what}", rss, most=most_mib, unit="MiB")

@@ -24,24 +24,24 @@ HONESTY: Final = (
 @contextlib.contextmanager
 def crowd(
     processes: int, containers: int, *, active_percent: int = ACTIVE_PERCENT
-) -> Iterator[None]:
-    """So many processes in so many containers, while the block runs.
+) -> Iterator[list[Path]]:
+    """So many processes in so many containers, while the block runs; their cgroup.procs files.
 
     Raises:
         NotHere: no compiler, or cgroups cannot be made.
     """
     with contextlib.ExitStack() as stack:
         program = stack.enter_context(compiled("spawn"))
-        lines = []
+        joined: list[list[str]] = []
         for _ in range(containers):
             try:
                 cgroup = GroupCgroup(f"/docker/{uuid.uuid4().hex}{uuid.uuid4().hex}")
             except CgroupUnavailable as exc:
                 raise NotHere(f"cgroups cannot be made: {exc}") from exc
             stack.callback(cgroup.remove)
-            lines.append(" ".join(cgroup.join_files))
+            joined.append(cgroup.join_files)
         joins = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "joins"
-        joins.write_text("\n".join(lines) + "\n")
+        joins.write_text("".join(" ".join(files) + "\n" for files in joined))
         numbers = (active_percent, BURN_US, PERIOD_MS)
         command = [str(program), str(processes), str(containers), str(joins), *map(str, numbers)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as spawner:
@@ -49,7 +49,7 @@ def crowd(
                 answer = spawner.stdout.readline() if spawner.stdout else b""
                 if answer.strip() != b"READY":
                     raise NotHere(f"{processes} processes could not be started")
-                yield
+                yield [Path(files[0]) for files in joined]
             finally:
                 if spawner.stdin:
                     spawner.stdin.close()

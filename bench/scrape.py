@@ -22,7 +22,8 @@ from wattribute.testing.snapshots import SnapshotMaker
 
 SECTION: Final = "scrape"
 _SERIES: Final = 10_000
-_CONTAINERS: Final = 500
+_CONTAINERS: Final = 800
+"""Enough for 10,000 series with two zones."""
 _RENDERS: Final = 40
 _SCRAPERS: Final = 4
 _PERIOD_S: Final = 0.5
