@@ -14,7 +14,7 @@ from typing import Literal
 from wattribute import __version__
 from wattribute.activity.choose import choose_activity
 from wattribute.clock import SystemClock
-from wattribute.errors import StateInvalid
+from wattribute.errors import ConfigInvalid, StateInvalid
 from wattribute.exporter.scene import NodeLabels
 from wattribute.exporter.serve import Exporter
 from wattribute.meter.choose import choose_meters
@@ -91,7 +91,7 @@ def run_agent(settings: Settings) -> int:
 
 def check(settings: Settings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
-    opened = _open(settings)
+    opened = _open(settings, with_state=False)
     try:
         _exporter(settings, opened.monitor)
         opened.monitor.tick()
@@ -102,8 +102,8 @@ def check(settings: Settings) -> tuple[Finding, ...]:
 
 @contextmanager
 def local_monitor(settings: Settings) -> Iterator[Monitor]:
-    """A monitor without an exporter, that ticks when its user says."""
-    monitor = _open(settings).monitor
+    """A monitor without an exporter, that ticks when its user says; keeps no state."""
+    monitor = _open(settings, with_state=False).monitor
     try:
         yield monitor
     finally:
@@ -123,7 +123,11 @@ def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
     )
 
 
-def _open(settings: Settings) -> _Opened:
+def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
+    if settings.workload.kube in ("apiserver", "kubelet"):
+        raise ConfigInvalid(
+            f"workload.kube: {settings.workload.kube} is not there yet; auto and off are"
+        )
     procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
     machine = read_machine(procfs, sysfs)
     topology = read_topology(sysfs, procfs)
@@ -144,7 +148,7 @@ def _open(settings: Settings) -> _Opened:
             processes_published=settings.exporter.processes,
         ),
         clock=SystemClock(),
-        state_file=_state_file(settings, procfs),
+        state_file=_state_file(settings, procfs) if with_state else None,
         vm_of=VmFinder(procfs).vm_of,
     )
     findings = (

@@ -175,7 +175,13 @@ class CgroupReader:
         cpu_ns, memory_bytes = [], []
         for turn, counters in enumerate(self._counters.values(), self._reads):
             parent = counters.parent
-            if parent is None or parent.moved:
+            if parent is None and self.accounting == "v2":
+                # The root's is the whole machine's, by sampled ticks and with interrupts: it
+                # neither agrees with its children's nor is any process's (cgroup/rstat.c,
+                # root_cgroup_cputime).
+                counters.moved = True
+                cpu_ns.append(unknown)
+            elif parent is None or parent.moved:
                 cpu_ns.append(counters.used_ns() or unknown)
             else:
                 counters.moved = False
