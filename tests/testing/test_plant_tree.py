@@ -72,8 +72,8 @@ def test_a_failing_sensor_fails_for_open_files_too_and_comes_back(tmp_path: Path
     path = powercap(tmp_path) / "intel-rapl:0/energy_uj"
     values = {"package-0": 1_000_000, "dram-0": 5}
     for kind, finds in (("empty", b""), ("garbage", b"not-a-number\n"), ("denied", b"")):
+        file = os.open(path, os.O_RDONLY)  # before it is denied, which binds all but root
         tree.show(values, {"package-0": kind})
-        file = os.open(path, os.O_RDONLY)
         assert os.pread(file, 64, 0) == finds
         tree.show(values, {})
         assert int(os.pread(file, 64, 0)) == 1_000_000
