@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 import threading
 import time
@@ -206,19 +207,22 @@ def test_four_scrapers_get_whole_pages_while_the_monitor_ticks(
     exporter = start(lambda: newest[0])
     clients = [connect(exporter) for _ in range(4)]
 
-    def scrape(client: "Client") -> set[bytes]:
-        return {client.get("/metrics")[2] for _ in range(30)}
+    def scrape(client: "Client") -> list[bytes]:
+        return [client.get("/metrics")[2] for _ in range(30)]
 
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(scrape, client) for client in clients]
         for snapshot in snapshots:
             newest[0] = snapshot
             time.sleep(0.01)
-        bodies = set().union(*(job.result() for job in jobs))
+        seen = [job.result() for job in jobs]
 
+    bodies = {body for pages in seen for body in pages}
     assert len(bodies) <= len(snapshots)
-    lengths = {body.count(b"\n") for body in bodies}
-    assert len(lengths) == 1
+    assert len({body.count(b"\n") for body in bodies}) == 1
+    for pages in seen:
+        ticks = [re.search(rb"ticks_total (\d+)\n", page)[1] for page in pages]
+        assert ticks == sorted(ticks)
 
 
 def test_stopping_is_quick_whatever_clients_do(

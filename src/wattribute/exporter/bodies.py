@@ -41,6 +41,9 @@ class MetricsBodies:
     ) -> bytes:
         """The exposition; the first that asks makes it, the others wait for it."""
         with self._lock:
+            if self._of is not None and self._of[0].sequence > snapshot.sequence:
+                # Another scraper's thread overtook this one: nobody is shown an older page.
+                snapshot, stale = self._of[0], self._of[2]
             of = (snapshot, processes, stale)
             if self._of is None or self._of[0] is not snapshot or self._of[1:] != of[1:]:
                 families = self._families(processes, stale)
