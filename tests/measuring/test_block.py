@@ -27,7 +27,7 @@ def test_a_block_has_joules_by_component() -> None:
 
     assert m.joules > 0
     assert m.measurement.cpu_ns == pytest.approx(0.4e9, rel=0.2)
-    assert m.measurement.origin is Origin.ESTIMATED
+    assert m.origin is Origin.ESTIMATED
     assert m.joules == pytest.approx(
         sum(part.dynamic_uj + part.idle_uj for part in m.by_component.values()) / 1e6
     )

@@ -167,6 +167,15 @@ def test_kernel_threads_are_a_row_of_their_own(rig: Rig) -> None:
     assert joules(snapshot, kind="kernel", namespace="kernel") == pytest.approx(50)
 
 
+def test_interrupts_that_no_task_has_in_its_time_are_the_kernels(rig: Rig) -> None:
+    rig.activity.irq_ns = SECOND
+    rig.activity.ran(7, DOCKER, 3 * SECOND)
+    snapshot = rig.tick(package_j=450)
+
+    assert joules(snapshot, kind="kernel") == pytest.approx(100)
+    assert joules(snapshot, container_id=ID) == pytest.approx(300)
+
+
 def test_time_that_no_process_explains_is_an_explicit_row_of_the_container(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, 1 * SECOND)
     rig.activity.cgroup(DOCKER, cpu_ns=4 * SECOND)

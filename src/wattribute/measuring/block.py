@@ -12,6 +12,7 @@ from wattribute.measuring.opening import open_window
 from wattribute.measuring.result import ComponentEnergy, Measurement
 from wattribute.measuring.tree import Tree
 from wattribute.measuring.window import Window  # noqa: TC001
+from wattribute.records import Origin
 from wattribute.settings import Settings
 
 P = ParamSpec("P")
@@ -107,6 +108,11 @@ class Measure(AbstractContextManager["Measure"]):
     def joules(self) -> float:
         """Energy of the block, in joules."""
         return self.measurement.joules
+
+    @property
+    def origin(self) -> Origin:
+        """How that is known: measured, integrated or estimated."""
+        return self.measurement.origin
 
     @property
     def by_component(self) -> Mapping[str, ComponentEnergy]:

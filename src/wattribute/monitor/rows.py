@@ -16,6 +16,7 @@ from wattribute.monitor.groups import (
     Group,
     Groups,
 )
+from wattribute.monitor.interrupts import Interrupts
 from wattribute.records import Cgroups, Processes, Usage
 
 LATE_NS = 25_000_000
@@ -63,6 +64,7 @@ class RowBuilder:
         self._late_ns = LATE_NS * cpus
         self._vm_of = vm_of
         self._vms: dict[int, str] = {}
+        self._interrupts = Interrupts()
         self._waiting: dict[Group, int] = {}
         self._serial: dict[Group, int] = {}
         self._serials = count()
@@ -88,6 +90,8 @@ class RowBuilder:
         waits_ns = np.where(ended, 0, np.minimum(result.residual_ns, self._late_ns))
         booked_ns = result.residual_ns - waits_ns
         self._waiting = {groups.groups[g]: int(waits_ns[g]) for g in np.flatnonzero(waits_ns)}
+        tasks_ns = int(result.row_ns.sum()) + int(result.residual_ns.sum()) - int(waited_ns.sum())
+        booked_ns[KERNEL_INDEX] += self._interrupts.apart_ns(usage, tasks_ns)
 
         with_rest = np.flatnonzero(booked_ns)
         rest = _Rest(with_rest, booked_ns[with_rest], self._keys(groups, with_rest))

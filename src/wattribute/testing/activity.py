@@ -22,6 +22,8 @@ class FakeActivity:
         self.cpus = cpus
         self.packages = packages
         self.fail_next = False
+        self.irq_ns = 0
+        """Interrupt time of every interval, beside that of processes."""
         self._ids: dict[str, int] = {"/": 1}
         self._present = ["/"]
         self._generation = 1
@@ -89,7 +91,7 @@ class FakeActivity:
 
     def _usage(self, start_ns: Nanoseconds, end_ns: Nanoseconds) -> Usage:
         rows = self._processes
-        total_ns = sum(row[3] for row in rows)
+        total_ns = sum(row[3] for row in rows) + self.irq_ns
         share = np.full(self.packages, total_ns // self.packages, np.int64)
         share[0] += total_ns - int(share.sum())
         elapsed_ns = end_ns - start_ns
@@ -101,7 +103,7 @@ class FakeActivity:
             busy_ns=share,
             capacity_ns=np.full(self.packages, self.cpus * elapsed_ns // self.packages, np.int64),
             steal_ns=0,
-            irq_ns=0,
+            irq_ns=self.irq_ns,
             dropped=0,
         )
 
