@@ -12,6 +12,7 @@ from rich.console import Console
 from bench import accuracy, churn, conservation, cost, scrape, switches
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
+from wattribute.errors import WattributeError
 
 _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "churn": churn.run,
@@ -47,7 +48,7 @@ def main() -> int:
             for figure in _SECTIONS[name](window_s):
                 figures.append(figure)
                 progress.print(f"[dim]         {figure.name}: {figure.value} {figure.result}")
-        except AgentFailed as exc:
+        except (AgentFailed, WattributeError) as exc:
             figures.append(unmeasured(name, "the whole section", "", str(exc)))
     print_table(Console(width=max(120, Console().width)), figures)
     if options.json:

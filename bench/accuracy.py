@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.agent import Agent
+from bench.crowd import why_no_containers
 from bench.figure import Figure, at_most, shown, unmeasured
 from wattribute.testing.plant import Burn, Group, Journal, Plant, Scenario, Truth
 
@@ -29,6 +30,9 @@ _GIVEN: Final = ("--idle-watts", ",".join(f"{z}={w:g}" for z, w in _FLOORS.items
 
 def run(window_s: float) -> Iterator[Figure]:
     """One learning run, one run per load, and one with unequal watts."""
+    if why := why_no_containers():
+        yield unmeasured(SECTION, "joules per container", f"<= {_MOST_OFF:g} %", why)
+        return
     with tempfile.TemporaryDirectory() as folder:
         states = Path(folder)
         yield from _learn(states / "learned", window_s)

@@ -21,6 +21,15 @@ HONESTY: Final = (
 )
 
 
+def why_no_containers() -> str:
+    """Why cgroups cannot be made here; "" when they can."""
+    try:
+        GroupCgroup(f"/docker/{uuid.uuid4().hex}{uuid.uuid4().hex}").remove()
+    except CgroupUnavailable as exc:
+        return f"cgroups cannot be made: {exc}"
+    return ""
+
+
 @contextlib.contextmanager
 def crowd(
     processes: int, containers: int, *, active_percent: int = ACTIVE_PERCENT
