@@ -2,8 +2,9 @@
 
 Knows what CPU time alone cannot: how much a process did with its time (cycles,
 instructions, cache misses), on which package, and while the SMT sibling was
-busy. Costs a few hundred nanoseconds per context switch. Its time is wall time
-on the CPU: interrupts and steal that struck a task are in it (0.3 to 0.9 %).
+busy. Costs a few hundred nanoseconds per context switch. Time is the scheduler's
+own, as in ``tasks``: that of a task which runs at the read is as of its last
+tick (at most 4 ms old at HZ=250). Counters are as of the read.
 """
 
 from collections.abc import Mapping

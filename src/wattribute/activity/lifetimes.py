@@ -51,6 +51,8 @@ class _Book(NamedTuple):
 
     def without(self, keys: _Keys) -> "_Book":
         """The others."""
+        if not len(self.keys):
+            return self
         at, there = find(self.keys, keys)
         stay = np.ones(len(self.keys), np.bool_)
         stay[at[there]] = False
@@ -105,25 +107,30 @@ class Lifetimes:
         leaders, totals = fold(scan)
         keys = leaders["key"].copy()
         used = self._charge_living(keys, totals, now_ns)
+        alive = np.ones(len(keys), np.bool_)
+        dead, dead_ns = [], []  # those that the scan did not list
 
         missed = self._missed(dying, now_ns)
-        missed_ns = self._charge_dead(missed)
-        self._limbo = self._limbo.with_(missed["key"], _entries(missed["reaped_ns"], now_ns))
-
-        died_ns = self._charge_dead(deaths)
-        at, listed = find(keys, deaths["key"])
-        used[at[listed]] += died_ns[listed]
-        alive = np.ones(len(keys), np.bool_)
-        alive[at[listed]] = False
-        self._live = self._live.only(alive)
-        self._limbo = self._limbo.without(deaths["key"])
+        if len(missed):
+            dead.append(missed)
+            dead_ns.append(self._charge_dead(missed))
+            self._limbo = self._limbo.with_(missed["key"], _entries(missed["reaped_ns"], now_ns))
+        if len(deaths):
+            died_ns = self._charge_dead(deaths)
+            at, listed = find(keys, deaths["key"])
+            used[at[listed]] += died_ns[listed]
+            alive[at[listed]] = False
+            dead.append(deaths[~listed])
+            dead_ns.append(died_ns[~listed])
+            self._live = self._live.only(alive)
+            self._limbo = self._limbo.without(deaths["key"])
 
         ran = np.flatnonzero((used > 0) | ~alive)
-        dead = np.concatenate([missed, deaths[~listed]])
+        tasks = np.concatenate([leaders[ran], *dead])
         return Used(
-            tasks=np.concatenate([leaders[ran], dead]),
-            ns=np.concatenate([used[ran], missed_ns, died_ns[~listed]]),
-            alive=np.concatenate([alive[ran], np.zeros(len(dead), np.bool_)]),
+            tasks=tasks,
+            ns=np.concatenate([used[ran], *dead_ns]),
+            alive=np.concatenate([alive[ran], np.zeros(len(tasks) - len(ran), np.bool_)]),
         ), missed["key"].copy()
 
     def _charge_living(self, keys: _Keys, totals: _Times, now_ns: int) -> _Times:
@@ -139,13 +146,16 @@ class Lifetimes:
             self._limbo = self._limbo.without(keys).with_(
                 live.keys[gone], _entries(live.values[gone], now_ns)
             )
-        self._limbo = self._limbo.only(now_ns - self._limbo.values[:, 1] < _LIMBO_NS)
+        if len(self._limbo.keys):
+            self._limbo = self._limbo.only(now_ns - self._limbo.values[:, 1] < _LIMBO_NS)
         totals = np.maximum(totals, before)
         self._live = _Book(keys, totals)
         return totals - before
 
     def _missed(self, dying: _Tasks, now_ns: int) -> _Tasks:
         """Those whose death record seems not to come."""
+        if not len(dying):
+            return dying
         absent = dying[~find(self._live.keys, dying["key"])[1]]
         since = np.full(len(absent), now_ns, np.int64)
         at, known = find(self._absent.keys, absent["key"])

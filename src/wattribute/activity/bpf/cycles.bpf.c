@@ -28,23 +28,23 @@ struct use {
 	char comm[TASK_COMM_LEN];
 };
 
-/* One CPU; written by that CPU alone, but for the last five fields (user space, before attach
- * and at hotplug). Its sibling reads the first three without a lock: a torn read is a wrong
- * corun_ns of one slice, and is cut to that slice. Two cache lines. */
+/* One CPU; written by that CPU alone, but for the last four fields (user space, before attach).
+ * Its sibling reads the first three without a lock: a torn read is a wrong corun_ns of one slice,
+ * and is cut to that slice. Two cache lines. */
 struct cpu {
 	u64 since;           /* accounted until then; 0: not yet */
 	u64 busy_ns;         /* with a task, until then */
 	u64 busy_since;      /* 0: idle */
 	u64 sibling_busy_ns; /* of the sibling, as of `since` */
 	struct bpf_perf_event_value event[EVENTS];
+	u64 task_ns; /* sum_exec_runtime of the running task, as of `since` */
 	u64 created;
+	u32 task; /* its pid */
 	u32 dropped;
-	u32 unread; /* counters that could not be read */
-	u32 events; /* how many there are */
+	u16 events; /* how many there are */
+	u16 cpuacct; /* cgroups of: 0 the v2 hierarchy, 1 that of cpuacct */
 	u16 package;
 	u16 sibling;
-	u32 cpuacct; /* cgroups of: 0 the v2 hierarchy, 1 that of cpuacct */
-	u32 pad;
 };
 
 struct {
@@ -89,24 +89,37 @@ static __always_inline u64 advance(void *counters, struct cpu *c, u32 i)
 	if (bpf_perf_event_read_value(counters, BPF_F_CURRENT_CPU, &c->event[i],
 				      sizeof(c->event[i]))) {
 		c->event[i].counter = before; /* the helper clears it */
-		c->unread++;
 		return 0;
 	}
 	now = c->event[i].counter;
 	return now > before ? now - before : 0;
 }
 
-/* Close the CPU's slice; false when there is none to charge yet. */
-static __always_inline bool close_slice(struct slice *s, struct cpu *c, bool was_busy, bool is_busy)
-{
-	u64 now = bpf_ktime_get_ns(), since = c->since;
+/* A task's time, told by its own runtime: without interrupts and steal, where the scheduler
+ * knows them, and equal to what its cgroup's counter says. */
+struct stint {
+	u32 pid;
+	u64 ns;
+};
 
-	s->ns = now - since;
+/* Close the CPU's slice at the change from one task to another, or to itself (flush); false when
+ * there is nobody to charge. */
+static __always_inline bool close_slice(struct slice *s, struct cpu *c, struct stint from,
+					struct stint to)
+{
+	u64 now = bpf_ktime_get_ns(), since = c->since, elapsed = now - since;
+
+	if (c->task == from.pid && from.ns >= c->task_ns)
+		s->ns = from.ns - c->task_ns;
+	else /* A switch was missed (seen on one kernel, of 10,000 one): at most this. */
+		s->ns = from.ns < elapsed ? from.ns : elapsed;
 	s->corun_ns = 0;
+	c->task = to.pid;
+	c->task_ns = to.ns;
 	c->since = now;
-	if (was_busy && since)
-		c->busy_ns += s->ns;
-	c->busy_since = is_busy ? now : 0;
+	if (from.pid && since)
+		c->busy_ns += elapsed;
+	c->busy_since = to.pid ? now : 0;
 	if (c->sibling != NO_SIBLING) {
 		u32 index = c->sibling;
 		struct cpu *other = bpf_map_lookup_elem(&cpus, &index);
@@ -126,7 +139,7 @@ static __always_inline bool close_slice(struct slice *s, struct cpu *c, bool was
 	s->events[0] = c->events > 0 ? advance(&event0, c, 0) : 0;
 	s->events[1] = c->events > 1 ? advance(&event1, c, 1) : 0;
 	s->events[2] = c->events > 2 ? advance(&event2, c, 2) : 0;
-	return since && was_busy;
+	return since && from.pid;
 }
 
 static __always_inline struct use *open_entry(struct key *k, struct task_struct *t, struct cpu *c,
@@ -181,9 +194,11 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
+	struct stint from = { prev->pid, prev->se.sum_exec_runtime };
+	struct stint to = { next->pid, next->se.sum_exec_runtime };
 	struct slice s;
 
-	if (!c || !close_slice(&s, c, prev->pid != 0, next->pid != 0))
+	if (!c || !close_slice(&s, c, from, to))
 		return 0;
 	struct key k = {
 		.process = process_key(prev->tgid, prev->group_leader->start_boottime),
@@ -204,10 +219,10 @@ int flush(void *ctx)
 	u32 cpu = bpf_get_smp_processor_id();
 	struct cpu *c = bpf_map_lookup_elem(&cpus, &cpu);
 	struct task_struct *t = (void *)bpf_get_current_task();
-	bool busy = BPF_CORE_READ(t, pid) != 0;
+	struct stint it = { BPF_CORE_READ(t, pid), BPF_CORE_READ(t, se.sum_exec_runtime) };
 	struct slice s;
 
-	if (!c || !close_slice(&s, c, busy, busy))
+	if (!c || !close_slice(&s, c, it, it))
 		return 0;
 	struct key k = {
 		.process = process_key(BPF_CORE_READ(t, tgid),

@@ -42,14 +42,14 @@ _CPU: Final = np.dtype(
         ("busy_since", "<u8"),
         ("sibling_busy_ns", "<u8"),
         ("event", _COUNT, EVENTS),
+        ("task_ns", "<u8"),
         ("created", "<u8"),
+        ("task", "<u4"),
         ("dropped", "<u4"),
-        ("unread", "<u4"),
-        ("events", "<u4"),
+        ("events", "<u2"),
+        ("cpuacct", "<u2"),
         ("package", "<u2"),
         ("sibling", "<u2"),
-        ("cpuacct", "<u4"),
-        ("pad", "<u4"),
     ]
 )
 """``struct cpu``."""

@@ -26,6 +26,7 @@ class Ring:
         page = mmap.PAGESIZE
         self._stride = np.dtype([("length", "<u4"), ("page", "<u4"), ("record", record)])
         self._size = size
+        self._nothing = np.empty(0, record)
         shared = mmap.MAP_SHARED
         ours = mmap.mmap(fd, page, shared, mmap.PROT_READ | mmap.PROT_WRITE)
         theirs = mmap.mmap(fd, page + size + page, shared, mmap.PROT_READ, offset=page)
@@ -35,6 +36,8 @@ class Ring:
 
     def drain(self) -> NDArray[np.void]:
         """The records that are complete, oldest first; their space is given back."""
+        if self._consumed[0] == self._produced[0]:
+            return self._nothing
         first = self._take()
         rest = self._take()  # what lies beyond the end of the first mapping
         return np.concatenate([first, rest]) if len(rest) else first
