@@ -105,7 +105,7 @@ class Window:
         self._tree.close()
 
     def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
-        floor_uj = self._sharer.floor_of(other, usage)
+        floor_uj = self._sharer.floor_of(other, rows, usage)
         attribution = attribute(other, floor_uj, self._other_weights)
         self._add("other", attribution, rows, int(usage.capacity_ns.sum()))
         self._other_weights = np.zeros(2, np.int64)

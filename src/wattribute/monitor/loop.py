@@ -213,7 +213,7 @@ class Monitor:
         other = self._sharer.other(intervals)
         if other is not None:
             keys, weights = books.other_weights()
-            floor_uj = self._sharer.floor_of(other, usage)
+            floor_uj = self._sharer.floor_of(other, rows, usage)
             self._book(Share(attribute(other, floor_uj, weights), keys), usage)
         keep_ns = _KEEP_TICKS * timing.interval_ns
         linger_ns = max(timing.linger_ns, keep_ns)

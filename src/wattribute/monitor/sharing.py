@@ -97,7 +97,7 @@ class Sharer:
         for interval in intervals:
             zone = interval.zone
             waited = self._waiting.pop(zone, None)
-            floor_uj = self.floor_of(interval, usage)
+            floor_uj = self.floor_of(interval, rows, usage)
             if interval.start_ns < (waited.since_ns if waited else usage.start_ns):
                 # Nobody knows who ran in all of it: it is unattributed.
                 nobody = np.zeros(len(rows.key), np.int64)
@@ -130,7 +130,7 @@ class Sharer:
         parts = [i for i in intervals if i.zone.component not in (None, "other")]
         return self._remainder.add(_whole(platforms), parts)
 
-    def floor_of(self, interval: Interval, usage: Usage) -> int:
+    def floor_of(self, interval: Interval, rows: Rows, usage: Usage) -> int:
         """The zone's floor over the interval, in microjoules; it learns from the interval too.
 
         Changes apply forward: this interval is shared with the floor as it was before.
@@ -145,7 +145,9 @@ class Sharer:
         self.floors[zone] = FloorState(zone, Microwatts(floor.power_uw), floor.basis)
         if interval.origin is not Origin.ESTIMATED:
             learner.observe(
-                interval.end_ns, self._busy(zone, usage), power_of(interval.energy_uj, elapsed_ns)
+                interval.end_ns,
+                self._busy(zone, rows, usage),
+                power_of(interval.energy_uj, elapsed_ns),
             )
         return energy_at(floor.power_uw, elapsed_ns)
 
@@ -185,13 +187,17 @@ class Sharer:
             self._learners[zone] = learner
         return learner
 
-    def _busy(self, zone: Zone, usage: Usage) -> float:
-        """Utilisation of the CPUs that the zone feeds, 0 to 1."""
+    def _busy(self, zone: Zone, rows: Rows, usage: Usage) -> float:
+        """Utilisation of the CPUs that the zone feeds, 0 to 1.
+
+        By the time of rows, which the scheduler counts in nanoseconds: /proc/stat's is sampled
+        by ticks, and its noise would flatten the line that the floor is read from.
+        """
         column = self._column.get(zone.package) if zone.package is not None else None
-        busy_ns, capacity_ns = usage.busy_ns, usage.capacity_ns
+        used_ns, capacity_ns = rows.cpu_ns.sum(axis=0), usage.capacity_ns
         if column is not None:
-            busy_ns, capacity_ns = busy_ns[column : column + 1], capacity_ns[column : column + 1]
-        return min(1.0, float(busy_ns.sum()) / max(1.0, float(capacity_ns.sum())))
+            used_ns, capacity_ns = used_ns[column : column + 1], capacity_ns[column : column + 1]
+        return min(1.0, float(used_ns.sum()) / max(1.0, float(capacity_ns.sum())))
 
 
 class _Weights:
