@@ -103,7 +103,7 @@ def test_counts_are_those_of_the_process(source: CyclesActivity, spin: Spin) -> 
     usage = source.read(time.monotonic_ns())
     rows = rows_of(usage, process.pid)
     assert usage.processes.counters["cycles"][rows].sum() == pytest.approx(
-        use_of(usage, process.pid), rel=0.01
+        use_of(usage, process.pid), rel=0.05, abs=10e6
     )
     assert "instructions" not in usage.processes.counters
     assert "corun_ns" not in usage.processes.counters
@@ -193,18 +193,21 @@ def test_a_counter_that_the_machine_lacks_is_absent_and_not_zero(topology: Topol
 
 @pytest.mark.bpf
 def test_counters_that_take_turns_are_scaled_to_the_whole_time(
-    source: CyclesActivity, monkeypatch: pytest.MonkeyPatch
+    source: CyclesActivity, spin: Spin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    spin(60)
+
     def halved() -> NDArray[np.float64]:
         counted = type(source._books).counted(source._books)
         counted[..., 1] = counted[..., 0] / 2
         return counted
 
     monkeypatch.setattr(source._books, "counted", halved)
-    time.sleep(0.2)
+    time.sleep(0.5)
     usage = source.read(time.monotonic_ns())
     time_ns = usage.processes.cpu_ns.sum()
-    assert usage.processes.counters["cycles"].sum() == pytest.approx(2 * time_ns, rel=0.02)
+    cycles = usage.processes.counters["cycles"].sum()
+    assert cycles == pytest.approx(2 * time_ns, rel=0.1, abs=40e6)
 
 
 @pytest.mark.bpf

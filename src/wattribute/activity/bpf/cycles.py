@@ -110,15 +110,15 @@ class SwitchBooks:
             raise
 
     def flush(self, *, everywhere: bool = False) -> None:
-        """Book the running tasks up to now, by an interrupt on each busy CPU.
+        """Book the running tasks up to now, by an interrupt on each CPU that ran something.
 
         Raises:
             OSError: with the kernel's errno.
         """
         attr = bytearray(80)
-        busy = self._cpus["busy_since"] != 0
-        cpus = range(len(busy)) if everywhere else np.flatnonzero(busy).tolist()
-        for cpu in cpus:
+        ran = (self._cpus["busy_since"] != 0) | (self._cpus["since"] != self._last["since"])
+        self._flushed = ran | everywhere
+        for cpu in np.flatnonzero(self._flushed).tolist():
             struct.pack_into("<I", attr, 0, self._programs.fd["flush"])
             struct.pack_into("<II", attr, 64, _ON_CPU, cpu)
             try:
@@ -142,16 +142,16 @@ class SwitchBooks:
     def counted(self) -> NDArray[np.float64]:
         """(CPUs, EVENTS, 2): for how long each counter was to count since the last call, and did.
 
-        They differ when there are more events than counters, and the kernel lets
-        them take turns. Counters of CPUs that came back online are opened anew.
+        As of the last flush. They differ when there are more events than counters,
+        and the kernel lets them take turns. Counters of CPUs that came back online
+        are opened anew.
         """
         now = self._cpus.copy()
         rise = np.stack(
             [now["event"][name] - self._last["event"][name] for name in ("enabled", "running")],
             axis=-1,
         )
-        ran = now["since"] != self._last["since"]
-        for cpu in np.flatnonzero(ran & (rise[:, 0, 0] == 0)).tolist():
+        for cpu in np.flatnonzero(self._flushed & (rise[:, 0, 0] == 0)).tolist():
             self._count(cpu)
         self._last = now
         counted: NDArray[np.float64] = np.maximum(rise, 0).astype(np.float64)
