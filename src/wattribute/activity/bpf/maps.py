@@ -5,7 +5,6 @@ import errno
 import mmap
 import os
 import struct
-from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -39,18 +38,6 @@ def update(fd: int, key: bytes, value: bytes) -> None:
     """
     attr = struct.pack("<IIQQQ", fd, 0, _address(key), _address(value), 0)
     syscall.bpf(syscall.MAP_UPDATE, bytearray(attr))
-
-
-def delete(fd: int, key: bytes) -> None:
-    """Remove one entry, if it is there.
-
-    Raises:
-        OSError: with the kernel's errno.
-    """
-    with suppress(FileNotFoundError):
-        syscall.bpf(
-            syscall.MAP_DELETE, bytearray(struct.pack("<IIQQQ", fd, 0, _address(key), 0, 0))
-        )
 
 
 def shared_array(fd: int, spec: MapSpec, dtype: np.dtype[np.void]) -> NDArray[np.void]:

@@ -18,9 +18,7 @@ _NUMBERS: Final = {
 Source: arch/*/entry/syscalls and include/uapi/asm-generic/unistd.h."""
 
 MAP_CREATE: Final = 0
-MAP_LOOKUP: Final = 1
 MAP_UPDATE: Final = 2
-MAP_DELETE: Final = 3
 PROG_LOAD: Final = 5
 PROG_TEST_RUN: Final = 10
 OBJ_GET_INFO_BY_FD: Final = 15
@@ -54,11 +52,6 @@ def perf_event_open(attr: bytearray, pid: int, cpu: int) -> int:
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
     close_on_exec = 8
     return _call(_numbers()[1], buffer, pid, cpu, ctypes.c_int(-1), ctypes.c_ulong(close_on_exec))
-
-
-def supported() -> bool:
-    """Whether our programs can run on this architecture at all."""
-    return platform.machine() in _NUMBERS
 
 
 def _numbers() -> tuple[int, int]:
