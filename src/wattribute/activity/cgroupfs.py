@@ -240,7 +240,7 @@ class CgroupReader:
 
     def _not_live(self, ids: NDArray[np.uint64]) -> list[int]:
         folders = self._tree.folders
-        return [number for number in np.unique(ids).tolist() if number and number not in folders]
+        return [number for number in sorted(set(ids.tolist())) if number and number not in folders]
 
     def _walk_is_due(self, asked: Iterable[int]) -> bool:
         """Whether ids are unknown altogether, and the last walk for such is some time ago."""

@@ -63,7 +63,7 @@ class ProcessBook:
         slots = self.find(rows.key)
         missing = slots < 0
         if missing.any():
-            fresh, first = np.unique(rows.key[missing], return_index=True)
+            fresh, first = _distinct(rows.key[missing])
             where = columns.append(len(fresh))
             columns["key"][where] = fresh
             columns["pid"][where] = rows.pid[missing][first]
@@ -142,3 +142,12 @@ class ProcessBook:
     def _reindex(self) -> None:
         self._slots = np.argsort(self.columns["key"], kind="stable")
         self._sorted = self.columns["key"][self._slots]
+
+
+def _distinct(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Each key once, and where it is first (np.unique would import numpy.ma: 7 MB, 60 ms)."""
+    order = np.argsort(keys, kind="stable")
+    ascending = keys[order]
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = ascending[1:] != ascending[:-1]
+    return ascending[new], order[new]
