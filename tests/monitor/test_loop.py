@@ -584,3 +584,11 @@ def test_whatever_happens_energy_adds_up_to_the_microjoule_and_only_rises(
             earlier = before.get(consumer.uid, np.zeros_like(total))
             assert (total[: len(earlier)] >= earlier).all()
             before[consumer.uid] = total
+
+
+def test_a_machine_without_cgroups_is_measured_all_the_same(rig: Rig) -> None:
+    rig.activity._present.clear()
+    rig.activity._processes.append((7, "/", "work", SECOND, True))
+    snapshot = rig.tick(package_j=150)
+
+    assert joules(snapshot, kind="system") == pytest.approx(100)

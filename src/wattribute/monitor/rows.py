@@ -75,7 +75,7 @@ class RowBuilder:
         """Reconcile processes with cgroup counters; the difference becomes rows of its own."""
         processes, cgroups = usage.processes, usage.cgroups
         at = groups.of_ids(cgroups, processes.cgroup)
-        group = np.where(at >= 0, groups.of_cgroup[at], UNKNOWN_INDEX)
+        group = _of(groups.of_cgroup, at, UNKNOWN_INDEX)
         group[processes.kernel] = KERNEL_INDEX
         vm, vm_ids = self._virtual(processes, groups, at)
         used_ns = processes.cpu_ns.sum(axis=1)
@@ -113,7 +113,7 @@ class RowBuilder:
         self, processes: Processes, groups: Groups, at: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """The VM of each process: as its cgroup says, else as QEMU's command line does."""
-        vm = np.where(at >= 0, groups.vm_of_cgroup[at], -1)
+        vm = _of(groups.vm_of_cgroup, at, -1)
         letters = processes.comm.view("u1").reshape(-1, 16)
         maybe = (letters[:, :4] == _QEMU).all(axis=1) | (letters[:, :3] == _KVM).all(axis=1)
         candidates = np.flatnonzero(maybe & (vm < 0) & ~processes.kernel)
@@ -194,6 +194,13 @@ class _Rest:
     group: NDArray[np.int64]
     cpu_ns: NDArray[np.int64]
     key: NDArray[np.uint64]
+
+
+def _of(values: NDArray[np.int64], at: NDArray[np.int64], otherwise: int) -> NDArray[np.int64]:
+    """Values at some places; ``otherwise`` for place -1 (there may be no cgroup at all)."""
+    if not len(values):
+        return np.full(len(at), otherwise, np.int64)
+    return np.where(at >= 0, values[at], otherwise)
 
 
 def _fill_vanished(

@@ -113,7 +113,7 @@ class FakeActivity:
         used: dict[str, int] = dict.fromkeys(paths, 0)
         for _pid, cgroup, _comm, cpu_ns, _alive in self._processes:
             path = "/" if cgroup == "kernel" else cgroup
-            while path:
+            while path in used:
                 used[path] += cpu_ns
                 path = "" if path == "/" else path.rpartition("/")[0] or "/"
         counted = [
