@@ -63,10 +63,27 @@ class Workload(_Room, frozen=True):
     """Names of containers and pods."""
 
     kube: Literal["auto", "apiserver", "kubelet", "off"] = "auto"
-    """Where pod names come from. Until the Kubernetes sources are there only ``auto`` and ``off``
-    can be used, and both mean: what the cgroup path and the local engines say."""
+    """Where pod names come from. ``apiserver`` lists and watches this node's pods; ``kubelet`` asks
+    this node's kubelet; ``auto``: ``apiserver`` inside a cluster or with ``kube_url``, else off."""
+    kube_url: str = ""
+    """API server (``https://HOST:PORT``); "" takes the cluster in which the agent runs
+    (``KUBERNETES_SERVICE_HOST``)."""
+    kube_token_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path
+    """Token of the ServiceAccount; read again for every request, because it is replaced."""
+    kube_ca_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+    """Certificates that sign the API server's and the kubelet's; "" takes the system's."""
+    kubelet_url: str = ""
+    """Kubelet (``https://HOST:10250``); "" takes ``node_ip`` and port 10250."""
+    kubelet_interval: Annotated[float, Meta(ge=1, le=3600, extra=_SECONDS)] = 5.0
+    """Least time between two questions to the kubelet: unknown containers are asked for together.
+    Without unknown ones it is asked every minute."""
+    node_ip: str = ""
+    """Address of this node, for the kubelet (``status.hostIP`` in a pod)."""
     node_name: str = ""
-    """Name of this node in labels; "" takes the host's name."""
+    """Name of this node, as Kubernetes knows it (``spec.nodeName`` in a pod); needed for pod names.
+    "" takes the host's name for labels."""
+    cluster: str = ""
+    """Name of the cluster in ``wattribute_node_info``."""
     engines: bool = True
     """Read container names from the state files of docker and podman, where readable."""
 
