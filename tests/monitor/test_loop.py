@@ -1,6 +1,5 @@
 """The loop, tick by tick, on a folder for sysfs and an activity source under our control."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattribute.attribution.weight import TimeWeight
+from wattribute.attribution.policy import FloorPolicy
 from wattribute.errors import StateInvalid
-from wattribute.meter.machine import read_topology
-from wattribute.meter.rapl import RaplMeter
-from wattribute.monitor.loop import Monitor, Timing
-from wattribute.monitor.metering import Limits, Metering
-from wattribute.monitor.sharing import Sharer
-from wattribute.monitor.state import StateFile
-from wattribute.records import Machine, Mode, Snapshot, Workload, Zone
-from wattribute.testing import FakeClock, FakeSysfs
-from wattribute.testing.activity import FakeActivity
-from wattribute.units import Microwatts, Nanoseconds
+from wattribute.records import Mode, Snapshot, Workload
+from wattribute.testing.rig import Rig, joules_of, row_of
 
 SECOND = 1_000_000_000
 J = 1_000_000
@@ -28,100 +19,11 @@ OTHER_ID = "b" * 64
 DOCKER = f"/docker/{ID}"
 
 
-class Names:
-    """An identity source whose names come when the test says."""
-
-    name = "names"
-
-    def __init__(self) -> None:
-        self.known: dict[str, Workload] = {}
-
-    def lookup(self, container_ids: object) -> Mapping[str, Workload]:
-        del container_ids
-        return self.known
-
-    def close(self) -> None:
-        pass
-
-
-class Rig:
-    """A monitor with all its edges in the test's hand."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        policy: str = "none",
-        given: Callable[[Zone], int | None] = lambda _: 10 * J,
-        state: Path | None = None,
-        boot: str = "boot",
-        processes: bool = False,
-    ) -> None:
-        self.sysfs = FakeSysfs(folder / "sys")
-        if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
-            self.sysfs.rapl("intel-rapl:0", "package-0").rapl("intel-rapl:0:0", "dram")
-        self.clock = FakeClock()
-        self.activity = FakeActivity()
-        self.names = Names()
-        self.limits = Limits(Microwatts(2000 * J), Microwatts(50_000 * J))
-        self.monitor = Monitor(
-            machine=Machine(threads=4, memory_bytes=1 << 30),
-            metering=Metering([RaplMeter(self.sysfs.root)], self.limits),
-            activity=self.activity,
-            identity=self.names,
-            sharer=Sharer(
-                read_topology(self.sysfs.root, folder),
-                TimeWeight(),
-                given,
-                lambda _: None,
-                3600 * SECOND,
-            ),
-            policy=policy,  # type: ignore[arg-type]
-            timing=Timing(
-                Nanoseconds(5 * SECOND),
-                Nanoseconds(300 * SECOND),
-                Nanoseconds(30 * SECOND),
-                processes,
-            ),
-            clock=self.clock,
-            state_file=StateFile(state, "machine", boot) if state else None,
-        )
-
-    def use(self, folder: str, energy_j: float) -> None:
-        before = (self.sysfs.root / "class/powercap" / folder / "energy_uj").read_text().strip()
-        if before.isdigit():
-            self.sysfs.energy(folder, int(before) + round(energy_j * J))
-
-    def tick(self, package_j: float = 0, dram_j: float = 0, seconds: float = 5) -> Snapshot | None:
-        self.clock.advance(seconds)
-        self.use("intel-rapl:0", package_j)
-        self.use("intel-rapl:0:0", dram_j)
-        self.monitor.tick()
-        return self.monitor.snapshot()
-
-
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     rig = Rig(tmp_path)
     rig.tick()
     return rig
-
-
-def row(snapshot: Snapshot | None, **wanted: object) -> int:
-    assert snapshot is not None
-    found = [
-        index
-        for index, consumer in enumerate(snapshot.containers.consumers)
-        if all(getattr(consumer, key) == value for key, value in wanted.items())
-    ]
-    assert len(found) == 1, (wanted, snapshot.containers.consumers)
-    return found[0]
-
-
-def joules(snapshot: Snapshot | None, mode: Mode = Mode.DYNAMIC, **wanted: object) -> float:
-    assert snapshot is not None
-    energy_uj = snapshot.containers.energy_uj[row(snapshot, **wanted)]
-    return float(energy_uj[:, mode].sum()) / J
 
 
 def assert_balanced(snapshot: Snapshot | None) -> None:
@@ -143,12 +45,12 @@ def test_energy_above_the_floor_goes_to_those_who_ran(rig: Rig) -> None:
     rig.activity.ran(8, "/system.slice/ssh.service", 1 * SECOND)
     snapshot = rig.tick(package_j=450, dram_j=90)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(300 + 30)
-    assert joules(snapshot, kind="system") == pytest.approx(100 + 10)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(300 + 30)
+    assert joules_of(snapshot, kind="system") == pytest.approx(100 + 10)
     assert snapshot
     assert snapshot.node.idle_uj.tolist() == [50 * J, 50 * J]
     assert snapshot.node.unattributed_uj.tolist() == [0, 0]
-    assert snapshot.containers.power_uw[row(snapshot, container_id=ID)] == 66 * J
+    assert snapshot.containers.power_uw[row_of(snapshot, container_id=ID)] == 66 * J
     assert_balanced(snapshot)
 
 
@@ -164,7 +66,7 @@ def test_kernel_threads_are_a_row_of_their_own(rig: Rig) -> None:
     rig.activity.ran(2, "kernel", SECOND)
     snapshot = rig.tick(package_j=100)
 
-    assert joules(snapshot, kind="kernel", namespace="kernel") == pytest.approx(50)
+    assert joules_of(snapshot, kind="kernel", namespace="kernel") == pytest.approx(50)
 
 
 def test_interrupts_that_no_task_has_in_its_time_are_the_kernels(rig: Rig) -> None:
@@ -172,8 +74,8 @@ def test_interrupts_that_no_task_has_in_its_time_are_the_kernels(rig: Rig) -> No
     rig.activity.ran(7, DOCKER, 3 * SECOND)
     snapshot = rig.tick(package_j=450)
 
-    assert joules(snapshot, kind="kernel") == pytest.approx(100)
-    assert joules(snapshot, container_id=ID) == pytest.approx(300)
+    assert joules_of(snapshot, kind="kernel") == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(300)
 
 
 def test_time_that_no_process_explains_is_an_explicit_row_of_the_container(rig: Rig) -> None:
@@ -183,7 +85,7 @@ def test_time_that_no_process_explains_is_an_explicit_row_of_the_container(rig: 
     rig.activity.cgroup("/", cpu_ns=4 * SECOND)
     snapshot = rig.tick(package_j=450)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(400)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(400)
     assert snapshot
     table = snapshot.processes
     assert table.pid.tolist() == [7, 0]
@@ -199,8 +101,8 @@ def test_processes_that_sum_to_more_than_their_container_are_scaled_down(rig: Ri
     rig.activity.cgroup("/", cpu_ns=6 * SECOND)
     snapshot = rig.tick(package_j=650)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(200)
-    assert joules(snapshot, kind="system") == pytest.approx(400)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(200)
+    assert joules_of(snapshot, kind="system") == pytest.approx(400)
 
 
 def test_a_removed_container_keeps_the_time_of_its_last_interval(rig: Rig) -> None:
@@ -211,12 +113,12 @@ def test_a_removed_container_keeps_the_time_of_its_last_interval(rig: Rig) -> No
     rig.activity.ran(9, "/user.slice", 2 * SECOND)
     snapshot = rig.tick(package_j=250)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(100 + 100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(100 + 100)
     assert_balanced(snapshot)
     rig.activity.ran(9, "/user.slice", 2 * SECOND)
     snapshot = rig.tick(package_j=250)
     assert snapshot
-    assert not snapshot.containers.alive[row(snapshot, container_id=ID)]
+    assert not snapshot.containers.alive[row_of(snapshot, container_id=ID)]
 
 
 def test_time_of_several_removed_containers_of_a_pod_goes_to_its_ended_row(rig: Rig) -> None:
@@ -233,7 +135,7 @@ def test_time_of_several_removed_containers_of_a_pod_goes_to_its_ended_row(rig: 
     snapshot = rig.tick(package_j=50)
 
     uid = "0f8c2a7e-1111-2222-3333-444455556666"
-    assert joules(snapshot, kind="ended", pod_uid=uid, container_name="ended") == pytest.approx(
+    assert joules_of(snapshot, kind="ended", pod_uid=uid, container_name="ended") == pytest.approx(
         100, rel=0.02
     )
 
@@ -244,7 +146,7 @@ def test_series_of_an_ended_container_stay_for_linger_and_then_go(rig: Rig) -> N
     rig.activity.remove(DOCKER)
     rig.tick(package_j=50)
     snapshot = rig.tick(package_j=50)
-    assert joules(snapshot, container_id=ID) == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(100)
 
     snapshot = rig.tick(package_j=50, seconds=301)
     assert snapshot
@@ -258,7 +160,7 @@ def test_a_container_that_appears_later_is_held_at_birth(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, SECOND)
     snapshot = rig.tick(package_j=150)
     assert snapshot
-    assert snapshot.containers.held[row(snapshot, container_id=ID)]
+    assert snapshot.containers.held[row_of(snapshot, container_id=ID)]
     assert snapshot.birth_held_uj[:, Mode.DYNAMIC].sum() == 100 * J
 
     snapshot = rig.tick(package_j=50, seconds=30)
@@ -283,9 +185,9 @@ def test_a_name_within_birth_hold_is_the_only_name(rig: Rig) -> None:
     rig.names.known = {ID: Workload(pod="web", namespace="shop", container="app")}
     snapshot = rig.tick(package_j=50)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(100)
     assert snapshot
-    assert snapshot.containers.consumers[row(snapshot, container_id=ID)].pod_name == "web"
+    assert snapshot.containers.consumers[row_of(snapshot, container_id=ID)].pod_name == "web"
 
 
 def test_a_name_that_comes_late_begins_a_series_of_its_own(rig: Rig) -> None:
@@ -299,8 +201,8 @@ def test_a_name_that_comes_late_begins_a_series_of_its_own(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, SECOND)
     snapshot = rig.tick(package_j=150)
 
-    assert joules(snapshot, container_id=ID, pod_name="") == pytest.approx(200)
-    assert joules(snapshot, container_id=ID, pod_name="web") == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID, pod_name="") == pytest.approx(200)
+    assert joules_of(snapshot, container_id=ID, pod_name="web") == pytest.approx(100)
     assert_balanced(snapshot)
 
 
@@ -315,8 +217,8 @@ def test_a_virtual_machine_is_a_second_view_of_its_energy(tmp_path: Path) -> Non
     assert snapshot
     energy = dict(zip(snapshot.vms.ids, snapshot.vms.energy_uj.sum(axis=(1, 2)), strict=True))
     assert energy == {"guest": 200 * J, "other": 100 * J}
-    assert joules(snapshot, container_id=ID) == pytest.approx(200)
-    assert joules(snapshot, kind="system") == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(200)
+    assert joules_of(snapshot, kind="system") == pytest.approx(100)
 
 
 def test_a_zone_that_fails_twice_gets_its_energy_shared_by_who_ran_meanwhile(
@@ -333,8 +235,8 @@ def test_a_zone_that_fails_twice_gets_its_energy_shared_by_who_ran_meanwhile(
     rig.monitor.tick()
     snapshot = rig.monitor.snapshot()
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(75)
-    assert joules(snapshot, kind="system") == pytest.approx(25)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(75)
+    assert joules_of(snapshot, kind="system") == pytest.approx(25)
     assert_balanced(snapshot)
 
 
@@ -370,7 +272,7 @@ def test_a_failed_activity_read_delays_energy_and_loses_none(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, SECOND)
     snapshot = rig.tick(package_j=150)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(200)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(200)
     assert snapshot
     assert snapshot.health.activity_failures == 1
     assert_balanced(snapshot)
@@ -385,7 +287,7 @@ def test_energy_of_a_suspend_is_dropped_and_counted(rig: Rig) -> None:
     rig.activity.ran(7, DOCKER, SECOND)
     snapshot = rig.tick(package_j=150)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(200)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(200)
     assert snapshot
     assert snapshot.health.dropped_intervals["suspend"] == 2
 
@@ -395,7 +297,7 @@ def test_a_step_of_the_wall_clock_changes_nothing(rig: Rig) -> None:
     rig.clock.step_wall(-1e6)
     snapshot = rig.tick(package_j=150)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(100)
 
 
 def test_an_impossible_interval_is_dropped_and_counted(rig: Rig) -> None:
@@ -427,7 +329,7 @@ def test_floor_by_use_is_paid_by_containers_and_the_rest_is_idle(tmp_path: Path)
 
     assert snapshot
     package = [c.kind for c in snapshot.channels].index("package")
-    paid = snapshot.containers.energy_uj[row(snapshot, container_id=ID), package]
+    paid = snapshot.containers.energy_uj[row_of(snapshot, container_id=ID), package]
     assert paid.tolist() == [50 * J, 50 * J // 4]
     assert snapshot.node.idle_uj[package] == 50 * J * 3 // 4
     assert_balanced(snapshot)
@@ -444,7 +346,9 @@ def test_reserved_floor_goes_by_requests(tmp_path: Path) -> None:
 
     assert snapshot
     package = [c.kind for c in snapshot.channels].index("package")
-    named = snapshot.containers.energy_uj[row(snapshot, container_id=ID, pod_name="web"), package]
+    named = snapshot.containers.energy_uj[
+        row_of(snapshot, container_id=ID, pod_name="web"), package
+    ]
     assert named[Mode.IDLE] >= 50 * J // 4
     assert_balanced(snapshot)
 
@@ -457,15 +361,13 @@ def test_totals_survive_a_restart_and_never_fall(tmp_path: Path) -> None:
     rig.tick(package_j=150, dram_j=60)
     assert state.stat().st_mode & 0o777 == 0o600
 
-    again = Rig(tmp_path, state=state)
-    again.clock = rig.clock
-    again.monitor._clock = rig.clock
+    again = Rig(tmp_path, state=state, clock=rig.clock)
     again.monitor.resume()
     again.tick(package_j=70)
     again.activity.ran(7, DOCKER, SECOND)
     snapshot = again.tick(package_j=150, dram_j=50)
 
-    assert joules(snapshot, container_id=ID) == pytest.approx(110 + 100)
+    assert joules_of(snapshot, container_id=ID) == pytest.approx(110 + 100)
     assert snapshot
     assert not snapshot.containers.held.any()
     package = [c.kind for c in snapshot.channels].index("package")
@@ -554,7 +456,7 @@ def test_a_state_that_cannot_be_written_is_removed_rather_than_left_behind(tmp_p
 def test_whatever_happens_energy_adds_up_to_the_microjoule_and_only_rises(
     tmp_path_factory: pytest.TempPathFactory,
     ticks: list[tuple[float, float, list[tuple[int, str, int, bool]], str]],
-    policy: str,
+    policy: FloorPolicy,
 ) -> None:
     rig = Rig(tmp_path_factory.mktemp("rig"), policy=policy, given=lambda _: 7 * J)
     rig.tick()
@@ -591,4 +493,4 @@ def test_a_machine_without_cgroups_is_measured_all_the_same(rig: Rig) -> None:
     rig.activity._processes.append((7, "/", "work", SECOND, True))
     snapshot = rig.tick(package_j=150)
 
-    assert joules(snapshot, kind="system") == pytest.approx(100)
+    assert joules_of(snapshot, kind="system") == pytest.approx(100)
