@@ -28,6 +28,7 @@ imports: setup-dev
 
 fresh-docs: setup-dev
 	$(BIN)/python -m wattribute dev docs --check
+	$(BIN)/python -m tools.chart docs --check
 
 fresh-bpf: setup-dev
 	@if command -v clang >/dev/null; then $(BIN)/python tools/build_bpf.py --check; \
@@ -39,6 +40,7 @@ format: setup-dev ## put the code in shape
 
 docs: setup-dev ## write the generated reference again
 	$(BIN)/python -m wattribute dev docs
+	$(BIN)/python -m tools.chart docs
 
 bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
 	@$(BIN)/python tools/build_bpf.py --check || \

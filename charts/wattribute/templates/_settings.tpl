@@ -1,0 +1,96 @@
+{{/* Whole seconds of a Prometheus duration: "15s", "1m30s". */}}
+{{- define "wattribute.seconds" -}}
+{{- $ms := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h|d)" . -1 -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $ms = add $ms (mul $number (index (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000) $unit)) -}}
+{{- end -}}
+{{- div (add $ms 999) 1000 -}}
+{{- end -}}
+
+{{/* Twice the scrape interval, at least 30 s: a new series is shown as 0 until it was surely scraped once. */}}
+{{- define "wattribute.birthHold" -}}
+{{- $hold := 30 -}}
+{{- range list .Values.serviceMonitor .Values.podMonitor -}}
+{{- if .enabled -}}
+{{- $hold = max $hold (mul 2 (include "wattribute.seconds" .interval | int64)) -}}
+{{- end -}}
+{{- end -}}
+{{- $hold -}}
+{{- end -}}
+
+{{/* Where pod names come from: auto, apiserver, kubelet or off. */}}
+{{- define "wattribute.kube" -}}
+{{- dig "workload" "kube" "auto" (.Values.config | default dict) -}}
+{{- end -}}
+
+{{/* The agent's settings file: what the chart knows, then `config`, less Kepler's keys. */}}
+{{- define "wattribute.settings" -}}
+{{- $ours := dict
+  "meter" (dict "sysfs" "/host/sys")
+  "activity" (dict "procfs" "/host/proc")
+  "monitor" (dict "birth_hold" (include "wattribute.birthHold" . | int64))
+  "exporter" (dict "listen" (list ":9102"))
+-}}
+{{- if include "wattribute.keepsState" . -}}
+{{- $_ := set $ours.monitor "state" "/var/lib/wattribute/state.json" -}}
+{{- end -}}
+{{- if .Values.webConfig.existingSecret -}}
+{{- $_ := set $ours.exporter "web_config" (printf "/etc/wattribute/web/%s" .Values.webConfig.key) -}}
+{{- end -}}
+{{- $theirs := deepCopy (.Values.config | default dict) -}}
+{{- range $path, $_ := (include "wattribute.kepler.config" . | fromYaml) -}}
+{{- $names := splitList "." $path -}}
+{{- if eq (len $names) 1 -}}
+{{- $_ := unset $theirs $path -}}
+{{- else if kindIs "map" (index $theirs (first $names)) -}}
+{{- $_ := unset (index $theirs (first $names)) (last $names) -}}
+{{- end -}}
+{{- end -}}
+{{- $all := dict -}}
+{{- range $room, $keys := mergeOverwrite $ours $theirs -}}
+{{- if $keys -}}{{- $_ := set $all $room $keys -}}{{- end -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end -}}
+
+{{- define "wattribute.keepsState" -}}
+{{- if and .Values.state.enabled (not .Values.nonRoot) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* Stops the installation where the pods would refuse to start, or would say too much. */}}
+{{- define "wattribute.check" -}}
+{{- $config := .Values.config | default dict -}}
+{{- if regexMatch "(^|/)kepler$" .Values.image.repository -}}
+{{- fail (printf "image.repository: %s is Kepler's image; leave image out of a values file of Kepler's chart" .Values.image.repository) -}}
+{{- end -}}
+{{- if not .Values.webConfig.authenticates -}}
+{{- $interval := dig "monitor" "interval" 5 $config -}}
+{{- $short := false -}}
+{{- if kindIs "string" $interval -}}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?ms$" $interval -}}
+{{- $short = lt (regexFind "^[0-9]+" $interval | int64) 1000 -}}
+{{- else -}}
+{{- $short = regexMatch "^0*(\\.[0-9]+)?s?$" $interval -}}
+{{- end -}}
+{{- else -}}
+{{- $short = lt (float64 $interval) 1.0 -}}
+{{- end -}}
+{{- if $short -}}
+{{- fail (printf "config.monitor.interval: %v is under 1 s, and the pods listen on all addresses: readings that fast leak what others compute (PLATYPUS). Use 1s or more, or webConfig.existingSecret with users and webConfig.authenticates=true" $interval) -}}
+{{- end -}}
+{{- if dig "exporter" "processes" false $config -}}
+{{- fail "config.exporter.processes: true shows the processes of all pods to whoever can reach port 9102; it needs webConfig.existingSecret with users and webConfig.authenticates=true" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.webConfig.authenticates (not .Values.webConfig.existingSecret) -}}
+{{- fail "webConfig.authenticates: true needs webConfig.existingSecret, the Secret with the web-config.yml" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled: one of the two; with both every agent is scraped twice, and sums are twice as high" -}}
+{{- end -}}
+{{- if and .Values.kubelet.allowNodesProxy (ne (include "wattribute.kube" .) "kubelet") -}}
+{{- fail "kubelet.allowNodesProxy: true goes with config.workload.kube: kubelet only; nothing else needs the right to run commands in every pod" -}}
+{{- end -}}
+{{- end -}}
