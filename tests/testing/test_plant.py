@@ -188,7 +188,7 @@ def test_a_group_is_a_container_whose_cgroup_counts_it(tmp_path: Path) -> None:
     with Plant(tmp_path, scenario) as plant:
         time.sleep(1.5)
         first = plant.truth()
-        pid = next(p.pid for p in first.processes if not p.ended)
+        pid = next(p.pid for p in first.processes if not p.ended and not p.lane)  # stays
         cgroups = Path(f"/proc/{pid}/cgroup").read_text()
     truth = plant.truth()
     group = truth.groups["pod"]
