@@ -60,9 +60,17 @@ static void join(char *line)
 	}
 }
 
-static void lead(char *line, long first, long count, int ready)
+/* End with this parent, also when it has ended before it could be said. */
+static void end_with(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+}
+
+static void lead(char *line, long first, long count, int ready)
+{
+	pid_t leader = getpid();
 	close(0);
 	join(line);
 	for (long i = 1; i < count; i++) {
@@ -72,7 +80,7 @@ static void lead(char *line, long first, long count, int ready)
 			_exit(1);
 		}
 		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			end_with(leader);
 			close(ready);
 			live(first + i);
 		}
@@ -90,6 +98,7 @@ int main(int argc, char **argv)
 	char byte;
 	if (argc != 7)
 		return 2;
+	pid_t spawner = getpid();
 	long processes = atol(argv[1]), groups = atol(argv[2]);
 	FILE *joins = fopen(argv[3], "r");
 	active_percent = atol(argv[4]);
@@ -107,6 +116,7 @@ int main(int argc, char **argv)
 		if (leaders[g] < 0)
 			return 1;
 		if (!leaders[g]) {
+			end_with(spawner);
 			close(ready[0]);
 			lead(line, first, next - first, ready[1]);
 		}
