@@ -1,9 +1,11 @@
 """The agent as a user runs it: a process of its own, read through its HTTP API."""
 
+import atexit
 import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +23,14 @@ _SOURCES = str(Path(__file__).resolve().parent.parent / "src")
 
 class AgentFailed(Exception):  # noqa: N818 - a state, as in wattribute.errors
     """The agent did not start, or has died."""
+
+
+@cache
+def _bytecode_folder() -> str:
+    """Where all agents of this run find each other's compiled modules, as an installed one does."""
+    folder = tempfile.mkdtemp(prefix="wattribute-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class Agent:
@@ -40,8 +51,9 @@ class Agent:
                 f"--listen=127.0.0.1:{self.port}",
                 *flags,
             ],
-            env=os.environ
+            env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
             | {
+                "PYTHONPYCACHEPREFIX": _bytecode_folder(),
                 "PYTHONPATH": _SOURCES,
                 "WATTRIBUTE_EXPORTER__PROCESSES": str(processes).lower(),
             },

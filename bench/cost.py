@@ -89,5 +89,5 @@ def _start(plant: Plant) -> Figure:
             needed.append((time.monotonic_ns() - agent.started_ns) / 1e9)
     return at_most(
         SECTION, "start to first metrics", statistics.median(needed), most=2.0, unit="s",
-        note=f"median of {_STARTS} starts, import included",
+        note=f"median of {_STARTS} starts, import included, modules compiled before",
     )  # fmt: skip
