@@ -161,7 +161,7 @@ def test_an_id_that_is_nowhere_does_no_harm(tmp_path: Path) -> None:
     reader = CgroupReader(tmp_path, ONE)
     reader.read()
 
-    assert reader.read(np.array([1 << 62], np.uint64)).path == ("/", "/a")
+    assert sorted(reader.read(np.array([1 << 62], np.uint64)).path) == ["/", "/a"]
 
 
 def test_v1_tells_the_package_where_there_are_several(tmp_path: Path) -> None:
