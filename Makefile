@@ -52,6 +52,7 @@ bench: setup-dev ## measure, and print figures beside their targets: make bench 
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
+	$(PIN) --upgrade requirements/gpu.in --output-file requirements/gpu.txt
 	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt
 

@@ -12,6 +12,7 @@ Microwatts = NewType("Microwatts", int)
 Nanoseconds = NewType("Nanoseconds", int)
 
 MICROJOULES_PER_JOULE: Final = 1_000_000
+MICROJOULES_PER_MILLIJOULE: Final = 1_000
 MICROWATTS_PER_WATT: Final = 1_000_000
 MICROWATTS_PER_MILLIWATT: Final = 1_000
 MICROJOULES_PER_KWH: Final = 3_600_000_000_000

@@ -50,6 +50,7 @@ def test_rapl_measures_and_the_estimate_fills_the_rest(sysfs: FakeSysfs) -> None
         "replay": "not used",
         "rapl": "works",
         "hwmon": "absent",
+        "nvml": "absent",
         "estimate": "works",
     }
 

@@ -4,9 +4,9 @@ One backend, one file. ``choose.py`` is the table that says which are used.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from wattribute.records import Reading, Zone
+from wattribute.records import GpuUsage, Reading, Zone
 from wattribute.units import Nanoseconds
 
 
@@ -40,4 +40,16 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Give back what it holds open."""
+        ...
+
+
+@runtime_checkable
+class GpuMeter(Meter, Protocol):
+    """A meter of GPUs: it also knows who used them. One vendor, one file."""
+
+    def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
+        """Who used the devices since the read before; None the first time.
+
+        Never fails: a device that does not answer is left out, and its state says why.
+        """
         ...

@@ -18,9 +18,10 @@ from wattribute.errors import (
     WattributeError,
 )
 from wattribute.estimator.tdpcurve import TdpCurve
-from wattribute.meter import Meter
+from wattribute.meter import GpuMeter, Meter
 from wattribute.meter.estimate import COMPONENTS, EstimateMeter
 from wattribute.meter.hwmon import HwmonMeter
+from wattribute.meter.nvml import NvmlMeter
 from wattribute.meter.rapl import RaplMeter
 from wattribute.meter.replay import ReplayMeter
 from wattribute.records import Machine, Zone
@@ -54,6 +55,11 @@ class ChosenMeters:
     meters: tuple[Meter, ...]
     findings: tuple[Finding, ...]
 
+    @property
+    def gpus(self) -> tuple[GpuMeter, ...]:
+        """Those that also know who used the GPUs that they measure."""
+        return tuple(meter for meter in self.meters if isinstance(meter, GpuMeter))
+
 
 def _replay(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     if not settings.meter.replay:
@@ -68,6 +74,10 @@ def _rapl(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Me
 def _hwmon(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
     without = ("package",) if "cpu" in covered else ()
     return HwmonMeter(Path(settings.meter.sysfs), without=without)
+
+
+def _nvml(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+    return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
 
 
 def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> Meter:
@@ -89,11 +99,12 @@ METERS: Final[dict[str, Factory]] = {
     "replay": _replay,
     "rapl": _rapl,
     "hwmon": _hwmon,
+    "nvml": _nvml,
     "estimate": _estimate,
 }
 """All meters, best first. ``estimate`` is last: it fills what the others leave."""
 
-_AUTO: Final = ("rapl", "hwmon", "estimate")
+_AUTO: Final = ("rapl", "hwmon", "nvml", "estimate")
 
 
 def choose_meters(settings: Settings, machine: Machine) -> ChosenMeters:
@@ -136,8 +147,8 @@ def _names(use: Sequence[str]) -> tuple[str, ...]:
         raise ConfigInvalid(f"meter.use: no meter is named; known are {known}")
     if "auto" in use and len(set(use)) > 1:
         raise ConfigInvalid("meter.use: auto stands alone, or name all meters that shall be used")
-    if "replay" in use and set(use) & {"rapl", "hwmon"}:
-        raise ConfigInvalid("meter.use: replay plays another machine; not with rapl or hwmon")
+    if "replay" in use and set(use) & {"rapl", "hwmon", "nvml"}:
+        raise ConfigInvalid("meter.use: replay plays another machine; not with rapl, hwmon or nvml")
     return tuple(dict.fromkeys(use))
 
 

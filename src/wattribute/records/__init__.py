@@ -32,7 +32,7 @@ from wattribute.records.snapshot import (
     VmTable,
     ZoneTotal,
 )
-from wattribute.records.usage import Cgroups, Processes, Usage
+from wattribute.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
 from wattribute.records.workload import Placement, Workload
 
 __all__ = [
@@ -45,6 +45,8 @@ __all__ = [
     "Estimate",
     "FloorState",
     "Gauge",
+    "GpuState",
+    "GpuUsage",
     "Health",
     "Interval",
     "Load",

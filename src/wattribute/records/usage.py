@@ -79,3 +79,49 @@ class Usage:
     """irq + softirq, of the whole node."""
     dropped: int
     """Records that the source lost since it was started (full maps, full rings)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuState:
+    """One GPU, as its vendor's interface showed it at a read."""
+
+    device: str
+    """As Zone.id: the UUID."""
+    index: int
+    """As the vendor counts them; may change over a restart."""
+    name: str
+    vendor: str
+    energy: str
+    """How its energy is known: ``counter``, ``average`` power over a second, or ``power`` now."""
+    activity: str
+    """By what its energy is shared: ``sm`` (time on its processors), ``gpm`` or ``dcgm`` (of each
+    MIG instance), ``memory`` (held: nothing better is told), ``none``."""
+    utilisation: float | None
+    """Part of the interval in which it was busy, 0 to 1; None: not told."""
+    memory_used_bytes: int
+    memory_total_bytes: int
+    """0: not told."""
+    instances: int
+    """MIG instances; 0: MIG mode is off."""
+    failures: int
+    """Calls that failed since it was found."""
+    message: str
+    """What was wrong last; "" when all is well."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GpuUsage:
+    """Who used or held GPUs in ``[start_ns, end_ns)``; n rows, one per process and device."""
+
+    start_ns: Nanoseconds
+    end_ns: Nanoseconds
+    states: tuple[GpuState, ...]
+    """All devices that answer."""
+    device: NDArray[np.int64]
+    """(n,) index into states."""
+    pid: NDArray[np.int64]
+    """In the host's pid namespace; 0: a user that is not known. Ended processes come too."""
+    busy_ns: NDArray[np.int64]
+    """(n,) time on the device's processors: all of them for the whole time are end - start."""
+    memory_bytes: NDArray[np.int64]
+    """(n,) held on the device now; 0 where not known."""

@@ -37,6 +37,12 @@ class Meter(_Room, frozen=True):
     none measures. A meter that is named and not there is an error."""
     replay: str = ""
     """File to play for the meter ``replay``."""
+    nvml_library: str = ""
+    """NVIDIA's libnvidia-ml.so.1; "" looks where the loader and GPU operators have it. In a
+    container: where the host's is mounted."""
+    dcgm_url: str = ""
+    """Metrics of dcgm-exporter, ``http://HOST:9400/metrics``: who used which MIG instance, on
+    devices (before Hopper) whose driver does not tell. "" asks nobody."""
     power_max_zone_watts: Watts = 2000.0
     """More than this in a package, DRAM or GPU zone is impossible: the interval is dropped."""
     power_max_platform_watts: Watts = 50_000.0
@@ -96,6 +102,9 @@ class Attribution(_Room, frozen=True):
     idle_watts: dict[str, Watts] = field(default_factory=dict)
     """Floor given by zone (``package-0``, ``dram-0``, ...) or kind (``package``), in watts; the
     others are learned."""
+    gpu_floor: Literal["even", "memory"] = "even"
+    """How those who hold one GPU share its floor under ``reserved``: evenly, or by the memory that
+    they hold there."""
     idle_window_days: Annotated[float, Meta(gt=0, le=90, extra={"unit": "days"})] = 7.0
     """How far back readings count for a learned floor."""
 
