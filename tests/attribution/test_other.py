@@ -53,6 +53,17 @@ def test_parts_wait_for_a_slow_meter() -> None:
     assert energy(last) == 50
 
 
+def test_time_that_another_platform_meter_has_told_of_is_not_told_again() -> None:
+    rest = Remainder()
+    rest.add(interval(PLATFORM, 0, 1, 100), [interval(PACKAGE, 0, 1, 60)])
+    other = Zone("platform", "psys", "rapl-sysfs")
+    rest.add(interval(other, 1, 2, 100), [interval(PACKAGE, 1, 2, 60)])
+
+    # The first meter missed a tick, in which the other one stood in for it.
+    assert rest.add(interval(PLATFORM, 1, 3, 200), [interval(PACKAGE, 2, 3, 60)]) is None
+    assert energy(rest.add(interval(PLATFORM, 3, 4, 90), [interval(PACKAGE, 3, 4, 60)])) == 30
+
+
 def test_a_deficit_is_carried_forward() -> None:
     rest = Remainder()
 

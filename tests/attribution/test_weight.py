@@ -64,6 +64,15 @@ def test_a_package_without_a_single_miss_goes_by_time() -> None:
     assert weights.tolist() == [[5, 0], [5, 50], [0, 50]]
 
 
+def test_a_count_in_hardly_any_time_does_not_overflow() -> None:
+    cpu_ns = np.array([[1], [64_638_901_015]])
+    counters = {"cycles": np.array([[1], [0]]), "cache_misses": np.array([[142_690_731]] * 2)}
+
+    weights = CyclesWeight(1.0).weigh(cpu_ns, counters, "dram")
+
+    assert 142_690_731 < weights[1, 0] <= 2**53
+
+
 amounts = arrays(np.int64, (6, 2), elements=st.integers(0, 10**13))
 
 

@@ -74,7 +74,8 @@ class Remainder:
 
         Returns:
             An interval of kind ``other`` over the platform's window, with the platform's
-            source and origin (estimated, with a band, if a part was), or None.
+            source and origin (estimated, with a band, if a part was), or None: also for a
+            window that begins before the end of the last one.
         """
         self._pending.extend(
             _Part(
@@ -92,6 +93,8 @@ class Remainder:
             if len(self._pending) > _LONGEST:
                 self._pending = _merged(self._pending)
             return None
+        if self._until_ns is not None and platform.start_ns < self._until_ns:
+            return None  # another meter has told of this time already
         if self._since_ns is None or platform.start_ns != self._until_ns:
             self._since_ns = platform.start_ns
         self._until_ns = platform.end_ns

@@ -4,10 +4,13 @@ Whatever the weights are, the shares add up to what was measured.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LARGEST: Final = 2.0**53
+"""A weight that no real process reaches: one that was hardly counted must not overflow."""
 
 
 class Weight(Protocol):
@@ -93,5 +96,5 @@ def _at_mean_rate(
     known_ns = np.where(counted, cpu_ns, 0).sum(axis=0, dtype=np.float64)
     total = np.where(counted, amounts, 0).sum(axis=0, dtype=np.float64)
     rate = np.where((total > 0) & (known_ns > 0), total / np.maximum(known_ns, 1), 1.0)
-    by_time = np.rint(cpu_ns * rate).astype(np.int64)
+    by_time = np.rint(np.minimum(cpu_ns * rate, _LARGEST)).astype(np.int64)
     return np.where(counted & (total > 0), amounts, by_time)
