@@ -65,7 +65,7 @@ class RowBuilder:
         self._vm_of = vm_of
         self._vms: dict[int, str] = {}
         self._interrupts = Interrupts()
-        self._waiting: dict[Group, int] = {}
+        self._waiting: dict[Group | int, int] = {}
         self._serial: dict[Group, int] = {}
         self._serials = count()
         self._debt_ids = np.zeros(0, np.uint64)
@@ -81,15 +81,19 @@ class RowBuilder:
         used_ns = processes.cpu_ns.sum(axis=1)
 
         own_ns = self._own_time(cgroups, groups, at, used_ns, processes.kernel)
-        waited_ns = np.array([self._waiting.get(g, 0) for g in groups.groups], np.int64)
+        names = _distinct(groups)
+        waited_ns = np.array([self._waiting.get(name, 0) for name in names], np.int64)
         known = own_ns >= 0
         known[UNKNOWN_INDEX] = known[KERNEL_INDEX] = False
         result = reconcile(group, used_ns, np.where(known, own_ns + waited_ns, -1))
         top = groups.top_cgroup
         ended = (top >= 0) & ~cgroups.alive[top] if len(cgroups.id) else top >= 0
-        waits_ns = np.where(ended, 0, np.minimum(result.residual_ns, self._late_ns))
+        # Of this tick's time, and no longer than one tick: the rest has no process.
+        late_ns = np.minimum(np.maximum(own_ns, 0), self._late_ns)
+        waits_ns = np.where(ended, 0, np.minimum(result.residual_ns, late_ns))
         booked_ns = result.residual_ns - waits_ns
-        self._waiting = {groups.groups[g]: int(waits_ns[g]) for g in np.flatnonzero(waits_ns)}
+        self._waiting = {names[g]: int(waits_ns[g]) for g in np.flatnonzero(waits_ns)}
+        waited_ns[~known] = 0
         tasks_ns = int(result.row_ns.sum()) + int(result.residual_ns.sum()) - int(waited_ns.sum())
         booked_ns[KERNEL_INDEX] += self._interrupts.apart_ns(usage, tasks_ns)
 
@@ -196,6 +200,12 @@ class _Rest:
     key: NDArray[np.uint64]
 
 
+def _distinct(groups: Groups) -> list[Group | int]:
+    """A name for each group: the fixed ones are the same consumer, with counters of their own."""
+    fixed = UNKNOWN_INDEX + 1
+    return [*range(fixed), *groups.groups[fixed:]]
+
+
 def _of(values: NDArray[np.int64], at: NDArray[np.int64], otherwise: int) -> NDArray[np.int64]:
     """Values at some places; ``otherwise`` for place -1 (there may be no cgroup at all)."""
     if not len(values):
@@ -216,7 +226,7 @@ def _fill_vanished(
     unknown: each keeps what is known of its processes, and the rest is the parent's own.
     """
     vanished = np.flatnonzero(~cgroups.alive & ~known)
-    for row in vanished[::-1]:
+    for row in vanished:  # parents come before their children
         parent = cgroups.parent[row]
         if parent < 0 or not known[parent]:
             continue
