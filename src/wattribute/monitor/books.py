@@ -52,6 +52,7 @@ class Books:
         in_vm = rows.vm >= 0
         vm[in_vm] = vm_slot_of[rows.vm[in_vm]]
         self.processes.book(rows, container, vm, now_ns, hold_until_ns)
+        self.vms.see(self.processes.columns, now_ns)
 
         columns = self.containers.columns
         columns["tick_ns"][:] = sum_by(container, rows.cpu_ns.sum(axis=1), columns.size)
@@ -79,6 +80,7 @@ class Books:
         for index, group in enumerate(groups.groups):
             if group.kind == "container" or ran[index] or group in (SYSTEM, KERNEL):
                 slots[index] = self.containers.slot(group, now_ns, hold_until_ns)
+        self.containers.note_present(slots[slots >= 0])
         return slots
 
     def book(self, share: Share) -> None:
@@ -126,7 +128,7 @@ class Books:
 
     def drop_ended(self, now_ns: Nanoseconds, linger_ns: int, process_linger_ns: int) -> None:
         """Drop what has lingered long enough; keep the tables' references right."""
-        self.processes.drop_ended(Nanoseconds(now_ns - process_linger_ns))
+        self.processes.drop_ended(now_ns, process_linger_ns)
         moved = self.containers.drop_ended(now_ns, linger_ns)
         if moved is not None:
             self.processes.move_containers(moved)

@@ -41,6 +41,7 @@ class ContainerBook:
         self.consumers: list[Consumer] = []
         self.groups: list[Group] = []
         self._slot: dict[Group, int] = {}
+        """The last row of each group, alive or lingering."""
         self._uids = count(1)
         self.retired_uj: dict[str, NDArray[np.int64]] = {}
         """By pod uid, (channels, 2): energy of rows that were dropped while other rows of the pod
@@ -49,12 +50,17 @@ class ContainerBook:
     def slot(self, group: Group, now_ns: Nanoseconds, hold_until_ns: int) -> int:
         """The slot of a group that is there now.
 
-        A new one is published as 0 until ``hold_until_ns``.
+        A new one is published as 0 until ``hold_until_ns``. One that lingers (its container
+        was started again, or a last word of it came late) goes on with its total.
         """
         slot = self._slot.get(group)
         if slot is None:
-            slot = self._add(group, _nameless(group, next(self._uids)), now_ns, hold_until_ns)
+            return self._add(group, _nameless(group, next(self._uids)), now_ns, hold_until_ns)
         return slot
+
+    def note_present(self, slots: NDArray[np.int64]) -> None:
+        """Rows that are there; those that lingered go on."""
+        self.columns["ended_ns"][slots] = 0
 
     def name(
         self,
@@ -71,15 +77,19 @@ class ContainerBook:
             named = _named(consumer, workload)
             if named == consumer:
                 continue
-            young = now_ns - int(self.columns["born_ns"][slot]) <= birth_hold_ns
-            if young or _same_series(named, consumer):
+            columns = self.columns
+            held = columns["hold_until_ns"][slot] > now_ns
+            unseen = held or columns["born_ns"][slot] == now_ns
+            if unseen or _same_series(named, consumer):
                 self.consumers[slot] = replace(named, uid=next(self._uids))
-                # The 0 under the new name must be scraped once: half the hold is a scrape interval.
-                until = now_ns + birth_hold_ns // 2
-                held = self.columns["hold_until_ns"]
-                if held[slot] > now_ns:
-                    held[slot] = max(int(held[slot]), until)
+                if held:
+                    # The 0 under the new name must be scraped once: half the hold is a scrape
+                    # interval.
+                    until = now_ns + birth_hold_ns // 2
+                    columns["hold_until_ns"][slot] = max(columns["hold_until_ns"][slot], until)
                 continue
+            if columns["ended_ns"][slot]:
+                continue  # it has been shown nameless, and gets nothing more
             self._end(slot, now_ns)
             self._add(group, replace(named, uid=next(self._uids)), now_ns, now_ns + birth_hold_ns)
 
@@ -94,8 +104,10 @@ class ContainerBook:
     def end_missing(self, present: Iterable[Group], now_ns: Nanoseconds) -> None:
         """End the rows of groups that are no longer there; special rows never end."""
         here = set(present)
-        for group in [g for g in self._slot if g not in here and g.kind in ("container", "ended")]:
-            self._end(self._slot.pop(group), now_ns)
+        ended_ns = self.columns["ended_ns"]
+        for group, slot in self._slot.items():
+            if group not in here and group.kind in ("container", "ended") and not ended_ns[slot]:
+                self._end(slot, now_ns)
 
     def drop_ended(self, now_ns: Nanoseconds, linger_ns: int) -> NDArray[np.int64] | None:
         """Drop rows that have lingered; old slot -> new slot, None if nothing was dropped."""
@@ -108,7 +120,7 @@ class ContainerBook:
         moved = columns.keep(keep)
         self.consumers = [c for c, kept in zip(self.consumers, keep, strict=True) if kept]
         self.groups = [g for g, kept in zip(self.groups, keep, strict=True) if kept]
-        self._slot = {group: int(moved[slot]) for group, slot in self._slot.items()}
+        self._slot = {g: int(moved[slot]) for g, slot in self._slot.items() if keep[slot]}
         return moved
 
     def _retire(self, dropped: NDArray[np.int64]) -> None:
@@ -136,9 +148,9 @@ class ContainerBook:
     def restore(self, group: Group, consumer: Consumer, now_ns: Nanoseconds, *, ended: bool) -> int:
         """A row from the state file; it is not held, for its series is known already."""
         slot = self._add(group, replace(consumer, uid=next(self._uids)), now_ns, 0)
+        self.columns["born_ns"][slot] = 0  # some time before now
         if ended:
             self._end(slot, now_ns)
-            del self._slot[group]
         return slot
 
     def _add(

@@ -1,5 +1,6 @@
 """The floor's payers: what each container row pays of an attribution's idle energy."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,8 @@ class FloorPayer:
     def __init__(self, policy: FloorPolicy, machine: Machine) -> None:
         """Take the policy, and the machine whose capacity is reserved or used."""
         self.policy = policy
+        self._usage: Usage | None = None
+        self._table: FloorBasis | None = None
         self.capacity = {
             "cpu_mcore": machine.threads * 1000,
             "memory_bytes": machine.memory_bytes,
@@ -32,15 +35,19 @@ class FloorPayer:
         component = attribution.interval.zone.component
         if self.policy == "none" or component is None or not attribution.idle_uj:
             return share
-        basis = self._basis(share, usage, books)
+        if self._table is None or self._usage is not usage:
+            self._usage, self._table = usage, self._of_tick(usage, books)
+        table, columns = self._table, books.processes.columns
+        container = columns["container"][books.processes.find(share.keys)]
+        dynamic_uj = sum_by(container, attribution.dynamic_uj, len(table.pod))
+        basis = replace(table, dynamic_uj=dynamic_uj)
         paid_uj, _ = share_floor(attribution.idle_uj, self.policy, component, basis)
         return Share(pay_floor(attribution, paid_uj), share.keys)
 
-    def _basis(self, share: Share, usage: Usage, books: Books) -> FloorBasis:
-        """Requests, use and time alive of each container row."""
+    def _of_tick(self, usage: Usage, books: Books) -> FloorBasis:
+        """Requests, use and time alive of each container row; the same for all zones of a tick."""
         columns, consumers = books.containers.columns, books.containers.consumers
         elapsed_ns = usage.end_ns - usage.start_ns
-        container = books.processes.columns["container"][books.processes.find(share.keys)]
         there = columns["ended_ns"] == 0
         age_ns = usage.end_ns - columns["born_ns"] + elapsed_ns
 
@@ -57,7 +64,7 @@ class FloorPayer:
             request_gpu=requested("gpu"),
             pod=_pods(consumers),
             alive_ns=np.where(there, np.minimum(age_ns, elapsed_ns), 0),
-            dynamic_uj=sum_by(container, share.attribution.dynamic_uj, columns.size),
+            dynamic_uj=np.zeros(columns.size, np.int64),
             capacity_cpu_mcore=self.capacity["cpu_mcore"],
             capacity_ns=int(usage.capacity_ns.sum()),
             capacity_memory_bytes=self.capacity["memory_bytes"],

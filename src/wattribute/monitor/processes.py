@@ -1,15 +1,21 @@
 """Cumulative energy of processes, found by key in a sorted index."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.monitor.columns import Columns
 from wattribute.monitor.rows import RESIDUAL_BIT, Rows
-from wattribute.units import Nanoseconds
+from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
+
+_IDLE_NS: Final = 24 * 3600 * NANOSECONDS_PER_SECOND
+"""A process that did not run for so long is dropped: its end may have been missed, and over months
+those would fill the memory. Should it run again, it begins anew."""
 
 
 class ProcessBook:
-    """One slot per process that ever used CPU and has not been dropped."""
+    """One slot per process that used CPU and has not been dropped."""
 
     def __init__(self) -> None:
         """An empty book."""
@@ -32,10 +38,15 @@ class ProcessBook:
         )
         self._sorted = np.empty(0, np.uint64)
         self._slots = np.empty(0, np.int64)
-        self._saved: dict[int, tuple[int, NDArray[np.int64]]] = {}
+        self._saved: dict[int, tuple[int, list[int]]] = {}
+        self._saved_until_ns = 0
+        self._booked: tuple[NDArray[np.uint64] | None, NDArray[np.int64]] = (None, self._slots)
+        """The keys of the last ``book``, and their slots: every zone of a tick asks for them."""
 
     def find(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Slots of keys; -1 for a key that is not in the book."""
+        if keys is self._booked[0]:
+            return self._booked[1]
         if not len(self._sorted):
             return np.full(len(keys), -1, np.int64)
         at = np.searchsorted(self._sorted, keys)
@@ -71,7 +82,7 @@ class ProcessBook:
             if self._saved:
                 self._take_up(where)
             self._reindex()
-            slots = self.find(rows.key)
+            slots[missing] = self.find(rows.key[missing])
         columns["container"][slots] = container
         columns["vm"][slots] = vm
         columns["comm"][slots] = rows.comm
@@ -80,6 +91,7 @@ class ProcessBook:
         used_ns = rows.cpu_ns.sum(axis=1)
         np.add.at(columns["tick_ns"], slots, used_ns)
         np.add.at(columns["cpu_ns"], slots, used_ns)
+        self._booked = (rows.key, slots)
         return slots
 
     def begin_tick(self) -> None:
@@ -92,14 +104,17 @@ class ProcessBook:
         np.add.at(self.columns["energy_uj"][:, channel], slots, energy_uj)
         np.add.at(self.columns["tick_uj"][:, channel], slots, energy_uj)
 
-    def drop_ended(self, before_ns: Nanoseconds) -> None:
-        """Drop what ended before an instant.
+    def drop_ended(self, now_ns: Nanoseconds, linger_ns: int) -> None:
+        """Drop what has lingered long enough since its end.
 
         Energy that waits to weigh in ``other`` moves to the residual row of its
         container, or is forgotten where there is none.
         """
         columns = self.columns
-        keep = columns["alive"] | (columns["seen_ns"] >= before_ns)
+        kept_ns = np.where(columns["alive"], max(linger_ns, _IDLE_NS), linger_ns)
+        keep = columns["seen_ns"] >= now_ns - kept_ns
+        if now_ns > self._saved_until_ns:
+            self._saved.clear()
         if keep.all():
             return
         waiting = ~keep & (columns["window_uj"] > 0)
@@ -115,13 +130,32 @@ class ProcessBook:
         columns.keep(keep)
         self._reindex()
 
+    def to_save(self, channels: int) -> tuple[list[int], list[int], list[list[int]]]:
+        """Keys, CPU time and energy by channel of all processes.
+
+        Also of those that an earlier run of the agent saved, and that did not run since.
+        """
+        columns, saved = self.columns, self._saved
+        # A residual row's key holds for one run of the agent only.
+        rows = (columns["key"] & RESIDUAL_BIT) == 0
+        wide = [uj + [0] * (channels - len(uj)) for _, uj in saved.values()]
+        return (
+            columns["key"][rows].tolist() + list(saved),
+            columns["cpu_ns"][rows].tolist() + [cpu_ns for cpu_ns, _ in saved.values()],
+            columns["energy_uj"][rows, :channels].tolist() + wide,
+        )
+
     def restore(
-        self, keys: NDArray[np.uint64], cpu_ns: NDArray[np.int64], energy_uj: NDArray[np.int64]
+        self,
+        keys: list[int],
+        cpu_ns: list[int],
+        energy_uj: list[list[int]],
+        now_ns: Nanoseconds,
     ) -> None:
         """Go on from saved totals of this boot: each is taken up when its process shows up."""
-        self._saved = {
-            int(key): (int(ns), uj) for key, ns, uj in zip(keys, cpu_ns, energy_uj, strict=True)
-        }
+        totals = zip(cpu_ns, energy_uj, strict=True)
+        self._saved = dict(zip(keys, totals, strict=True))
+        self._saved_until_ns = now_ns + _IDLE_NS
 
     def _take_up(self, where: slice) -> None:
         """Give new rows what an earlier run of the agent had counted for them."""
@@ -140,6 +174,7 @@ class ProcessBook:
         self._reindex()
 
     def _reindex(self) -> None:
+        self._booked = (None, self._slots)
         self._slots = np.argsort(self.columns["key"], kind="stable")
         self._sorted = self.columns["key"][self._slots]
 

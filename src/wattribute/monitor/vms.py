@@ -23,7 +23,7 @@ class VmBook:
         self.ids: list[str] = []
 
     def slot(self, vm_id: str, now_ns: Nanoseconds, hold_until_ns: int) -> int:
-        """The slot of a VM that runs now."""
+        """The slot of a VM that is there now."""
         if vm_id in self.ids:
             slot = self.ids.index(vm_id)
         else:
@@ -32,6 +32,12 @@ class VmBook:
             self.ids.append(vm_id)
         self.columns["seen_ns"][slot] = now_ns
         return slot
+
+    def see(self, processes: Columns, now_ns: Nanoseconds) -> None:
+        """VMs of processes that live are there, also those that did not run."""
+        if self.columns.size:
+            vm = processes["vm"][processes["alive"]]
+            self.columns["seen_ns"][vm[vm >= 0]] = now_ns
 
     def drop_ended(self, before_ns: Nanoseconds) -> NDArray[np.int64] | None:
         """Drop VMs last seen before an instant; old slot -> new slot, None if nothing changed."""
