@@ -411,9 +411,7 @@ def test_state_of_another_machine_is_refused(tmp_path: Path) -> None:
     rig = Rig(tmp_path, state=state)
     rig.tick()
     rig.tick(package_j=150)
-    again = Rig(tmp_path, state=state)
-    assert again.monitor._state_file
-    again.monitor._state_file.machine_id = "another"
+    again = Rig(tmp_path, state=state, machine="another", boot="another")
 
     with pytest.raises(StateInvalid, match="machine"):
         again.monitor.resume()

@@ -95,8 +95,7 @@ class Window:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
                 self._add(zone.component, attribution, rows, int(usage.capacity_ns.sum()))
-        other = self._sharer.other(intervals)
-        if other is not None:
+        for other in self._sharer.other(intervals):
             self._add_other(other, usage, rows)
 
     def close(self) -> None:

@@ -28,12 +28,12 @@ _LOG = logging.getLogger(__name__)
 
 _SUSPEND_NS = 100_000_000
 """The boot clock running ahead of the monotonic clock by more than this means a suspend."""
+_CLOCK_TRIES = 3
+"""To read both clocks at one instant: we may be put off the CPU for 100 ms in between."""
 _FIRST_NS = (Nanoseconds(500_000_000), Nanoseconds(1_000_000_000))
 """Pauses after the first readings, so that a new agent soon has something to show."""
-_FRESH_TICKS = 2
-"""Consumers seen until then are as old as the totals, and are not held at 0."""
 _KEEP_TICKS = 5
-"""Ended rows stay in the books for at least so many ticks: a failed zone's energy may come late."""
+"""Ended processes without series stay for so many ticks, for those who look at a table of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,12 @@ class Monitor:
         self._last_ns: Nanoseconds | None = None
         self._asleep_ns = 0
         self._ticks = 0
-        self._shared_ticks = 0
+        self._shared_ns = 0
+        """Length of the last interval of which is known who ran; 0: none yet."""
         self._activity_failures = 0
         self._blind_ticks = 0
         self._state_failures = 0
+        self._state_problem = ""
         self._resumed = False
         self._misfit = self._coverage = 0.0
         self._dropped = 0
@@ -102,12 +104,13 @@ class Monitor:
         """
         if self._state_file is None or (state := self._state_file.load()) is None:
             return
-        age_ns = self._clock.wall_ns() - state.written_at
+        age_ns = max(0, self._clock.wall_ns() - state.written_at)  # it may have been set back
         self._sharer.load(state.floors, self._clock.monotonic_ns() - age_ns)
         if state.boot_id != self._state_file.boot_id:
             raise StateInvalid("the machine was booted since: totals start at 0, floors are kept")
+        self._state_file.confirm(state)
         restore_books(self._books, state.totals, self._clock.monotonic_ns())
-        self._metering.resume({saved.zone: saved.reading() for saved in state.last_readings})
+        self._metering.resume(state.last_readings)
         self._resumed = True
 
     def run(self, stop: threading.Event, on_tick: Callable[[Snapshot], None] | None = None) -> None:
@@ -130,35 +133,38 @@ class Monitor:
 
     def tick(self) -> None:
         """One round. A source that fails costs what it would have given, and nothing else."""
-        cpu_ns, wall_ns = time.thread_time_ns(), time.monotonic_ns()
-        now_ns = self._clock.monotonic_ns()
-        asleep_ns = self._clock.boottime_ns() - now_ns
+        began = time.thread_time_ns(), time.monotonic_ns()
+        now_ns, asleep_ns = self._instant()
         slept = self._ticks > 0 and abs(asleep_ns - self._asleep_ns) > _SUSPEND_NS
         self._asleep_ns = asleep_ns
         elapsed_ns = now_ns - self._last_ns if self._last_ns is not None else 0
-        late = elapsed_ns > 2 * self._timing.interval_ns + NANOSECONDS_PER_SECOND
         self._last_ns = now_ns
         self._ticks += 1
-        intervals = self._metering.read(now_ns, late=late)
+        planned_ns = 2 * self._timing.interval_ns + NANOSECONDS_PER_SECOND
+        intervals = self._metering.read(now_ns, planned_ns=planned_ns)
         usage = self._read_activity(now_ns)
         skew_ns = self._clock.monotonic_ns() - now_ns
         if slept:
-            self._metering.rejected["suspend"] += len(intervals)
-            self._unshared.clear()
-            return
-        self._unshared += intervals
+            self._metering.reject_suspend(intervals)
+            self._sharer.forget_waiting()
+        else:
+            self._unshared += intervals
+        if slept or self._blind_ticks > DOWN_AFTER:
+            self._write_off()
         if usage is not None:
             self._attribute(usage, now_ns)
-        elif self._blind_ticks > DOWN_AFTER:
-            self._write_off()
-        if usage is not None or self._snapshot:
+        if usage is not None or self._books.node.channels:
             self._save()
-            cost = (time.thread_time_ns() - cpu_ns, time.monotonic_ns() - wall_ns)
-            self._publish(elapsed_ns, skew_ns, cost)
+            self._publish(elapsed_ns, skew_ns, began)
 
-    def flush(self) -> None:
-        """Write the state once more, e.g. on SIGTERM."""
-        self._save()
+    def _instant(self) -> tuple[Nanoseconds, int]:
+        """The instant of this tick, and how long the machine has slept since it was booted."""
+        for _ in range(_CLOCK_TRIES):
+            now_ns = self._clock.monotonic_ns()
+            asleep_ns = self._clock.boottime_ns() - now_ns
+            if self._clock.monotonic_ns() - now_ns < _SUSPEND_NS // 4:
+                break
+        return now_ns, asleep_ns
 
     def _read_activity(self, now_ns: Nanoseconds) -> Usage | None:
         try:
@@ -174,10 +180,10 @@ class Monitor:
         return usage
 
     def _write_off(self) -> None:
-        """Nobody has said for long who ran: the energy is unattributed, and the node goes on."""
+        """Nobody can say who ran: the energy is unattributed, and the node goes on."""
         self._books.begin_tick()
         intervals, self._unshared = self._unshared, []
-        for interval in intervals:
+        for interval in (*intervals, *self._sharer.other(intervals)):
             self._books.book(self._sharer.share_with_nobody(interval))
 
     def _attribute(self, usage: Usage, now_ns: Nanoseconds) -> None:
@@ -187,16 +193,17 @@ class Monitor:
             self._groups = group_cgroups(usage.cgroups)
         groups = self._groups
         rows = self._rows.build(usage, groups)
-        self._shared_ticks += 1
-        fresh = not self._resumed and self._shared_ticks <= _FRESH_TICKS
+        # Consumers of the second tick of a fresh start are as old as the totals.
+        fresh = not self._resumed and self._snapshot is None
         hold_until_ns = 0 if fresh else now_ns + timing.birth_hold_ns
+        self._shared_ns = usage.end_ns - usage.start_ns
         books.begin_tick()
         books.book_use(
             rows,
             groups,
             usage.cgroups,
             now_ns=now_ns,
-            elapsed_ns=usage.end_ns - usage.start_ns,
+            elapsed_ns=self._shared_ns,
             hold_until_ns=hold_until_ns,
         )
         if self._identity:
@@ -210,17 +217,15 @@ class Monitor:
                 self._sharer.give_up(zone)
         for share in self._sharer.share(intervals, rows, usage, failed):
             self._book(share, usage)
-        other = self._sharer.other(intervals)
-        if other is not None:
+        for other in self._sharer.other(intervals):
             keys, weights = books.other_weights()
             floor_uj = self._sharer.floor_of(other, rows, usage)
             self._book(Share(attribute(other, floor_uj, weights), keys), usage)
-        keep_ns = _KEEP_TICKS * timing.interval_ns
-        linger_ns = max(timing.linger_ns, keep_ns)
-        process_linger_ns = keep_ns
-        if timing.processes_published:
-            process_linger_ns = linger_ns + timing.birth_hold_ns
-        books.drop_ended(now_ns, linger_ns, process_linger_ns)
+        if not self._sharer.waits:  # for a zone whose energy those who ended may still get
+            process_linger_ns = _KEEP_TICKS * timing.interval_ns
+            if timing.processes_published:
+                process_linger_ns = timing.linger_ns + timing.birth_hold_ns
+            books.drop_ended(now_ns, timing.linger_ns, process_linger_ns)
         self._note_use(rows, usage)
 
     def _note_use(self, rows: Rows, usage: Usage) -> None:
@@ -240,24 +245,27 @@ class Monitor:
         state = to_state(
             self._books,
             self._sharer.dump(),
-            self._metering.last_readings,
+            self._metering,
             machine_id=self._state_file.machine_id,
             boot_id=self._state_file.boot_id,
             wall_ns=self._clock.wall_ns(),
             processes=self._timing.processes_published,
         )
+        problem = ""
         try:
             self._state_file.save(state)
         except OSError as error:
             self._state_failures += 1
             self._state_file.discard()
-            _LOG.warning("state not saved: %s; a restart now would begin at 0", error)
+            problem = str(error)
+        if problem and problem != self._state_problem:
+            _LOG.warning("state not saved: %s; a restart now would begin at 0", problem)
+        self._state_problem = problem
 
-    def _publish(self, elapsed_ns: int, skew_ns: int, cost: tuple[int, int]) -> None:
+    def _publish(self, elapsed_ns: int, skew_ns: int, began: tuple[int, int]) -> None:
         now_ns = self._last_ns or self._clock.monotonic_ns()
-        publisher = Publisher(self._books, now_ns, max(elapsed_ns, 1))
+        publisher = Publisher(self._books, now_ns, max(self._shared_ns or elapsed_ns, 1))
         containers = publisher.containers()
-        down = frozenset(z for z in self._metering.failed_now() if self._metering.down(z))
         before = self._snapshot
         self._snapshot = Snapshot(
             sequence=before.sequence + 1 if before else 1,
@@ -270,16 +278,17 @@ class Monitor:
             containers=containers,
             processes=publisher.processes(),
             vms=publisher.vms(),
-            node=self._books.node.totals(down),
+            node=self._books.node.totals(self._metering.up()),
             birth_held_uj=publisher.birth_held(containers),
             floors=tuple(self._sharer.floors.values()),
             policy=self._payer.policy,
             capacity=self._payer.capacity,
-            health=self._health(skew_ns, cost),
             retired_uj=publisher.retired(),
+            health=self._health(skew_ns, began),
         )
 
-    def _health(self, skew_ns: int, cost: tuple[int, int]) -> Health:
+    def _health(self, skew_ns: int, began: tuple[int, int]) -> Health:
+        """Made last, so that the tick's cost has all in it."""
         return Health(
             meters=self._metering.health(),
             activity=self._activity.name,
@@ -288,8 +297,8 @@ class Monitor:
             dropped_intervals=dict(self._metering.rejected),
             ticks=self._ticks,
             skew_ns=Nanoseconds(skew_ns),
-            tick_cpu_ns=Nanoseconds(cost[0]),
-            tick_wall_ns=Nanoseconds(cost[1]),
+            tick_cpu_ns=Nanoseconds(time.thread_time_ns() - began[0]),
+            tick_wall_ns=Nanoseconds(time.monotonic_ns() - began[1]),
             misfit=self._misfit,
             coverage=self._coverage,
             bpf_run_ns=self._activity.bpf_run_ns(),

@@ -1,12 +1,13 @@
 """Meters -> intervals: the last reading of every zone, and what was wrong with it."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wattribute.attribution.interval import interval_between
 from wattribute.errors import MeterError, MeterGone
 from wattribute.meter import Meter
+from wattribute.monitor.state import SavedReading
 from wattribute.records import Counter, Interval, MeterHealth, Reading, Zone
 from wattribute.units import NANOSECONDS_PER_SECOND, Microwatts, Nanoseconds, energy_at
 
@@ -50,25 +51,45 @@ class Metering:
         """The last good reading of every zone."""
         return self._last
 
-    def resume(self, readings: Mapping[Zone, Reading]) -> None:
-        """Go on from readings that an earlier run of the agent saved in this boot."""
-        self._last.update(readings)
-        self._failing.update(dict.fromkeys(readings, 0))
+    @property
+    def power_seen_uw(self) -> Mapping[Zone, int]:
+        """The highest mean power of an interval of every zone."""
+        return self._power_seen_uw
+
+    def resume(self, saved: Iterable[SavedReading]) -> None:
+        """Go on from readings that an earlier run of the agent saved in this boot.
+
+        Those of zones that no meter has now (the settings were changed) are left out.
+        """
+        known = {zone for meter in self._meters for zone in meter.zones}
+        for one in saved:
+            if one.zone in known:
+                self._last[one.zone] = one.reading()
+                self._failing[one.zone] = 0
+                if one.power_seen_uw:
+                    self._power_seen_uw[one.zone] = one.power_seen_uw
+
+    def up(self) -> frozenset[Zone]:
+        """Zones that answer, and the rest of each platform that does."""
+        up = {zone for zone in self._failing if not self.down(zone)}
+        rest = (Zone("other", z.id, z.source) for z in up if z.kind == "platform")
+        return frozenset((*up, *rest))
 
     def down(self, zone: Zone) -> bool:
         """Whether the zone has failed so often that its series must end."""
         return self._failing.get(zone, 0) >= DOWN_AFTER
 
     def failed_now(self) -> tuple[Zone, ...]:
-        """Zones that gave nothing in the last read and may still come back."""
-        return tuple(zone for zone, count in self._failing.items() if count)
+        """Zones that gave nothing in the last read, and will tell what they used if they return."""
+        return tuple(zone for zone, count in self._failing.items() if count and zone in self._last)
 
-    def read(self, now_ns: Nanoseconds, *, late: bool = False) -> list[Interval]:
+    def read(self, now_ns: Nanoseconds, *, planned_ns: int | None = None) -> list[Interval]:
         """Read every meter; an interval for each zone that was read before.
 
         Args:
             now_ns: the instant, on the monotonic clock.
-            late: the tick comes much later than planned, so a counter may have wrapped twice.
+            planned_ns: in a longer interval (a late tick, a zone that came back, the agent
+                restarted) a counter may have wrapped twice; None: in none.
         """
         intervals = []
         seen = set()
@@ -80,7 +101,7 @@ class Metering:
             self._failing[zone] = 0
             if before is None:
                 continue
-            interval = self._interval(before, reading, late=late)
+            interval = self._interval(before, reading, planned_ns)
             if isinstance(interval, Interval):
                 intervals.append(interval)
             else:
@@ -90,9 +111,12 @@ class Metering:
             self.rejected["unreadable"] += 1
         return intervals
 
-    def forget(self) -> None:
-        """Start anew: the next reading makes no interval (after a suspend)."""
-        self._last.clear()
+    def reject_suspend(self, intervals: Sequence[Interval]) -> None:
+        """Count what lies across a suspend, and let zones that were not read begin anew."""
+        lost = self.failed_now()
+        for zone in lost:
+            del self._last[zone]
+        self.rejected["suspend"] += len(intervals) + len(lost)
 
     def health(self) -> tuple[MeterHealth, ...]:
         """One entry per meter."""
@@ -129,10 +153,14 @@ class Metering:
             self._message[meter.name] = "; ".join(meter.problems)
             yield from readings
 
-    def _interval(self, before: Reading, after: Reading, *, late: bool) -> Interval | str:
+    def _interval(self, before: Reading, after: Reading, planned_ns: int | None) -> Interval | str:
         zone, elapsed_ns = after.zone, after.at_ns - before.at_ns
-        if late and _may_have_wrapped_twice(after, elapsed_ns, self._power_seen_uw.get(zone, 0)):
-            return "late"
+        if planned_ns is not None and elapsed_ns > planned_ns:
+            most_uw: int = self._limits.of(zone)
+            if zone in self._power_seen_uw:
+                most_uw = min(most_uw, _LATE_POWER_FACTOR * self._power_seen_uw[zone])
+            if _may_have_wrapped_twice(after, elapsed_ns, most_uw):
+                return "late"
         interval = interval_between(before, after, power_max_uw=self._limits.of(zone))
         if isinstance(interval, Interval):
             power_uw = interval.energy_uj * NANOSECONDS_PER_SECOND // elapsed_ns
@@ -141,9 +169,9 @@ class Metering:
         return interval.reason
 
 
-def _may_have_wrapped_twice(after: Reading, elapsed_ns: int, power_seen_uw: int) -> bool:
-    """Whether a counter can have passed its whole range over a late interval."""
+def _may_have_wrapped_twice(after: Reading, elapsed_ns: int, power_uw: int) -> bool:
+    """Whether a counter can have passed its whole range at this power."""
     value = after.value
     if not isinstance(value, Counter) or value.wraps_at_uj is None:
         return False
-    return energy_at(power_seen_uw * _LATE_POWER_FACTOR, elapsed_ns) >= value.wraps_at_uj
+    return energy_at(power_uw, elapsed_ns) >= value.wraps_at_uj

@@ -75,8 +75,8 @@ class NodeBook:
         """A zone's totals from the state file."""
         self._zones[zone] = _ZoneBook(dynamic_uj, idle_uj, origin)
 
-    def totals(self, down: frozenset[Zone]) -> NodeTotals:
-        """A frozen copy."""
+    def totals(self, up: frozenset[Zone]) -> NodeTotals:
+        """A frozen copy; ``up``: zones that answer."""
         return NodeTotals(
             energy_uj=_frozen(self.energy_uj),
             idle_uj=_frozen(self.idle_uj),
@@ -90,7 +90,7 @@ class NodeBook:
                     power_uw=Microwatts(book.power_uw),
                     low_uw=None if book.low_uw is None else Microwatts(book.low_uw),
                     high_uw=None if book.high_uw is None else Microwatts(book.high_uw),
-                    up=zone not in down,
+                    up=zone in up,
                 )
                 for zone, book in self._zones.items()
             ),

@@ -1,21 +1,19 @@
 """Books <-> state: what is saved before every snapshot, and how it comes back."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from wattribute.monitor.books import Books
 from wattribute.monitor.groups import KERNEL, SYSTEM
-from wattribute.monitor.rows import RESIDUAL_BIT
+from wattribute.monitor.metering import Metering
 from wattribute.monitor.state import SCHEMA, SavedReading, SavedTotals, SavedZone, State
-from wattribute.records import Counter, Reading, Zone
+from wattribute.records import Counter
 from wattribute.units import Nanoseconds
 
 
 def to_state(
     books: Books,
     floors: dict[str, dict[str, object]],
-    last_readings: Mapping[Zone, Reading],
+    metering: Metering,
     *,
     machine_id: str,
     boot_id: str,
@@ -27,9 +25,7 @@ def to_state(
     containers = books.containers.columns
     channels = len(node.channels)
     ended = containers["ended_ns"] > 0
-    saved = books.processes.columns
-    # A residual row's key holds for one run of the agent only.
-    rows = (saved["key"] & RESIDUAL_BIT) == 0 if processes else np.zeros(saved.size, np.bool_)
+    keys, cpu_ns, process_uj = books.processes.to_save(channels) if processes else ([], [], [])
     totals = SavedTotals(
         channels=list(node.channels),
         node_uj=node.energy_uj.tolist(),
@@ -47,13 +43,19 @@ def to_state(
         energy_uj=containers["energy_uj"][:, :channels].tolist(),
         vm_ids=list(books.vms.ids),
         vm_uj=books.vms.columns["energy_uj"][:, :channels].tolist(),
-        process_keys=saved["key"][rows].tolist(),
-        process_cpu_ns=saved["cpu_ns"][rows].tolist(),
-        process_uj=saved["energy_uj"][rows, :channels].tolist(),
+        process_keys=keys,
+        process_cpu_ns=cpu_ns,
+        process_uj=process_uj,
     )
     readings = [
-        SavedReading(zone, reading.at_ns, value.energy_uj, value.wraps_at_uj)
-        for zone, reading in last_readings.items()
+        SavedReading(
+            zone,
+            reading.at_ns,
+            value.energy_uj,
+            value.wraps_at_uj,
+            metering.power_seen_uw.get(zone, 0),
+        )
+        for zone, reading in metering.last_readings.items()
         if isinstance(value := reading.value, Counter)
     ]
     return State(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings)
@@ -74,14 +76,11 @@ def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> Non
         containers.restore(group, consumer, now_ns, ended=ended and group not in (SYSTEM, KERNEL))
     containers.columns["cpu_ns"][:] = totals.cpu_ns
     containers.columns["memory_byte_ns"][:] = totals.memory_byte_ns
-    if totals.groups:
-        containers.columns["energy_uj"][:] = totals.energy_uj
+    channels = len(totals.channels)  # 0: nothing was measured yet
+    shape = (-1, channels, 2)
+    if channels:
+        containers.columns["energy_uj"][:] = np.array(totals.energy_uj, np.int64).reshape(shape)
     for vm_id, energy_uj in zip(totals.vm_ids, totals.vm_uj, strict=True):
         slot = books.vms.slot(vm_id, now_ns, 0)
-        books.vms.columns["energy_uj"][slot] = energy_uj
-    if totals.process_keys:
-        books.processes.restore(
-            np.array(totals.process_keys, np.uint64),
-            np.array(totals.process_cpu_ns, np.int64),
-            np.array(totals.process_uj, np.int64).reshape(len(totals.process_keys), -1),
-        )
+        books.vms.columns["energy_uj"][slot, :channels] = energy_uj
+    books.processes.restore(totals.process_keys, totals.process_cpu_ns, totals.process_uj, now_ns)

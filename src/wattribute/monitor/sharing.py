@@ -118,17 +118,29 @@ class Sharer:
             floor_uj = energy_at(floor.power_uw, interval.end_ns - interval.start_ns)
         return Share(attribute(interval, floor_uj, nobody), np.zeros(0, np.uint64))
 
+    @property
+    def waits(self) -> bool:
+        """Whether rows wait for a zone that could not be read."""
+        return bool(self._waiting)
+
     def give_up(self, zone: Zone) -> None:
         """The zone is down: what it counted meanwhile will be unattributed."""
         self._waiting.pop(zone, None)
 
-    def other(self, intervals: Sequence[Interval]) -> Interval | None:
-        """Platform less its parts, when a platform meter has moved; else None."""
+    def forget_waiting(self) -> None:
+        """What zones that could not be read have counted will never be known."""
+        self._waiting.clear()
+
+    def other(self, intervals: Sequence[Interval]) -> list[Interval]:
+        """Platform less its parts, over each window in which a platform meter has moved."""
         platforms = [i for i in intervals if i.zone.kind == "platform"]
         # A box's own meter (ACPI) sees more than psys, which is only the processor's board.
         platforms.sort(key=lambda interval: interval.zone.source == "rapl-sysfs")
         parts = [i for i in intervals if i.zone.component not in (None, "other")]
-        return self._remainder.add(_whole(platforms), parts)
+        windows = _wholes([i for i in platforms if i.zone.source == platforms[0].zone.source])
+        rests = [self._remainder.add(None, parts)]
+        rests += [self._remainder.add(window, ()) for window in windows]
+        return [rest for rest in rests if rest is not None]
 
     def floor_of(self, interval: Interval, rows: Rows, usage: Usage) -> int:
         """The zone's floor over the interval, in microjoules; it learns from the interval too.
@@ -219,18 +231,29 @@ class _Weights:
         return table.sum(axis=1) if column is None else table[:, column]
 
 
-def _whole(platforms: Sequence[Interval]) -> Interval | None:
-    """The platform's energy by its best source: a box of several modules has a meter for each."""
-    if not platforms:
-        return None
-    first = platforms[0]
-    same = [
-        i
-        for i in platforms
-        if (i.zone.source, i.start_ns, i.end_ns)
-        == (first.zone.source, first.start_ns, first.end_ns)
-    ]
-    return replace(first, energy_uj=Microjoules(sum(i.energy_uj for i in same)))
+def _wholes(platforms: Sequence[Interval]) -> list[Interval]:
+    """The platform's energy by one source, a window at a time.
+
+    A box of several modules has a meter for each, which count together. Windows that
+    follow each other (who ran was not known for a tick) are one.
+    """
+    runs: list[Interval] = []
+    last: dict[Zone, int] = {}
+    for interval in sorted(platforms, key=lambda interval: interval.start_ns):
+        at = last.get(interval.zone)
+        if at is not None and runs[at].end_ns == interval.start_ns:
+            energy_uj = Microjoules(runs[at].energy_uj + interval.energy_uj)
+            runs[at] = replace(runs[at], end_ns=interval.end_ns, energy_uj=energy_uj)
+        else:
+            last[interval.zone] = len(runs)
+            runs.append(interval)
+    whole: dict[tuple[int, int], Interval] = {}
+    for run in runs:
+        window = (run.start_ns, run.end_ns)
+        one = whole.get(window)
+        energy_uj = Microjoules(run.energy_uj + (one.energy_uj if one else 0))
+        whole[window] = replace(one or run, energy_uj=energy_uj)
+    return sorted(whole.values(), key=lambda interval: interval.end_ns)
 
 
 def _name(zone: Zone) -> str:

@@ -9,9 +9,10 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from wattribute.errors import StateInvalid
 from wattribute.monitor.groups import Group
@@ -20,6 +21,10 @@ from wattribute.units import Nanoseconds
 
 SCHEMA: Final = 1
 
+Amount = Annotated[int, Meta(ge=0, le=1 << 60)]
+"""Energy or time that a sum of many can hold in 64 bits (36 years, 1e12 J)."""
+Moment = Annotated[int, Meta(ge=0, le=1 << 62)]
+
 
 @dataclass(frozen=True, slots=True)
 class SavedZone:
@@ -27,8 +32,8 @@ class SavedZone:
 
     zone: Zone
     origin: Origin
-    dynamic_uj: int
-    idle_uj: int
+    dynamic_uj: Amount
+    idle_uj: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,11 @@ class SavedReading:
     """The last reading of an energy counter."""
 
     zone: Zone
-    at_ns: int
-    energy_uj: int
-    wraps_at_uj: int | None
+    at_ns: Moment
+    energy_uj: Amount
+    wraps_at_uj: Amount | None
+    power_seen_uw: Amount = 0
+    """The highest mean power of one of the zone's intervals; 0: not known."""
 
     def reading(self) -> Reading:
         """As the meter gave it."""
@@ -51,21 +58,21 @@ class SavedTotals:
     """Cumulative totals, column by column."""
 
     channels: list[Channel] = field(default_factory=list)
-    node_uj: list[list[int]] = field(default_factory=list)
-    idle_uj: list[int] = field(default_factory=list)
-    unattributed_uj: list[int] = field(default_factory=list)
+    node_uj: list[list[Amount]] = field(default_factory=list)
+    idle_uj: list[Amount] = field(default_factory=list)
+    unattributed_uj: list[Amount] = field(default_factory=list)
     zones: list[SavedZone] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     ended: list[bool] = field(default_factory=list)
-    cpu_ns: list[int] = field(default_factory=list)
-    memory_byte_ns: list[float] = field(default_factory=list)
-    energy_uj: list[list[list[int]]] = field(default_factory=list)
+    cpu_ns: list[Amount] = field(default_factory=list)
+    memory_byte_ns: list[Annotated[float, Meta(ge=0, le=1e27)]] = field(default_factory=list)
+    energy_uj: list[list[list[Amount]]] = field(default_factory=list)
     vm_ids: list[str] = field(default_factory=list)
-    vm_uj: list[list[list[int]]] = field(default_factory=list)
+    vm_uj: list[list[list[Amount]]] = field(default_factory=list)
     process_keys: list[int] = field(default_factory=list)
-    process_cpu_ns: list[int] = field(default_factory=list)
-    process_uj: list[list[int]] = field(default_factory=list)
+    process_cpu_ns: list[Amount] = field(default_factory=list)
+    process_uj: list[list[Amount]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class State:
     schema: int
     machine_id: str
     boot_id: str
-    written_at: int
+    written_at: Moment
     """Unix time in nanoseconds."""
     floors: dict[str, dict[str, object]]
     """What each zone's floor was learned from, by ``kind/id/source``."""
@@ -100,6 +107,9 @@ class StateFile:
     def load(self) -> State | None:
         """The saved state if it is of this machine; None if there is none yet.
 
+        Within one boot the machine is the same, even if it goes by another name now: in a
+        container without a machine id that is the pod's.
+
         Raises:
             StateInvalid: it cannot be read, or is another machine's, or of another schema.
         """
@@ -115,7 +125,8 @@ class StateFile:
             raise StateInvalid(f"{self._path}: not a state file ({error}); from 0") from error
         if state.schema != SCHEMA:
             raise StateInvalid(f"{self._path}: schema {state.schema}, not {SCHEMA}; from 0")
-        if state.machine_id != self.machine_id:
+        same_boot = self.boot_id and state.boot_id == self.boot_id
+        if state.machine_id != self.machine_id and not same_boot:
             raise StateInvalid(f"{self._path}: of machine {state.machine_id}; from 0")
         _check_shape(self._path, state.totals)
         return state
@@ -136,6 +147,23 @@ class StateFile:
         finally:
             os.close(descriptor)
         self._new.rename(self._path)
+
+    def confirm(self, state: State) -> None:
+        """Write what was loaded back, unchanged.
+
+        Where that fails the file may be older than what was shown last (its file system is
+        read-only now), and must not be used.
+
+        Raises:
+            StateInvalid: it cannot be written.
+        """
+        try:
+            self.save(state)
+        except OSError as error:
+            raise StateInvalid(
+                f"{self._path}: cannot be written ({error.strerror}), so it may be older than "
+                "what was shown; starting from 0"
+            ) from error
 
     def discard(self) -> None:
         """Remove the file: a restart must begin at 0 rather than below what was published."""
@@ -161,13 +189,15 @@ def _check_shape(path: Path, totals: SavedTotals) -> None:
         (len(totals.vm_ids), (totals.vm_uj,)),
         (len(totals.process_keys), (totals.process_cpu_ns, totals.process_uj)),
     )
-    modes = [totals.node_uj, *totals.energy_uj, *totals.vm_uj]
+    pairs = [totals.node_uj, *totals.energy_uj, *totals.vm_uj]
+    requests = [amount for consumer in totals.consumers for amount in consumer.requests.values()]
     whole = (
         all(len(column) == length for length, columns in same_length for column in columns)
         and all(len(row) == channels for row in (*totals.energy_uj, *totals.vm_uj))
         and all(len(row) == channels for row in totals.process_uj)
-        and all(len(pair) == 2 and min(pair) >= 0 for table in modes for pair in table)
-        and min((*totals.idle_uj, *totals.unattributed_uj), default=0) >= 0
+        and all(len(pair) == 2 for table in pairs for pair in table)
+        and all(0 <= key < 1 << 64 for key in totals.process_keys)
+        and all(0 <= amount < 1 << 60 for amount in requests)
     )
     if not whole:
         raise StateInvalid(f"{path}: tables that do not fit each other; starting from 0")
