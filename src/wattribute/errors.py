@@ -10,8 +10,14 @@
     - ActivityAbsent     this kernel or machine cannot do it: say it once, use the next source
     - ActivityDenied     it can, and we may not: warn, name the missing capability
     - ActivityFailed     one read failed: count it, try again next tick
+  + IdentityError        a source of names could not be asked
+    - IdentityDenied     it may not be asked by us: warn, name the missing right, try again later
+    - IdentityExpired    where the watch was is no longer known: list again
+    - IdentityFailed     one request failed: count it, try again
   + ConfigInvalid        settings are wrong: before anything starts, exit 2
   + StateInvalid         the state file cannot be used: say why, start from 0
+  + ModelInvalid         a model artefact cannot be used: say why, keep the last good one
+  + DataInvalid          measured data cannot be read: name the file and what it lacks
   + ListenFailed         the address cannot be listened on: exit 5
   + Unbalanced           shares do not add up: our bug, never swallowed, never exported
 
@@ -59,12 +65,41 @@ class ActivityFailed(ActivityError):  # noqa: N818
     """One read failed; the next may work."""
 
 
+class IdentityError(WattributeError):
+    """A source of names could not be asked."""
+
+    def __init__(self, message: str, retry_s: float = 0.0) -> None:
+        """``retry_s``: it is not to be asked again before that, if more than 0."""
+        super().__init__(message)
+        self.retry_s = retry_s
+
+
+class IdentityDenied(IdentityError):  # noqa: N818
+    """The source is there, and this process may not ask it."""
+
+
+class IdentityExpired(IdentityError):  # noqa: N818
+    """The source has forgotten what came after the state that is known here."""
+
+
+class IdentityFailed(IdentityError):  # noqa: N818
+    """One request failed; the next may work."""
+
+
 class ConfigInvalid(WattributeError):  # noqa: N818
     """The settings are wrong."""
 
 
 class StateInvalid(WattributeError):  # noqa: N818
     """The state file cannot be used."""
+
+
+class ModelInvalid(WattributeError):  # noqa: N818
+    """The model artefact cannot be used."""
+
+
+class DataInvalid(WattributeError):  # noqa: N818
+    """The measured data cannot be used."""
 
 
 class ListenFailed(WattributeError):  # noqa: N818

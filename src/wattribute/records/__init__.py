@@ -33,7 +33,7 @@ from wattribute.records.snapshot import (
     ZoneTotal,
 )
 from wattribute.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
-from wattribute.records.workload import Placement, Workload
+from wattribute.records.workload import IdentityHealth, NodeFacts, Placement, Workload
 
 __all__ = [
     "Attribution",
@@ -48,11 +48,13 @@ __all__ = [
     "GpuState",
     "GpuUsage",
     "Health",
+    "IdentityHealth",
     "Interval",
     "Load",
     "Machine",
     "MeterHealth",
     "Mode",
+    "NodeFacts",
     "NodeTotals",
     "Origin",
     "Placement",

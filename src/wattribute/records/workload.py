@@ -39,3 +39,34 @@ class Workload:
     """``Guaranteed``, ``Burstable``, ``BestEffort``."""
     requests: Mapping[str, int] = field(default_factory=dict)
     """``cpu_mcore``, ``memory_bytes``, ``gpu``."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """The same; a resource without a limit is absent."""
+    runtime: str = ""
+    """As in Placement; "" when the source does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a cluster knows of this node; "" and {}: not known."""
+
+    provider_id: str = ""
+    """``aws:///eu-west-1a/i-0123``."""
+    instance_type: str = ""
+    region: str = ""
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    """``cpu_mcore``, ``memory_bytes``, ``gpu``: what pods can reserve, and the system's part."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityHealth:
+    """How a source of names is doing."""
+
+    name: str
+    up: bool
+    """Its last request was answered."""
+    failures: int
+    requests: int
+    pods: int
+    """Pods of this node that it knows."""
+    message: str
+    """What was wrong last; "" when all is well."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from wattribute.records import Workload
+from wattribute.records import IdentityHealth, NodeFacts, Workload
 
 
 class Identity(Protocol):
@@ -14,10 +14,29 @@ class Identity(Protocol):
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
         """What is known now of these containers; unknown ones are left out.
 
-        Never blocks: its own thread refreshes.
+        Never blocks: its own thread refreshes. What has not changed is the same object.
         """
         ...
 
     def close(self) -> None:
         """Stop its thread."""
+        ...
+
+
+class Cluster(Identity, Protocol):
+    """What Kubernetes knows of this node, its pods and their containers. Never blocks."""
+
+    def pods(self, uids: Iterable[str]) -> Mapping[str, Workload]:
+        """What is known now of these pods, by uid as cgroup paths have it; no container is named.
+
+        What has not changed is the same object.
+        """
+        ...
+
+    def node(self) -> NodeFacts:
+        """What is known of this node."""
+        ...
+
+    def health(self) -> IdentityHealth:
+        """How the source is doing."""
         ...

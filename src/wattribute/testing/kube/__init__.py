@@ -1,0 +1,24 @@
+"""A cluster for tests: its state, an API server and a kubelet that serve it, and a made CA."""
+
+from wattribute.testing.kube.api import FakeApiServer
+from wattribute.testing.kube.authority import Authority
+from wattribute.testing.kube.cluster import FakeCluster
+from wattribute.testing.kube.faults import Faults, Seen
+from wattribute.testing.kube.kubelet import FakeKubelet
+from wattribute.testing.kube.objects import Json, container_id, node, pod, static_pod
+from wattribute.testing.kube.server import FakeServer
+
+__all__ = [
+    "Authority",
+    "FakeApiServer",
+    "FakeCluster",
+    "FakeKubelet",
+    "FakeServer",
+    "Faults",
+    "Json",
+    "Seen",
+    "container_id",
+    "node",
+    "pod",
+    "static_pod",
+]
