@@ -1,14 +1,19 @@
 """``wattribute.measure()``: blocks and functions of this process."""
 
+import asyncio
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 import wattribute
+from wattribute.errors import ActivityFailed
 from wattribute.records import Origin
 from wattribute.settings import Activity, Meter, Settings
+from wattribute.testing import FakeProcfs
 
 ESTIMATED = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
 
@@ -56,6 +61,58 @@ def test_as_a_decorator_each_call_is_measured() -> None:
     assert work.__doc__ == "Work."
     assert first is not work.measurement  # type: ignore[attr-defined]
     assert first.grams_co2e == pytest.approx(first.joules * 400 / 3.6e6)
+
+
+def test_as_a_decorator_it_measures_coroutines_to_their_end() -> None:
+    @wattribute.measure(ESTIMATED)
+    async def work(seconds: float) -> int:
+        await asyncio.sleep(0)
+        return burn(seconds)
+
+    assert asyncio.iscoroutinefunction(work)
+    assert asyncio.run(work(0.2)) > 0
+    assert work.measurement.cpu_ns > 0.19e9  # type: ignore[attr-defined]
+
+
+def test_as_a_decorator_a_call_that_fails_is_measured_too() -> None:
+    @wattribute.measure(ESTIMATED)
+    def work() -> None:
+        burn(0.1)
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        work()
+    assert work.measurement.cpu_ns > 0.09e9  # type: ignore[attr-defined]
+
+
+def test_blocks_may_lie_in_each_other_and_side_by_side() -> None:
+    def side(seconds: float) -> None:
+        with wattribute.measure(ESTIMATED):
+            burn(seconds)
+
+    with wattribute.measure(ESTIMATED) as outer:
+        thread = threading.Thread(target=side, args=(0.1,))
+        thread.start()
+        with wattribute.measure(ESTIMATED) as inner:
+            burn(0.1)
+        thread.join()
+
+    assert 0 < inner.joules <= outer.joules
+
+
+def test_a_block_whose_end_cannot_be_measured_leaves_nothing_open(tmp_path: Path) -> None:
+    procfs = FakeProcfs(tmp_path, cpus=2)
+    settings = Settings(
+        activity=Activity(source="procfs", procfs=str(procfs.root)), meter=Meter(use=("estimate",))
+    )
+    m = wattribute.measure(settings)
+    with pytest.raises(ActivityFailed), m:
+        (procfs.root / "stat").write_text("junk")
+    procfs.run_cpu(0, user=1)
+    with m:
+        pass
+
+    assert m.joules >= 0
 
 
 def test_an_exception_passes_through_and_the_energy_is_kept() -> None:

@@ -1,13 +1,15 @@
 """``with wattribute.measure() as m:`` and ``@wattribute.measure()``."""
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
+from wattribute.errors import ActivityFailed
 from wattribute.measuring.opening import open_window
 from wattribute.measuring.result import ComponentEnergy, Measurement
 from wattribute.measuring.tree import Tree
@@ -24,8 +26,9 @@ _LONGEST_TICK_S = 1.0
 class Measure(AbstractContextManager["Measure"]):
     """The energy of this process and its children while a block of code runs.
 
-    Other threads of the process count too. As a decorator it measures each call; the
-    wrapped function's ``measurement`` is that of the last one.
+    Other threads of the process, and other tasks of an event loop, count too. As a
+    decorator it measures each call, of a coroutine to its end; the wrapped function's
+    ``measurement`` is that of the last one.
     """
 
     def __init__(self, settings: Settings | None = None, *, g_per_kwh: float | None = None) -> None:
@@ -60,15 +63,22 @@ class Measure(AbstractContextManager["Measure"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Read all meters again; exceptions of the block pass through."""
+        """Read all meters again; exceptions of the block pass through.
+
+        Raises:
+            ActivityFailed: /proc/stat cannot be read any more.
+        """
         window, ticker = self._window, self._ticker
         if window is None or ticker is None:
             return
         self._stop.set()
         ticker.join()
-        window.tick()
-        window.close()
         self._window = self._ticker = None
+        try:
+            window.tick()
+        finally:
+            window.close()
+        problems = window.problems()
         self._result = Measurement(
             command=(),
             exit_code=0,
@@ -76,22 +86,37 @@ class Measure(AbstractContextManager["Measure"]):
             cpu_ns=window.cpu_ns,
             by_component=window.by_component,
             g_per_kwh=self._g_per_kwh,
-            complete=True,
-            notes=self._notes,
+            complete=not problems,
+            notes=(*self._notes, *problems),
         )
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Measure each call of a function."""
+        """Measure each call of a function, or of a coroutine function."""
 
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:
-            with Measure(self._settings, g_per_kwh=self._g_per_kwh) as call:
-                result = function(*args, **kwargs)
-            wrapper: Any = measured
-            wrapper.measurement = call.measurement
-            return result
+            call = self._again()
+            try:
+                with call:
+                    return function(*args, **kwargs)
+            finally:
+                wrapper.measurement = call.measurement
 
-        return measured
+        @functools.wraps(function)
+        async def awaited(*args: P.args, **kwargs: P.kwargs) -> object:
+            call = self._again()
+            try:
+                with call:
+                    return await coroutine(*args, **kwargs)
+            finally:
+                wrapper.measurement = call.measurement
+
+        coroutine: Any = function
+        wrapper: Any = awaited if inspect.iscoroutinefunction(function) else measured
+        return cast("Callable[P, R]", wrapper)
+
+    def _again(self) -> "Measure":
+        return Measure(self._settings, g_per_kwh=self._g_per_kwh)
 
     @property
     def measurement(self) -> Measurement:
@@ -133,4 +158,5 @@ class Measure(AbstractContextManager["Measure"]):
         window = self._window
         interval_s = min(self._settings.monitor.interval, _LONGEST_TICK_S)
         while window is not None and not self._stop.wait(interval_s):
-            window.tick()
+            with suppress(ActivityFailed):  # the next tick covers it
+                window.tick()

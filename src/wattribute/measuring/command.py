@@ -3,22 +3,26 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
+from wattribute.errors import ActivityFailed
 from wattribute.measuring.opening import open_window
 from wattribute.measuring.result import Measurement
-from wattribute.measuring.tree import Tree, become_subreaper
-from wattribute.measuring.window import Window
+from wattribute.measuring.tree import Tree, is_subreaper, set_subreaper
+from wattribute.measuring.window import COARSE_NS, Window
 from wattribute.settings import Settings
 from wattribute.units import NANOSECONDS_PER_SECOND
 
 _LONGEST_TICK_S: Final = 1.0
-_SHORT_NS: Final = 100_000_000
 _KEYBOARD: Final = (signal.SIGINT, signal.SIGQUIT)
 """Sent by the terminal to the command too: it decides, we wait for it."""
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Sent to us alone as a rule, and passed on."""
+_PYTHONS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Python ignores them; a command must not."""
 
 
 def run_command(
@@ -33,11 +37,14 @@ def run_command(
         MeterError: a meter that the settings name cannot be used.
         ConfigInvalid: the settings are wrong.
     """
-    inherits = become_subreaper()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
+    was_subreaper = is_subreaper()
+    inherits = set_subreaper(wanted=True)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, *_ENDING})
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _KEYBOARD}
+    # Where it is ignored (inherited so) the kernel reaps children itself, and tells nobody.
+    handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        child = _Child(command, blocked)
+        child = _Child(command, blocked, handlers)
         tree = Tree(Path(settings.activity.procfs), with_self=False)
         try:
             window, notes = open_window(settings, tree, child.pid)
@@ -52,8 +59,9 @@ def run_command(
             window.close()
     finally:
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        set_subreaper(wanted=was_subreaper)
     return _measurement(command, status, window, g_per_kwh, (left, inherits, notes))
 
 
@@ -65,13 +73,14 @@ def _measurement(
     seen: tuple[Sequence[int], bool, Sequence[str]],
 ) -> Measurement:
     left, inherits, notes = seen
-    said = list(notes)
+    problems = window.problems()
+    said = [*notes, *problems]
     if left:
         said.append(f"{len(left)} of its processes still run: what they use from now is not in it")
     if not inherits:
         said.append("orphans could not be followed: the kernel has no child subreaper")
-    if window.elapsed_ns < _SHORT_NS:
-        said.append("shorter than 0.1 s: the meters' own steps make this rough")
+    if window.elapsed_ns < COARSE_NS:
+        said.append("shorter than 0.1 s: rough, by steps of meters or by its own CPU time alone")
     return Measurement(
         command=tuple(command),
         exit_code=os.waitstatus_to_exitcode(status),
@@ -79,7 +88,7 @@ def _measurement(
         cpu_ns=window.cpu_ns,
         by_component=window.by_component,
         g_per_kwh=g_per_kwh,
-        complete=not left and inherits,
+        complete=not left and inherits and not problems,
         notes=tuple(said),
     )
 
@@ -91,13 +100,14 @@ def _wait(child: "_Child", window: Window, settings: Settings) -> int:
     status: int | None = None
     while status is None:
         pause_s = max(0.0, (due_ns - window.now_ns()) / NANOSECONDS_PER_SECOND)
-        told = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, pause_s)
-        if told is not None and told.si_signo == signal.SIGTERM:
+        told = signal.sigtimedwait({signal.SIGCHLD, *_ENDING}, pause_s)
+        if told is not None and told.si_signo in _ENDING:
             with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGTERM)
+                os.kill(child.pid, told.si_signo)
         status = _reap(child.pid)
         if status is None and window.now_ns() >= due_ns:
-            window.tick()
+            with suppress(ActivityFailed):  # the next tick covers it
+                window.tick()
             due_ns = window.now_ns() + round(interval_s * NANOSECONDS_PER_SECOND)
     window.tick(final=True)
     return status
@@ -120,7 +130,13 @@ def _reap(main: int) -> int | None:
 class _Child:
     """A forked child that waits to be told before it executes the command."""
 
-    def __init__(self, command: Sequence[str], mask: set[signal.Signals] | set[int]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        mask: set[signal.Signals] | set[int],
+        handlers: Mapping[signal.Signals, Any],
+    ) -> None:
+        """Fork; it gets the mask and the ignored signals that we were given."""
         go_read, self._go = os.pipe()
         self._failed, failed = os.pipe()
         sys.stdout.flush()
@@ -129,6 +145,9 @@ class _Child:
         if self.pid == 0:
             os.close(self._go)
             os.close(self._failed)
+            ignored = {n for n, handler in handlers.items() if handler == signal.SIG_IGN}
+            for number in (*handlers, *_PYTHONS):
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             _execute(command, go_read, failed, mask)
         os.close(go_read)
         os.close(failed)
@@ -161,10 +180,9 @@ def _execute(
     try:
         if not os.read(go, 1):
             os._exit(0)
-        for number in _KEYBOARD:
-            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execvp(command[0], list(command))  # noqa: S606 - the user's own command
     except OSError as error:
         os.write(failed, str(error.errno).encode())
-    os._exit(127)
+    finally:
+        os._exit(127)  # whatever happened, what is above us on the stack is the parent's

@@ -28,8 +28,9 @@ class KernelTree:
         self._tree = tree
         self._activity = activity
         self._clock = clock
-        self._members = {root, os.getpid()}
         self._self = os.getpid()
+        self._members: dict[int, int | None] = {root: None}
+        """Process id -> key of those that live; None: it has not run yet."""
         self._seen_ns = 0
         activity.read(clock.monotonic_ns())
 
@@ -56,12 +57,24 @@ class KernelTree:
     def _of_tree(self, processes: Processes) -> int:
         """Time of the rows that descend from the command; parents come before children."""
         total_ns = 0
+        ended = []
         started = processes.key & np.uint64((1 << 40) - 1)
         for row in np.argsort(started, kind="stable"):
-            pid = int(processes.pid[row])
+            pid, key = int(processes.pid[row]), int(processes.key[row])
             if pid == self._self:
                 continue
-            if pid in self._members or int(processes.parent_pid[row]) in self._members:
-                self._members.add(pid)
-                total_ns += int(processes.cpu_ns[row].sum())
+            if not self._belongs(pid, key, int(processes.parent_pid[row])):
+                self._members.pop(pid, None)  # another process has its number now
+                continue
+            self._members[pid] = key
+            total_ns += int(processes.cpu_ns[row].sum())
+            if not processes.alive[row]:
+                ended.append(pid)
+        for pid in ended:
+            self._members.pop(pid, None)
         return total_ns
+
+    def _belongs(self, pid: int, key: int, parent: int) -> bool:
+        if pid in self._members and self._members[pid] in (None, key):
+            return True
+        return parent == self._self or (parent in self._members and parent != pid)

@@ -9,6 +9,7 @@ from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.tree import Tree
 from wattribute.measuring.window import Window
 from wattribute.meter.choose import choose_meters
+from wattribute.meter.estimate import EstimateMeter
 from wattribute.meter.machine import read_machine, read_topology
 from wattribute.monitor.opening import floor_policy, make_metering, make_sharer
 from wattribute.records import Topology
@@ -44,6 +45,7 @@ def open_window(
         topology=topology,
         tree=tree if root is None else _followed(settings, topology, tree, root),
         clock=SystemClock(),
+        estimates=next((m for m in chosen.meters if isinstance(m, EstimateMeter)), None),
     )
     return window, tuple(notes)
 

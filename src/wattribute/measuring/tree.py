@@ -10,7 +10,6 @@ import ctypes
 import os
 import resource
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from typing import Final
 from wattribute.units import NANOSECONDS_PER_MICROSECOND, NANOSECONDS_PER_SECOND
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
 _FIRST_TIME: Final = 13
 """Index of ``utime`` in proc_pid_stat(5), counted from 0, of pid; then stime, cutime, cstime."""
 
@@ -43,7 +43,13 @@ class Tree:
 
     def live(self) -> tuple[int, ...]:
         """Process ids of all descendants that have not been waited for."""
-        return tuple(self._descendants(os.getpid()))
+        found: dict[int, None] = {}  # each once: one may change its parent while we look
+        queue = self._children(os.getpid())
+        for pid in queue:  # grows as it goes
+            if pid not in found:
+                found[pid] = None
+                queue += self._children(pid)
+        return tuple(found)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -66,16 +72,22 @@ class Tree:
         first = _FIRST_TIME - 2
         return sum(int(ticks) for ticks in fields[first : first + 4]) * self._tick_ns
 
-    def _descendants(self, pid: int) -> Iterator[int]:
+    def _children(self, pid: int) -> list[int]:
+        children: list[int] = []
         with suppress(OSError):
             for task in (self._procfs / str(pid) / "task").iterdir():
                 with suppress(OSError):
-                    for child in (task / "children").read_text().split():
-                        yield int(child)
-                        yield from self._descendants(int(child))
+                    children += map(int, (task / "children").read_text().split())
+        return children
 
 
-def become_subreaper() -> bool:
-    """Inherit orphans among the descendants; False where the kernel will not."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+def is_subreaper() -> bool:
+    """Whether this process inherits orphans among its descendants."""
+    flag = ctypes.c_int()
+    ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
+    return bool(flag.value)
+
+
+def set_subreaper(*, wanted: bool) -> bool:
+    """Inherit orphans among the descendants, or no more; False where the kernel will not."""
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) == 0)

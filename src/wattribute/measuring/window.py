@@ -1,6 +1,7 @@
 """Readings at the start, every tick and the end of a piece of work; its share of each interval."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,18 +16,25 @@ from wattribute.clock import Clock
 from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.result import ComponentEnergy
 from wattribute.measuring.tree import Tree
+from wattribute.meter.estimate import EstimateMeter
 from wattribute.monitor.metering import Metering
 from wattribute.monitor.rows import Rows
-from wattribute.monitor.sharing import Sharer
+from wattribute.monitor.sharing import Share, Sharer
 from wattribute.records import (
     Attribution,
     Cgroups,
+    Estimate,
     Interval,
+    Load,
+    Origin,
     Processes,
     Topology,
     Usage,
 )
-from wattribute.units import Nanoseconds
+from wattribute.units import Nanoseconds, energy_at
+
+COARSE_NS: Final = 100_000_000
+"""In less time than that the machine's load is not known: /proc/stat moves in steps of 10 ms."""
 
 _WORK, _REST = 0, 1
 _KEYS: Final = np.array([_WORK, _REST], np.uint64)
@@ -46,8 +54,12 @@ class Window:
         topology: Topology,
         tree: Tree | KernelTree,
         clock: Clock,
+        estimates: EstimateMeter | None = None,
     ) -> None:
-        """Take over open sources, and make the first reading now."""
+        """Take over open sources, and make the first reading now.
+
+        ``estimates``: the one among the meters that estimates, if there is one.
+        """
         self._metering = metering
         self._sharer = sharer
         self._policy = policy
@@ -55,6 +67,9 @@ class Window:
         self._cpus = topology.cpus_online
         self._tree = tree
         self._clock = clock
+        self._estimates = estimates
+        self._intervals: list[Interval] = []
+        """Not shared yet."""
         self._other_weights = np.zeros(2, np.int64)
         self._tree_ns = 0
         self.by_component: dict[str, ComponentEnergy] = {}
@@ -80,16 +95,19 @@ class Window:
         """Read everything, and share what was used since the last reading.
 
         ``final``: the work has ended; wait for what is still to be said of its processes.
+
+        Raises:
+            ActivityFailed: /proc/stat cannot be read; the next tick covers the time of both.
         """
         now_ns = self._clock.monotonic_ns()
-        intervals = self._metering.read(now_ns)
+        self._intervals += self._metering.read(now_ns)
         stat = self._cpustat.read()
+        intervals, self._intervals = self._intervals, []
         tree_ns = self._tree.cpu_ns(final=final)
         usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
         rows = self._rows(tree_ns - self._tree_ns, usage)
         self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
-        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
-        for share in self._sharer.share(intervals, rows, usage, failed):
+        for share in self._shares(intervals, rows, usage):
             zone = share.attribution.interval.zone
             if zone.component:
                 attribution = _folded(share.attribution, share.keys)
@@ -97,6 +115,47 @@ class Window:
                 self._add(zone.component, attribution, rows, int(usage.capacity_ns.sum()))
         for other in self._sharer.other(intervals):
             self._add_other(other, usage, rows)
+
+    def problems(self) -> tuple[str, ...]:
+        """What of the energy is not known, a line each."""
+        silent = (
+            f"{zone.kind}-{zone.id}: could not be read at the end; what it used since its last "
+            "reading is not in it"
+            for zone in self._metering.failed_now()
+        )
+        dropped = (
+            f"{count} readings of meters could not be used ({reason}): their energy is not in it"
+            for reason, count in self._metering.rejected.items()
+            if reason != "unreadable"
+        )
+        nothing = () if self.by_component else ("no meter gave two readings: nothing is known",)
+        return (*silent, *dropped, *nothing)
+
+    def _shares(self, intervals: Sequence[Interval], rows: Rows, usage: Usage) -> Iterator[Share]:
+        """Share out: estimates of a time too short for the machine's load by the work alone."""
+        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        if self._estimates and usage.end_ns - usage.start_ns < COARSE_NS:
+            work_ns = int(rows.cpu_ns[_WORK].sum())
+            alone = self._rows(work_ns, replace(usage, busy_ns=np.zeros_like(usage.busy_ns)))
+            guessed = [i for i in intervals if i.origin is Origin.ESTIMATED]
+            again = self._estimated(self._estimates, guessed, work_ns, usage)
+            yield from self._sharer.share(again, alone, usage, ())
+            intervals = [i for i in intervals if i.origin is not Origin.ESTIMATED]
+        yield from self._sharer.share(intervals, rows, usage, failed)
+
+    @staticmethod
+    def _estimated(
+        estimates: EstimateMeter, intervals: Iterable[Interval], work_ns: int, usage: Usage
+    ) -> list[Interval]:
+        """The same, as if nothing but the work ran: its time is known to the microsecond."""
+        capacity_ns = max(int(usage.capacity_ns.sum()), 1)
+        load = Load(Nanoseconds(usage.end_ns - usage.start_ns), min(1.0, work_ns / capacity_ns))
+        said = {reading.zone: reading.value for reading in estimates.estimated(load, usage.end_ns)}
+        return [
+            _at_power(interval, value)
+            for interval in intervals
+            if isinstance(value := said.get(interval.zone), Estimate)
+        ]
 
     def close(self) -> None:
         """Close the meters and the tree."""
@@ -152,6 +211,17 @@ class Window:
             counters={},
             misfit=fit.misfit,
         )
+
+
+def _at_power(interval: Interval, estimate: Estimate) -> Interval:
+    elapsed_ns = interval.end_ns - interval.start_ns
+    return replace(
+        interval,
+        energy_uj=energy_at(estimate.idle_uw + estimate.dynamic_uw, elapsed_ns),
+        floor_uj=energy_at(estimate.idle_uw, elapsed_ns),
+        low_uj=energy_at(estimate.low_uw, elapsed_ns),
+        high_uj=energy_at(estimate.high_uw, elapsed_ns),
+    )
 
 
 def _folded(attribution: Attribution, keys: Iterable[np.uint64]) -> Attribution:

@@ -133,6 +133,10 @@ class EstimateMeter:
             self._problems = (f"stat: {exc}; tried again at every reading",)
             raise MeterFailed(f"estimate: {self._problems[0]}") from exc
         self._problems = ()
+        return self.estimated(load, now_ns)
+
+    def estimated(self, load: Load, now_ns: Nanoseconds) -> tuple[Reading, ...]:
+        """Return what the model says of a load, whoever knows it."""
         powers = self._estimator.predict(self._machine, load)
         return tuple(
             Reading(
