@@ -55,6 +55,12 @@ def parse_stat(text: bytes) -> Stat:
     )
 
 
+def process_key(pid: int, stat: Stat) -> int:
+    """Processes.key, with the start as /proc has it: rounded down to a tick."""
+    start = (stat.start_ticks * NS_PER_TICK >> _KEY_SHIFT) & ((1 << _KEY_BITS) - 1)
+    return (pid << _KEY_BITS | start) & ((1 << 64) - 1)
+
+
 class _Process:
     """A process as it was last read."""
 
@@ -72,8 +78,7 @@ class _Process:
 
     @property
     def key(self) -> int:
-        start = (self.stat.start_ticks * NS_PER_TICK >> _KEY_SHIFT) & ((1 << _KEY_BITS) - 1)
-        return (self.pid << _KEY_BITS | start) & ((1 << 64) - 1)
+        return process_key(self.pid, self.stat)
 
 
 class _Row(NamedTuple):

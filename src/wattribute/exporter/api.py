@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from wattribute.exporter.kepler_09 import container_id_of
 from wattribute.exporter.labels import printable, text_of
@@ -76,6 +77,31 @@ class ZoneRow(msgspec.Struct, frozen=True):
     idle_joules: float
 
 
+class GpuRow(msgspec.Struct, frozen=True):
+    """A GPU. Its energy is in its zone's row."""
+
+    gpu_uuid: str
+    zone: str
+    """As in zones."""
+    index: int
+    name: str
+    vendor: str
+    energy: str
+    """How its energy is known: counter, average (power over a second) or power (now)."""
+    activity: str
+    """By what it is shared: sm (time on its processors), gpm or dcgm (of MIG instances), memory
+    (held), none."""
+    busy: float | None
+    """Part of the last tick in which it was busy; None: not told."""
+    memory_used_bytes: int
+    memory_bytes: int
+    instances: int
+    """MIG instances; 0: MIG mode is off."""
+    failures: int
+    message: str
+    """What was wrong last."""
+
+
 class ContainerRow(msgspec.Struct, frozen=True):
     """A container, or one of the special rows."""
 
@@ -103,6 +129,10 @@ class ContainerRow(msgspec.Struct, frozen=True):
     alive: bool
     held: bool
     """Still published to Prometheus as 0."""
+    gpu_watts: float = 0.0
+    """Dynamic power on GPUs in the last tick; it is in watts too."""
+    gpu_seconds: float = 0.0
+    """Time on GPUs' processors."""
 
 
 class ProcessRow(msgspec.Struct, frozen=True):
@@ -120,6 +150,10 @@ class ProcessRow(msgspec.Struct, frozen=True):
     joules: float
     """Dynamic energy; processes pay no floor."""
     alive: bool
+    gpu_watts: float = 0.0
+    """The part of watts that is on GPUs."""
+    gpu_joules: float = 0.0
+    """The part of joules that is on GPUs."""
 
 
 class Vm(msgspec.Struct, frozen=True):
@@ -190,6 +224,8 @@ class Document(msgspec.Struct, frozen=True):
     process_count: int
     vms: list[Vm]
     health: HealthDocument
+    gpus: list[GpuRow] = []
+    """GPUs that answered in the last tick."""
 
 
 def document(
@@ -227,6 +263,7 @@ def document(
         process_count=int(snapshot.processes.alive.sum()),
         vms=_vms(snapshot),
         health=_health(snapshot),
+        gpus=_gpus(snapshot),
     )
 
 
@@ -286,8 +323,40 @@ def _zone(total: ZoneTotal, floor: FloorState | None) -> ZoneRow:
     )
 
 
+def _gpus(snapshot: Snapshot) -> list[GpuRow]:
+    names = {total.zone.id: zone_name(total.zone) for total in snapshot.node.zones}
+    return [
+        GpuRow(
+            gpu_uuid=printable(gpu.device),
+            zone=names.get(gpu.device, f"gpu-{gpu.device}"),
+            index=gpu.index,
+            name=printable(gpu.name),
+            vendor=gpu.vendor,
+            energy=gpu.energy,
+            activity=gpu.activity,
+            busy=gpu.utilisation,
+            memory_used_bytes=gpu.memory_used_bytes,
+            memory_bytes=gpu.memory_total_bytes,
+            instances=gpu.instances,
+            failures=gpu.failures,
+            message=printable(gpu.message),
+        )
+        for gpu in snapshot.gpus
+    ]
+
+
+def _on_gpus(snapshot: Snapshot, values: NDArray[np.int64] | None, rows: int) -> NDArray[np.int64]:
+    """(rows,) the part of a table with one column per channel that is of GPUs."""
+    columns = [n for n, channel in enumerate(snapshot.channels) if channel.kind == "gpu"]
+    if values is None or not columns:
+        return np.zeros(rows, np.int64)
+    found: NDArray[np.int64] = values[:, columns].sum(axis=1)
+    return found
+
+
 def _containers(snapshot: Snapshot) -> list[ContainerRow]:
     table = snapshot.containers
+    gpu_uw = _on_gpus(snapshot, table.dynamic_uw, len(table.consumers))
     columns: dict[str, list[int]] = {}
     for column, channel in enumerate(snapshot.channels):
         if channel.component:
@@ -323,6 +392,8 @@ def _containers(snapshot: Snapshot) -> list[ContainerRow]:
                 joules=dict(zip(columns, by_component[row], strict=False)),
                 alive=bool(table.alive[row]),
                 held=bool(table.held[row]),
+                gpu_watts=watts(int(gpu_uw[row])),
+                gpu_seconds=0.0 if table.gpu_ns is None else seconds(int(table.gpu_ns[row])),
             )
         )
     return found
@@ -332,6 +403,8 @@ def _processes(snapshot: Snapshot, most: int) -> list[ProcessRow]:
     table = snapshot.processes
     columns = [column for column, channel in enumerate(snapshot.channels) if channel.component]
     rows = np.argsort(-table.power_uw, kind="stable")[:most]
+    gpu_uw = _on_gpus(snapshot, table.dynamic_uw, len(table.pid))
+    gpu_uj = _on_gpus(snapshot, table.energy_uj, len(table.pid))
     uids = [consumer.uid for consumer in snapshot.containers.consumers]
     vm_ids = snapshot.vms.ids
     return [
@@ -345,8 +418,22 @@ def _processes(snapshot: Snapshot, most: int) -> list[ProcessRow]:
             cpu_seconds=cpu_s,
             joules=energy,
             alive=alive,
+            gpu_watts=gpu_power,
+            gpu_joules=gpu_energy,
         )
-        for pid, comm, consumer, vm, power, cpus, cpu_s, energy, alive in zip(
+        for (
+            pid,
+            comm,
+            consumer,
+            vm,
+            power,
+            cpus,
+            cpu_s,
+            energy,
+            alive,
+            gpu_power,
+            gpu_energy,
+        ) in zip(
             table.pid[rows].tolist(),
             table.comm[rows].tolist(),
             table.consumer[rows].tolist(),
@@ -356,6 +443,8 @@ def _processes(snapshot: Snapshot, most: int) -> list[ProcessRow]:
             (table.cpu_ns[rows] / 1e9).tolist(),
             (table.energy_uj[rows][:, columns].sum(axis=1) / MICROJOULES_PER_JOULE).tolist(),
             table.alive[rows].tolist(),
+            (gpu_uw[rows] / 1e6).tolist(),
+            (gpu_uj[rows] / MICROJOULES_PER_JOULE).tolist(),
             strict=True,
         )
     ]

@@ -22,6 +22,7 @@ _CONTAINER_KINDS: Final = frozenset({"container", "ended"})
 _CONTAINER: Final = ("container_id", "container_name", "runtime", "pod_id", "state")
 _PROCESS: Final = ("pid", "comm", "exe", "type", "container_id", "vm_id", "state")
 _VM: Final = ("vm_id", "vm_name", "hypervisor", "state")
+_GPU: Final = ("gpu", "gpu_uuid", "gpu_name", "vendor", "node_name")
 _POD: Final = ("pod_id", "pod_name", "pod_namespace", "state")
 
 
@@ -225,8 +226,25 @@ def _node_watts(pick: Callable[[int, int], int], *, gpu: bool) -> Callable[[Scen
 
 def _zone_labels(scene: Scene, kind: str, source: str, zone: str) -> dict[str, str]:
     if kind == "gpu":
-        return {"gpu_uuid": zone, "node_name": scene.node.name}
+        return {**_gpu_labels(scene, zone), "node_name": scene.node.name}
     return {"zone": kind, "path": f"{source}/{kind}-{zone}", "node_name": scene.node.name}
+
+
+def _gpu_labels(scene: Scene, uuid: str) -> dict[str, str]:
+    found = next((gpu for gpu in scene.snapshot.gpus if gpu.device == uuid), None)
+    return {
+        "gpu": str(found.index) if found else "",
+        "gpu_uuid": uuid,
+        "gpu_name": found.name if found else "",
+        "vendor": found.vendor if found else "",
+    }
+
+
+def _gpu_info(scene: Scene) -> Samples | None:
+    return listed(
+        ({**_gpu_labels(scene, gpu.device), "node_name": scene.node.name}, 1)
+        for gpu in scene.snapshot.gpus
+    )
 
 
 def _usage_ratio(scene: Scene) -> Samples | None:
@@ -304,7 +322,8 @@ def _node(device: str, labels: tuple[str, ...], *, gpu: bool) -> tuple[Family, .
 
 NODE: Final = (
     *_node("cpu", ("zone", "path", "node_name"), gpu=False),
-    *_node("gpu", ("gpu_uuid", "node_name"), gpu=True),
+    *_node("gpu", _GPU, gpu=True),
+    gauge("kepler_node_gpu_info", "What a GPU is: 1.", _GPU, _gpu_info, decimals=0),
     gauge("kepler_node_cpu_usage_ratio", "Part of the CPUs that was busy in the last tick.",
           ("node_name",), _usage_ratio),
     gauge("kepler_node_cpu_info", "What the CPUs are: 1.", ("vendor_id", "model_name"),

@@ -16,7 +16,7 @@ from wattribute.exporter.family import Family, Samples, counter, gauge, listed
 from wattribute.exporter.kepler_09 import container_id_of
 from wattribute.exporter.labels import block, label_name
 from wattribute.exporter.scene import MODES, Scene
-from wattribute.records import Consumer, Zone
+from wattribute.records import Consumer, GpuState, Zone
 from wattribute.units import NANOSECONDS_PER_MICROSECOND, NANOSECONDS_PER_SECOND
 
 
@@ -154,6 +154,45 @@ def _cpu_seconds(scene: Scene) -> Samples | None:
     return Samples(cpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: shown.labels, shown.key)
 
 
+def _gpu_seconds(scene: Scene) -> Samples | None:
+    table = scene.snapshot.containers
+    if table.gpu_ns is None:
+        return None
+    shown = scene.containers(id_style)
+    gpu_ns = np.where(table.held, 0, table.gpu_ns)[shown.rows]
+    return Samples(gpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: shown.labels, shown.key)
+
+
+def _gpu_info(scene: Scene) -> Samples | None:
+    return listed(
+        (
+            {
+                "gpu_uuid": gpu.device,
+                "gpu": str(gpu.index),
+                "gpu_name": gpu.name,
+                "vendor": gpu.vendor,
+                "energy": gpu.energy,
+                "activity": gpu.activity,
+            },
+            1,
+        )
+        for gpu in scene.snapshot.gpus
+    )
+
+
+def _gpus(pick: Callable[[GpuState], int | None]) -> Callable[[Scene], Samples | None]:
+    """``pick`` chooses a value, or None where the device does not tell it."""
+    return lambda scene: listed(
+        ({"gpu_uuid": gpu.device}, value)
+        for gpu in scene.snapshot.gpus
+        if (value := pick(gpu)) is not None
+    )
+
+
+def _busy_millionths(gpu: GpuState) -> int | None:
+    return None if gpu.utilisation is None else round(gpu.utilisation * 1e6)
+
+
 def _memory_byte_seconds(scene: Scene) -> Samples | None:
     table = scene.snapshot.containers
     shown = scene.containers(id_style)
@@ -265,6 +304,24 @@ FAMILIES: Final[tuple[Family, ...]] = (
     counter("wattribute_container_memory_byte_seconds_total",
             "Memory of a container times time; 0 where memory is not known.",
             ("container_id",), _memory_byte_seconds, decimals=0),
+    counter("wattribute_container_gpu_seconds_total",
+            "Time of a container on GPUs' processors; a whole GPU for a second is 1.",
+            ("container_id",), _gpu_seconds),
+    gauge("wattribute_gpu_info",
+          "A GPU, how its energy is known (counter, average or power) and by what it is shared "
+          "(sm, gpm, dcgm, memory or none): 1. Its energy is in wattribute_zone_*.",
+          ("gpu_uuid", "gpu", "gpu_name", "vendor", "energy", "activity"), _gpu_info, decimals=0),
+    gauge("wattribute_gpu_busy_ratio", "Part of the last tick in which a GPU was busy.",
+          ("gpu_uuid",), _gpus(_busy_millionths)),
+    gauge("wattribute_gpu_memory_used_bytes", "Memory in use on a GPU.", ("gpu_uuid",),
+          _gpus(lambda gpu: gpu.memory_used_bytes if gpu.memory_total_bytes else None),
+          decimals=0),
+    gauge("wattribute_gpu_memory_bytes", "Memory of a GPU.", ("gpu_uuid",),
+          _gpus(lambda gpu: gpu.memory_total_bytes or None), decimals=0),
+    gauge("wattribute_gpu_instances", "MIG instances of a GPU; 0: MIG mode is off.",
+          ("gpu_uuid",), _gpus(lambda gpu: gpu.instances), decimals=0),
+    counter("wattribute_gpu_failures_total", "Questions to a GPU that it did not answer.",
+            ("gpu_uuid",), _gpus(lambda gpu: gpu.failures), decimals=0),
     gauge("wattribute_node_info", "What this node is: 1. instance_type and the rest as told.",
           ("node", "provider_id", "instance_type", "region", "cluster", "virtual", "nested"),
           _node_info, decimals=0),

@@ -1,11 +1,14 @@
 """All totals together: one attribution is booked in every table, or in none."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.attribution.rollup import sum_by
 from wattribute.errors import Unbalanced
 from wattribute.monitor.containers import ContainerBook
+from wattribute.monitor.gpus import GpuShare
 from wattribute.monitor.groups import KERNEL, SYSTEM, Groups
 from wattribute.monitor.node import NodeBook
 from wattribute.monitor.processes import ProcessBook
@@ -69,6 +72,14 @@ class Books:
             if row >= 0 and cgroups.alive[row]
         ]
         self.containers.end_missing(present, now_ns)
+
+    def book_gpus(self, shares: Iterable[GpuShare], now_ns: Nanoseconds) -> None:
+        """Book who used GPUs, before any energy of theirs."""
+        for share in shares:
+            slots = self.processes.see(share.keys, now_ns)
+            container = self.processes.columns["container"][slots]
+            columns = self.containers.columns
+            columns["gpu_ns"][:] += sum_by(container, share.busy_ns, columns.size)
 
     def _container_slots(
         self, rows: Rows, groups: Groups, now_ns: Nanoseconds, hold_until_ns: int

@@ -33,6 +33,7 @@ class ContainerBook:
                 "cpu_ns": (np.int64, ()),
                 "tick_ns": (np.int64, ()),
                 "tick_uj": (np.int64, (1, 2)),
+                "gpu_ns": (np.int64, ()),
                 "memory_bytes": (np.int64, ()),
                 "memory_byte_ns": (np.float64, ()),
                 "energy_uj": (np.int64, (1, 2)),

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wattribute.activity import Activity
@@ -12,9 +12,10 @@ from wattribute.attribution.share import attribute
 from wattribute.clock import Clock
 from wattribute.errors import ActivityError, StateInvalid
 from wattribute.monitor.books import Books
+from wattribute.monitor.gpus import GpuShare, GpuUsers
 from wattribute.monitor.groups import Groups, group_cgroups
 from wattribute.monitor.metering import DOWN_AFTER, Metering
-from wattribute.monitor.payer import FloorPayer
+from wattribute.monitor.payer import FloorPayer, GpuFloor
 from wattribute.monitor.publish import Publisher
 from wattribute.monitor.rows import RowBuilder, Rows
 from wattribute.monitor.saving import restore_books, to_state
@@ -63,6 +64,8 @@ class Monitor:
         clock: Clock,
         state_file: StateFile | None = None,
         vm_of: Callable[[int, bytes], str] = lambda *_: "",
+        gpus: GpuUsers | None = None,
+        gpu_floor: GpuFloor = "even",
     ) -> None:
         """Take over open sources; ``close`` closes them."""
         self._machine = machine
@@ -70,7 +73,8 @@ class Monitor:
         self._activity = activity
         self._identity = identity
         self._sharer = sharer
-        self._payer = FloorPayer(policy, machine)
+        self._gpus = gpus or GpuUsers((), lambda _: None)
+        self._payer = FloorPayer(policy, machine, gpu_floor)
         self._timing = timing
         self._clock = clock
         self._state_file = state_file
@@ -142,6 +146,7 @@ class Monitor:
         self._ticks += 1
         planned_ns = 2 * self._timing.interval_ns + NANOSECONDS_PER_SECOND
         intervals = self._metering.read(now_ns, planned_ns=planned_ns)
+        self._gpus.read(now_ns)
         usage = self._read_activity(now_ns)
         skew_ns = self._clock.monotonic_ns() - now_ns
         if slept:
@@ -182,6 +187,7 @@ class Monitor:
     def _write_off(self) -> None:
         """Nobody can say who ran: the energy is unattributed, and the node goes on."""
         self._books.begin_tick()
+        self._gpus.forget()
         intervals, self._unshared = self._unshared, []
         for interval in (*intervals, *self._sharer.other(intervals)):
             self._books.book(self._sharer.share_with_nobody(interval))
@@ -193,6 +199,7 @@ class Monitor:
             self._groups = group_cgroups(usage.cgroups)
         groups = self._groups
         rows = self._rows.build(usage, groups)
+        rows = self._gpus.with_users(rows, usage.cgroups, groups, books.processes)
         # Consumers of the second tick of a fresh start are as old as the totals.
         fresh = not self._resumed and self._snapshot is None
         hold_until_ns = 0 if fresh else now_ns + timing.birth_hold_ns
@@ -206,6 +213,8 @@ class Monitor:
             elapsed_ns=self._shared_ns,
             hold_until_ns=hold_until_ns,
         )
+        gpus = self._gpus.shares()
+        books.book_gpus(gpus.values(), now_ns)
         if self._identity:
             names = self._identity.lookup(books.containers.unnamed())
             if names:
@@ -215,12 +224,12 @@ class Monitor:
         for zone in self._metering.failed_now():
             if self._metering.down(zone):
                 self._sharer.give_up(zone)
-        for share in self._sharer.share(intervals, rows, usage, failed):
-            self._book(share, usage)
+        for share in self._sharer.share(intervals, rows, usage, failed, gpus):
+            self._book(share, usage, gpus)
         for other in self._sharer.other(intervals):
             keys, weights = books.other_weights()
             floor_uj = self._sharer.floor_of(other, rows, usage)
-            self._book(Share(attribute(other, floor_uj, weights), keys), usage)
+            self._book(Share(attribute(other, floor_uj, weights), keys), usage, gpus)
         if not self._sharer.waits:  # for a zone whose energy those who ended may still get
             process_linger_ns = _KEEP_TICKS * timing.interval_ns
             if timing.processes_published:
@@ -234,9 +243,9 @@ class Monitor:
         self._coverage = int(rows.cpu_ns.sum()) / busy_ns
         self._dropped = usage.dropped
 
-    def _book(self, share: Share, usage: Usage) -> None:
+    def _book(self, share: Share, usage: Usage, gpus: Mapping[str, GpuShare]) -> None:
         """Let the policy's payers pay the floor, then book the whole."""
-        self._books.book(self._payer.pay(share, usage, self._books))
+        self._books.book(self._payer.pay(share, usage, self._books, gpus))
 
     def _save(self) -> None:
         """State before truth: what is published next must be on disk."""
@@ -265,7 +274,7 @@ class Monitor:
     def _publish(self, elapsed_ns: int, skew_ns: int, began: tuple[int, int]) -> None:
         now_ns = self._last_ns or self._clock.monotonic_ns()
         publisher = Publisher(self._books, now_ns, max(self._shared_ns or elapsed_ns, 1))
-        containers = publisher.containers()
+        containers = publisher.containers(gpus=bool(self._gpus))
         before = self._snapshot
         self._snapshot = Snapshot(
             sequence=before.sequence + 1 if before else 1,
@@ -282,10 +291,17 @@ class Monitor:
             birth_held_uj=publisher.birth_held(containers),
             floors=tuple(self._sharer.floors.values()),
             policy=self._payer.policy,
-            capacity=self._payer.capacity,
+            capacity=self._capacity(),
+            gpus=self._gpus.states,
             retired_uj=publisher.retired(),
             health=self._health(skew_ns, began),
         )
+
+    def _capacity(self) -> dict[str, int]:
+        capacity = dict(self._payer.capacity)
+        if self._gpus:
+            capacity.setdefault("gpu", len(self._gpus.states))  # a cluster may count replicas
+        return capacity
 
     def _health(self, skew_ns: int, began: tuple[int, int]) -> Health:
         """Made last, so that the tick's cost has all in it."""

@@ -9,6 +9,8 @@ from wattribute.monitor.columns import Columns
 from wattribute.monitor.rows import RESIDUAL_BIT, Rows
 from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
 
+_PID_SHIFT: Final = 40
+"""As in Processes.key."""
 _IDLE_NS: Final = 24 * 3600 * NANOSECONDS_PER_SECOND
 """A process that did not run for so long is dropped: its end may have been missed, and over months
 those would fill the memory. Should it run again, it begins anew."""
@@ -52,6 +54,30 @@ class ProcessBook:
         at = np.searchsorted(self._sorted, keys)
         at[at == len(self._sorted)] = 0
         return np.where(self._sorted[at] == keys, self._slots[at], -1)
+
+    def of_pid(self, pid: int) -> NDArray[np.int64]:
+        """Slots of all processes of a pid, ended ones too."""
+        first, last = np.searchsorted(
+            self._sorted, np.array([pid << _PID_SHIFT, (pid + 1) << _PID_SHIFT], np.uint64)
+        )
+        return self._slots[first:last]
+
+    def see(self, keys: NDArray[np.uint64], now_ns: Nanoseconds) -> NDArray[np.int64]:
+        """Note that processes were heard of: they are not dropped now; their slots.
+
+        Raises:
+            KeyError: one is not in the book.
+        """
+        slots = self.find(keys)
+        if (slots < 0).any():
+            raise KeyError(int(keys[slots < 0][0]))
+        self.columns["seen_ns"][slots] = now_ns
+        return slots
+
+    def end(self, keys: NDArray[np.uint64]) -> None:
+        """Processes have ended, and no row says so; those that were dropped stay so."""
+        slots = self.find(keys)
+        self.columns["alive"][slots[slots >= 0]] = False
 
     def book(
         self,

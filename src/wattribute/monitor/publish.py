@@ -23,8 +23,8 @@ class Publisher:
         self._channels = len(books.node.channels)
         self._parts = np.array([c.component is not None for c in books.node.channels], np.bool_)
 
-    def containers(self) -> ContainerTable:
-        """Containers and special rows."""
+    def containers(self, *, gpus: bool = False) -> ContainerTable:
+        """Containers and special rows; ``gpus``: some are measured."""
         columns = self._books.containers.columns
         tick_uj = columns["tick_uj"][:, : self._channels]
         return ContainerTable(
@@ -37,6 +37,7 @@ class Publisher:
             held=self._held(columns),
             alive=_frozen(columns["ended_ns"] == 0),
             dynamic_uw=self._power(tick_uj[:, :, 0]),
+            gpu_ns=_frozen(columns["gpu_ns"]) if gpus else None,
         )
 
     def processes(self) -> ProcessTable:

@@ -40,6 +40,7 @@ def to_state(
         ended=ended.tolist(),
         cpu_ns=containers["cpu_ns"].tolist(),
         memory_byte_ns=containers["memory_byte_ns"].tolist(),
+        gpu_ns=containers["gpu_ns"].tolist(),
         energy_uj=containers["energy_uj"][:, :channels].tolist(),
         vm_ids=list(books.vms.ids),
         vm_uj=books.vms.columns["energy_uj"][:, :channels].tolist(),
@@ -76,6 +77,8 @@ def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> Non
         containers.restore(group, consumer, now_ns, ended=ended and group not in (SYSTEM, KERNEL))
     containers.columns["cpu_ns"][:] = totals.cpu_ns
     containers.columns["memory_byte_ns"][:] = totals.memory_byte_ns
+    if totals.gpu_ns:  # files from before there were GPUs have none
+        containers.columns["gpu_ns"][:] = totals.gpu_ns
     channels = len(totals.channels)  # 0: nothing was measured yet
     shape = (-1, channels, 2)
     if channels:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from wattribute.attribution.other import Remainder
 from wattribute.attribution.share import attribute
 from wattribute.attribution.weight import Weight
 from wattribute.errors import StateInvalid
+from wattribute.monitor.gpus import GpuShare
 from wattribute.monitor.rows import Rows
 from wattribute.records import (
     Attribution,
@@ -80,6 +83,7 @@ class Sharer:
         rows: Rows,
         usage: Usage,
         failed: Sequence[Zone],
+        gpus: Mapping[str, GpuShare] = MappingProxyType({}),
     ) -> Iterator[Share]:
         """Attribute each interval; nobody pays its floor yet (``pay_floor`` comes after).
 
@@ -88,26 +92,29 @@ class Sharer:
             rows: who ran in the interval of ``usage``.
             usage: the machine's busy time.
             failed: zones that could not be read this time: their rows wait for them.
+            gpus: by id of the zone, who used each GPU.
         """
-        weights = _Weights(self._weight, rows, self._column)
+        weights = _Weights(self._weight, rows, self._column, gpus)
         for zone in failed:
             waiting = self._waiting.setdefault(zone, _Waiting(usage.start_ns))
-            waiting.keys.append(rows.key)
-            waiting.weights.append(weights.of(zone))
+            keys, weight = weights.of(zone)
+            waiting.keys.append(keys)
+            waiting.weights.append(weight)
         for interval in intervals:
             zone = interval.zone
             waited = self._waiting.pop(zone, None)
-            floor_uj = self.floor_of(interval, rows, usage)
+            floor_uj = self.floor_of(interval, rows, usage, gpus)
+            keys, weight = weights.of(zone)
             if interval.start_ns < (waited.since_ns if waited else usage.start_ns):
                 # Nobody knows who ran in all of it: it is unattributed.
                 nobody = np.zeros(len(rows.key), np.int64)
                 yield Share(attribute(interval, floor_uj, nobody), rows.key)
             elif waited:
-                keys = np.concatenate([*waited.keys, rows.key])
-                weight = np.concatenate([*waited.weights, weights.of(zone)])
+                keys = np.concatenate([*waited.keys, keys])
+                weight = np.concatenate([*waited.weights, weight])
                 yield Share(attribute(interval, floor_uj, weight), keys)
             else:
-                yield Share(attribute(interval, floor_uj, weights.of(zone)), rows.key)
+                yield Share(attribute(interval, floor_uj, weight), keys)
 
     def share_with_nobody(self, interval: Interval) -> Share:
         """All above the floor is unattributed: nothing says who ran."""
@@ -142,7 +149,13 @@ class Sharer:
         rests += [self._remainder.add(window, ()) for window in windows]
         return [rest for rest in rests if rest is not None]
 
-    def floor_of(self, interval: Interval, rows: Rows, usage: Usage) -> int:
+    def floor_of(
+        self,
+        interval: Interval,
+        rows: Rows,
+        usage: Usage,
+        gpus: Mapping[str, GpuShare] = MappingProxyType({}),
+    ) -> int:
         """The zone's floor over the interval, in microjoules; it learns from the interval too.
 
         Changes apply forward: this interval is shared with the floor as it was before.
@@ -158,7 +171,7 @@ class Sharer:
         if interval.origin is not Origin.ESTIMATED:
             learner.observe(
                 interval.end_ns,
-                self._busy(zone, rows, usage),
+                _gpu_busy(zone, gpus) if zone.kind == "gpu" else self._busy(zone, rows, usage),
                 power_of(interval.energy_uj, elapsed_ns),
             )
         return energy_at(floor.power_uw, elapsed_ns)
@@ -215,20 +228,40 @@ class Sharer:
 class _Weights:
     """Weights of the rows of one tick, by zone; each table is made once."""
 
-    def __init__(self, weight: Weight, rows: Rows, column: dict[str, int]) -> None:
+    def __init__(
+        self,
+        weight: Weight,
+        rows: Rows,
+        column: dict[str, int],
+        gpus: Mapping[str, GpuShare],
+    ) -> None:
         self._weight = weight
         self._rows = rows
         self._column = column
+        self._gpus = gpus
         self._tables: dict[str, NDArray[np.int64]] = {}
 
-    def of(self, zone: Zone) -> NDArray[np.int64]:
+    def of(self, zone: Zone) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Keys, and what the energy above the floor is shared by."""
+        if zone.kind == "gpu":  # time on the CPU says nothing of a GPU
+            share = self._gpus.get(zone.id)
+            return (share.keys, share.weights) if share else _NOBODY
         kind = "dram" if zone.kind == "dram" else "package"
         table = self._tables.get(kind)
         if table is None:
             rows = self._rows
             table = self._tables[kind] = self._weight.weigh(rows.cpu_ns, rows.counters, kind)
         column = self._column.get(zone.package) if zone.package is not None else None
-        return table.sum(axis=1) if column is None else table[:, column]
+        return self._rows.key, table.sum(axis=1) if column is None else table[:, column]
+
+
+_NOBODY: Final = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
+
+
+def _gpu_busy(zone: Zone, gpus: Mapping[str, GpuShare]) -> float:
+    """Part of the time in which a GPU was busy; of one that does not tell, nothing is learned."""
+    share = gpus.get(zone.id)
+    return 1.0 if share is None else share.busy
 
 
 def _wholes(platforms: Sequence[Interval]) -> list[Interval]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wattribute.records.machine import Machine
 from wattribute.records.reading import COMPONENT_OF_KIND, Origin, Zone
+from wattribute.records.usage import GpuState
 from wattribute.units import Microjoules, Microwatts, Nanoseconds
 
 
@@ -82,6 +83,8 @@ class ContainerTable:
     """False: ended, and lingering so that every scraper sees its last joule."""
     dynamic_uw: NDArray[np.int64] | None = None
     """(n, channels) mean dynamic power of the last tick; None: not kept."""
+    gpu_ns: NDArray[np.int64] | None = None
+    """(n,) cumulative time on GPUs' processors; None: no GPU is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,3 +236,5 @@ class Snapshot:
     retired_uj: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """By pod uid, (channels, 2): energy of the pod's rows whose linger is over, kept for as long
     as other rows of the pod remain, so that what is summed by pod never falls."""
+    gpus: tuple[GpuState, ...] = ()
+    """GPUs that answered in the last tick."""
