@@ -10,7 +10,7 @@ from typing import Final
 from wattribute.exporter.family import Family, Samples, counter, gauge, listed, single
 from wattribute.exporter.own import zone_name
 from wattribute.exporter.scene import Scene
-from wattribute.records import Health
+from wattribute.records import Health, IdentityHealth
 from wattribute.units import NANOSECONDS_PER_MICROSECOND
 
 _MILLION: Final = 1_000_000
@@ -28,6 +28,12 @@ def _bpf_run(scene: Scene) -> Samples | None:
 def _dropped_intervals(scene: Scene) -> Samples | None:
     reasons = sorted(scene.snapshot.health.dropped_intervals.items())
     return listed(({"reason": reason}, number) for reason, number in reasons)
+
+
+def _identity(pick: Callable[[IdentityHealth], int]) -> Callable[[Scene], Samples | None]:
+    return lambda scene: listed(
+        ({"source": identity.name}, pick(identity)) for identity in scene.snapshot.health.identity
+    )
 
 
 def _zone_up(scene: Scene) -> Samples | None:
@@ -98,6 +104,16 @@ FAMILIES: Final[tuple[Family, ...]] = (
     gauge("wattribute_activity_misfit_ratio",
           "CPU time that the fit to packages could not place as their busy times say.", (),
           _health(lambda health: round(health.misfit * _MILLION))),
+    gauge("wattribute_identity_up",
+          "1 when the source of pod names has answered, else 0; what is known stays.",
+          ("source",), _identity(lambda identity: int(identity.up)), decimals=0),
+    gauge("wattribute_identity_pods", "Pods of this node that the source of pod names knows.",
+          ("source",), _identity(lambda identity: identity.pods), decimals=0),
+    counter("wattribute_identity_requests_total", "Requests to the source of pod names.",
+            ("source",), _identity(lambda identity: identity.requests), decimals=0),
+    counter("wattribute_identity_failures_total",
+            "Requests to the source of pod names that failed.",
+            ("source",), _identity(lambda identity: identity.failures), decimals=0),
     counter("wattribute_dropped_intervals_total",
             "Intervals of a zone that were not counted, by reason.", ("reason",),
             _dropped_intervals, decimals=0),

@@ -1,6 +1,6 @@
 """Cumulative energy of containers and special rows: who they are, since when, until when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 
@@ -63,44 +63,56 @@ class ContainerBook:
         """Rows that are there; those that lingered go on."""
         self.columns["ended_ns"][slots] = 0
 
-    def name(
-        self,
-        names: Mapping[str, Workload],
-        now_ns: Nanoseconds,
-        birth_hold_ns: int,
-    ) -> None:
-        """Give container rows the names that have become known."""
-        for group, slot in tuple(self._slot.items()):
-            workload = names.get(group.id) if group.kind == "container" else None
-            if workload is None:
-                continue
-            consumer = self.consumers[slot]
-            named = _named(consumer, workload)
-            if named == consumer:
-                continue
-            columns = self.columns
-            held = columns["hold_until_ns"][slot] > now_ns
-            unseen = held or columns["born_ns"][slot] == now_ns
-            if unseen or _same_series(named, consumer):
-                self.consumers[slot] = replace(named, uid=next(self._uids))
-                if held:
-                    # The 0 under the new name must be scraped once: half the hold is a scrape
-                    # interval.
-                    until = now_ns + birth_hold_ns // 2
-                    columns["hold_until_ns"][slot] = max(columns["hold_until_ns"][slot], until)
-                continue
-            if columns["ended_ns"][slot]:
-                continue  # it has been shown nameless, and gets nothing more
-            self._end(slot, now_ns)
-            self._add(group, replace(named, uid=next(self._uids)), now_ns, now_ns + birth_hold_ns)
+    def nameable(self, now_ns: Nanoseconds) -> list[tuple[Group, int, bool]]:
+        """Rows that may still get a name or other facts: alive, or never shown with energy.
 
-    def unnamed(self) -> list[str]:
-        """Container ids that have no name yet."""
+        Returns:
+            (group, slot, whether it was born at ``now_ns``)
+        """
+        columns = self.columns
+        open_ = (columns["ended_ns"] == 0) | (columns["hold_until_ns"] > now_ns)
+        here, born = open_.tolist(), (columns["born_ns"] == now_ns).tolist()
         return [
-            group.id
+            (group, slot, born[slot])
             for group, slot in self._slot.items()
-            if group.kind == "container" and not self.consumers[slot].container_name
+            if here[slot] and group.kind in ("container", "ended")
         ]
+
+    def name(
+        self, group: Group, workload: Workload, now_ns: Nanoseconds, birth_hold_ns: int
+    ) -> int:
+        """Give the row of a group what has become known of it; the row's uid then."""
+        slot = self._slot[group]
+        consumer = self.consumers[slot]
+        named = _named(consumer, workload)
+        if named == consumer:
+            return consumer.uid
+        named = replace(named, uid=next(self._uids))
+        columns = self.columns
+        held = columns["hold_until_ns"][slot] > now_ns
+        unseen = held or columns["born_ns"][slot] == now_ns
+        same = _same_series(named, consumer)
+        if unseen or same:
+            self.consumers[slot] = named
+            if held and not same:
+                # The 0 under the new name must be scraped once: half the hold is a scrape interval.
+                until = now_ns + birth_hold_ns // 2
+                columns["hold_until_ns"][slot] = max(columns["hold_until_ns"][slot], until)
+        elif columns["ended_ns"][slot]:
+            return consumer.uid  # it has been shown nameless, and gets nothing more
+        else:
+            self._end(slot, now_ns)
+            self._add(group, named, now_ns, now_ns + birth_hold_ns)
+        return named.uid
+
+    def uid(self, slot: int) -> int:
+        """Of the consumer in a slot."""
+        return self.consumers[slot].uid
+
+    def hold(self, slot: int, until_ns: int) -> None:
+        """Publish a row as 0 until then, at least."""
+        held = self.columns["hold_until_ns"]
+        held[slot] = max(int(held[slot]), until_ns)
 
     def end_missing(self, present: Iterable[Group], now_ns: Nanoseconds) -> None:
         """End the rows of groups that are no longer there; special rows never end."""
@@ -186,16 +198,22 @@ def _nameless(group: Group, uid: int) -> Consumer:
 
 def _named(consumer: Consumer, workload: Workload) -> Consumer:
     """The same consumer with what a Kubernetes source or an engine knows."""
-    return replace(
+    named = replace(
         consumer,
-        pod_uid=workload.pod_uid or consumer.pod_uid,
-        pod_name=workload.pod or consumer.pod_name,
         container_name=workload.container or consumer.container_name,
-        namespace=workload.namespace or consumer.namespace,
-        owner_kind=workload.owner_kind or consumer.owner_kind,
-        owner_name=workload.owner_name or consumer.owner_name,
-        labels=dict(workload.labels) or consumer.labels,
-        requests=dict(workload.requests) or consumer.requests,
+        runtime=consumer.runtime or workload.runtime,
+    )
+    if not workload.pod:
+        return named
+    return replace(
+        named,
+        pod_uid=workload.pod_uid or consumer.pod_uid,
+        pod_name=workload.pod,
+        namespace=workload.namespace,
+        owner_kind=workload.owner_kind,
+        owner_name=workload.owner_name,
+        labels=workload.labels,
+        requests=workload.requests,
     )
 
 

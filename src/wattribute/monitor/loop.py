@@ -15,15 +15,16 @@ from wattribute.monitor.books import Books
 from wattribute.monitor.gpus import GpuShare, GpuUsers
 from wattribute.monitor.groups import Groups, group_cgroups
 from wattribute.monitor.metering import DOWN_AFTER, Metering
+from wattribute.monitor.naming import Namer
 from wattribute.monitor.payer import FloorPayer, GpuFloor
 from wattribute.monitor.publish import Publisher
 from wattribute.monitor.rows import RowBuilder, Rows
 from wattribute.monitor.saving import restore_books, to_state
 from wattribute.monitor.sharing import Share, Sharer
 from wattribute.monitor.state import StateFile
-from wattribute.records import Health, Interval, Machine, Snapshot, Usage
+from wattribute.records import Health, Interval, Machine, NodeFacts, Snapshot, Usage
 from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
-from wattribute.workload import Identity
+from wattribute.workload import Cluster, Identity
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Monitor:
         metering: Metering,
         activity: Activity,
         identity: Identity | None,
+        cluster: Cluster | None = None,
         sharer: Sharer,
         policy: FloorPolicy,
         timing: Timing,
@@ -66,12 +68,15 @@ class Monitor:
         vm_of: Callable[[int, bytes], str] = lambda *_: "",
         gpus: GpuUsers | None = None,
         gpu_floor: GpuFloor = "even",
+        is_sandbox: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Take over open sources; ``close`` closes them."""
         self._machine = machine
         self._metering = metering
         self._activity = activity
         self._identity = identity
+        self._cluster = cluster
+        self._namer = Namer(identity, cluster, is_sandbox)
         self._sharer = sharer
         self._gpus = gpus or GpuUsers((), lambda _: None)
         self._payer = FloorPayer(policy, machine, gpu_floor)
@@ -215,10 +220,16 @@ class Monitor:
         )
         gpus = self._gpus.shares()
         books.book_gpus(gpus.values(), now_ns)
-        if self._identity:
-            names = self._identity.lookup(books.containers.unnamed())
-            if names:
-                books.containers.name(names, now_ns, timing.birth_hold_ns)
+        self._namer.name(
+            books.containers,
+            groups,
+            usage.cgroups,
+            now_ns=now_ns,
+            birth_hold_ns=timing.birth_hold_ns,
+            fresh=fresh,
+        )
+        if self._cluster is not None:
+            self._payer.adopt(self._cluster.node().capacity)
         intervals, self._unshared = self._unshared, []
         failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
         for zone in self._metering.failed_now():
@@ -293,6 +304,7 @@ class Monitor:
             policy=self._payer.policy,
             capacity=self._capacity(),
             gpus=self._gpus.states,
+            node_facts=self._cluster.node() if self._cluster else NodeFacts(),
             retired_uj=publisher.retired(),
             health=self._health(skew_ns, began),
         )
@@ -319,11 +331,13 @@ class Monitor:
             coverage=self._coverage,
             bpf_run_ns=self._activity.bpf_run_ns(),
             state_failures=self._state_failures,
+            identity=(self._cluster.health(),) if self._cluster else (),
         )
 
     def close(self) -> None:
         """Close all sources."""
         self._metering.close()
         self._activity.close()
-        if self._identity:
-            self._identity.close()
+        for names in (self._identity, self._cluster):
+            if names is not None:
+                names.close()

@@ -49,10 +49,12 @@ def make_sharer(
     )
 
 
-def floor_policy(settings: Settings) -> FloorPolicy:
+def floor_policy(settings: Settings, *, kubernetes: bool = False) -> FloorPolicy:
     """``auto`` is ``reserved`` only where a Kubernetes source tells of reservations."""
     policy = settings.attribution.idle_policy
-    return "none" if policy == "auto" else policy
+    if policy == "auto":
+        return "reserved" if kubernetes else "none"
+    return policy
 
 
 def _given(idle_watts: dict[str, float], zones: tuple[Zone, ...]) -> Callable[[Zone], int | None]:

@@ -34,10 +34,16 @@ class FloorPayer:
         self._gpu_floor = gpu_floor
         self._usage: Usage | None = None
         self._table: FloorBasis | None = None
-        self.capacity = {
+        self._machine = {
             "cpu_mcore": machine.threads * 1000,
             "memory_bytes": machine.memory_bytes,
         }
+        self.capacity: Mapping[str, int] = self._machine
+
+    def adopt(self, capacity: Mapping[str, int]) -> None:
+        """Take what the cluster says that the node has, where the machine itself does not tell."""
+        told = {resource: amount for resource, amount in self._machine.items() if amount}
+        self.capacity = {**self._machine, **capacity, **told}
 
     def pay(
         self,
@@ -112,7 +118,7 @@ class FloorPayer:
             capacity_cpu_mcore=self.capacity["cpu_mcore"],
             capacity_ns=int(usage.capacity_ns.sum()),
             capacity_memory_bytes=self.capacity["memory_bytes"],
-            capacity_gpus=0,
+            capacity_gpus=self.capacity.get("gpu", 0),
         )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wattribute.records.machine import Machine
 from wattribute.records.reading import COMPONENT_OF_KIND, Origin, Zone
 from wattribute.records.usage import GpuState
+from wattribute.records.workload import IdentityHealth, NodeFacts
 from wattribute.units import Microjoules, Microwatts, Nanoseconds
 
 
@@ -205,6 +206,8 @@ class Health:
     """Kernel time of our BPF programs since load; None: none loaded, or kernel.bpf_stats_enabled
     is 0."""
     state_failures: int
+    identity: tuple[IdentityHealth, ...] = ()
+    """Sources of pod names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,5 +239,7 @@ class Snapshot:
     retired_uj: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """By pod uid, (channels, 2): energy of the pod's rows whose linger is over, kept for as long
     as other rows of the pod remain, so that what is summed by pod never falls."""
+    node_facts: NodeFacts = field(default_factory=NodeFacts)
+    """What the cluster knows of this node."""
     gpus: tuple[GpuState, ...] = ()
     """GPUs that answered in the last tick."""

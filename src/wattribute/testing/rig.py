@@ -1,6 +1,6 @@
 """A monitor with all its edges in the test's hand: sensors, who ran, names, clock, state file."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from wattribute.attribution.policy import FloorPolicy
@@ -16,6 +16,7 @@ from wattribute.testing.activity import FakeActivity
 from wattribute.testing.clock import FakeClock
 from wattribute.testing.sysfs import FakeSysfs
 from wattribute.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
+from wattribute.workload import Cluster
 
 
 class FakeNames:
@@ -50,6 +51,8 @@ class Rig:
         machine: str = "machine",
         processes: bool = False,
         clock: FakeClock | None = None,
+        cluster: Cluster | None = None,
+        sandboxes: Collection[str] = (),
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -62,6 +65,8 @@ class Rig:
             machine: the machine's id.
             processes: whether processes have series.
             clock: of the rig before, to start the agent again.
+            cluster: names of pods.
+            sandboxes: paths of the cgroups in which a pod's sandbox runs.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -76,6 +81,8 @@ class Rig:
             ),
             activity=self.activity,
             identity=self.names,
+            cluster=cluster,
+            is_sandbox=lambda path: path in sandboxes,
             sharer=Sharer(
                 read_topology(self.sysfs.root, folder),
                 TimeWeight(),

@@ -127,7 +127,7 @@ class _Asked:
 
     last_s: float
     """When it was asked for last."""
-    name: str | None = None
+    workload: Workload | None = None
     looks: int = 0
     next_s: float = 0.0
 
@@ -164,8 +164,8 @@ class EngineNames:
                         continue
                     asked = self._asked[container_id] = _Asked(now_s)
                 asked.last_s = now_s
-                if asked.name is not None:
-                    found[container_id] = Workload(container=asked.name)
+                if asked.workload is not None:
+                    found[container_id] = asked.workload
                 elif asked.next_s <= now_s:
                     self._wanted.set()
         return found
@@ -190,7 +190,7 @@ class EngineNames:
             old = [i for i, asked in self._asked.items() if now_s - asked.last_s > _FORGET_S]
             for container_id in old:
                 del self._asked[container_id]
-            due = [i for i, a in self._asked.items() if a.name is None and a.next_s <= now_s]
+            due = [i for i, a in self._asked.items() if a.workload is None and a.next_s <= now_s]
         if not due:
             return
         names: dict[str, str] = {}
@@ -205,7 +205,8 @@ class EngineNames:
                 asked = self._asked.get(container_id)
                 if asked is None:
                     continue
-                asked.name = names.get(container_id)
+                if container_id in names:
+                    asked.workload = Workload(container=names[container_id])
                 asked.next_s = now_s + _ASK_AGAIN_S[min(asked.looks, len(_ASK_AGAIN_S) - 1)]
                 asked.looks += 1
 

@@ -61,6 +61,7 @@ class ApiServer(PodSource):
             if not self._version:
                 self._list()
             self._node.refresh()
+            self._told.set()
             self._watch()
         except IdentityExpired:
             self._version, self._first = "", ""

@@ -1,8 +1,9 @@
 """Which source of pod names is used: as the settings say, or as the surroundings do."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from wattribute.errors import ConfigInvalid
 from wattribute.settings import Workload as WorkloadSettings
@@ -16,6 +17,27 @@ _NODE_NAME: Final = (
     "workload.node_name: the node's name in the cluster is needed for names of pods; set "
     "WATTRIBUTE_WORKLOAD__NODE_NAME from spec.nodeName (the chart does), or --kube off"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of a source."""
+
+    name: str
+    state: Literal["works", "not used", "denied", "failed"]
+    message: str
+    """What is wrong and what would fix it, one line; "" when there is nothing to say."""
+
+
+def found(source: "PodSource | None") -> Finding:
+    """How a source is doing that has had time to answer."""
+    if source is None:
+        return Finding("kubernetes", "not used", "not in a cluster, or workload.kube is off")
+    health = source.health()
+    if health.up:
+        return Finding(health.name, "works", f"{health.pods} pods on this node")
+    message = health.message or "no answer yet; names come when it answers"
+    return Finding(health.name, "denied" if source.denied else "failed", message)
 
 
 def wanted_source(settings: WorkloadSettings, environ: Mapping[str, str]) -> str:

@@ -104,6 +104,7 @@ class Kubelet(PodSource):
             old_s = self._clock_s() - _FORGET_S
             self._unknown = {i: u for i, u in self._unknown.items() if u.last_s > old_s}
         self._node.refresh()
+        self._told.set()
         if self._stop.wait(self._least_s):
             return
         self._wanted.wait(jittered(self._every_s - self._least_s))

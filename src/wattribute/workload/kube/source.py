@@ -39,6 +39,7 @@ class PodSource(ABC):
         self._names = PodNames()
         self._stop = threading.Event()
         self._told = threading.Event()
+        self._awaited = False
         self._failures = 0
         self._in_a_row = 0
         self._bad_pods = 0
@@ -51,8 +52,9 @@ class PodSource(ABC):
         self._thread.start()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until the first answer, or the first failure."""
+        """Wait until the first answer, or the first failure, which is the caller's to tell."""
         self._told.wait(timeout_s)
+        self._awaited = True
 
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
         """What is known now of these containers."""
@@ -112,12 +114,11 @@ class PodSource(ABC):
         if self._message:
             _LOG.info("names of pods: %s answers again", self._endpoint.url)
         self._message, self._denied = "", False
-        self._told.set()
 
     def _failed(self, error: IdentityError) -> float:
         """Note a failure; seconds to wait."""
         text = str(error)
-        if text != self._message:
+        if text != self._message and self._awaited:
             _LOG.warning("names of pods: %s; what is known stays, and it is tried again", text)
         self._failures += 1
         self._message = text
