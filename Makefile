@@ -1,8 +1,8 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports fresh-docs fresh-bpf format docs bpf bench requirements \
-	setup-agent setup-dev clean
+.PHONY: help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
+	dashboards grafana-types bpf bench requirements setup-agent setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -14,7 +14,7 @@ run: setup-agent ## start the agent as this user can: make run ARGS="--interval 
 test: setup-dev ## run the tests: make test ARGS="tests/meter -k wrap"
 	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-check: lint types imports fresh-docs fresh-bpf ## lint, types, import contracts, fresh generated files
+check: lint types imports fresh-docs fresh-boards fresh-bpf ## lint, types, import contracts, fresh generated files
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -30,6 +30,9 @@ fresh-docs: setup-dev
 	$(BIN)/python -m wattribute dev docs --check
 	$(BIN)/python -m tools.chart docs --check
 
+fresh-boards: setup-dev
+	$(BIN)/python -m tools.dashboards --check
+
 fresh-bpf: setup-dev
 	@if command -v clang >/dev/null; then $(BIN)/python tools/build_bpf.py --check; \
 	else echo "no clang: whether the BPF programs are fresh was not checked"; fi
@@ -41,6 +44,12 @@ format: setup-dev ## put the code in shape
 docs: setup-dev ## write the generated reference again
 	$(BIN)/python -m wattribute dev docs
 	$(BIN)/python -m tools.chart docs
+
+dashboards: setup-dev ## write the Grafana boards again, after a change in tools/dashboards
+	$(BIN)/python -m tools.dashboards
+
+grafana-types: ## fetch what a test checks the boards against (npm, @grafana/schema)
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/grafana_types
 
 bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
 	@$(BIN)/python tools/build_bpf.py --check || \
