@@ -20,7 +20,12 @@ from wattribute.exporter.serve import Exporter
 from wattribute.meter.choose import choose_meters
 from wattribute.meter.machine import read_machine, read_topology
 from wattribute.monitor.loop import Monitor, Timing
-from wattribute.monitor.opening import floor_policy, make_metering, make_sharer
+from wattribute.monitor.opening import (
+    floor_policy,
+    make_gpu_users,
+    make_metering,
+    make_sharer,
+)
 from wattribute.monitor.state import StateFile
 from wattribute.records import Zone
 from wattribute.settings import Settings
@@ -150,10 +155,13 @@ def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
         clock=SystemClock(),
         state_file=_state_file(settings, procfs) if with_state else None,
         vm_of=VmFinder(procfs).vm_of,
+        gpus=make_gpu_users(settings, meters.gpus, activity.activity.name),
+        gpu_floor=settings.attribution.gpu_floor,
     )
+    notes = {meter.name: meter.notes for meter in meters.gpus}
     findings = (
         *(
-            Finding("meter", f.name, f.state, _with_zones(f.message, f.zones))
+            Finding("meter", f.name, f.state, _with_zones(f.message, f.zones, notes.get(f.name, ())))
             for f in meters.findings
         ),
         *(Finding("activity", f.name, f.state, f.message) for f in activity.findings),
@@ -162,9 +170,9 @@ def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
     return _Opened(monitor, findings)
 
 
-def _with_zones(message: str, zones: tuple[Zone, ...]) -> str:
+def _with_zones(message: str, zones: tuple[Zone, ...], notes: tuple[str, ...]) -> str:
     named = ", ".join(f"{zone.kind}-{zone.id}" for zone in zones)
-    return "; ".join(part for part in (named, message) if part)
+    return "; ".join(part for part in (named, *notes, message) if part)
 
 
 def _state_file(settings: Settings, procfs: Path) -> StateFile | None:

@@ -47,6 +47,11 @@ class Meter(Protocol):
 class GpuMeter(Meter, Protocol):
     """A meter of GPUs: it also knows who used them. One vendor, one file."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How its devices are measured, for ``doctor``; devices alike are one line."""
+        ...
+
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
         """Who used the devices since the read before; None the first time.
 

@@ -5,6 +5,7 @@ and later; nvmlDeviceGetProcessUtilization, Maxwell and later; field POWER_AVERA
 """
 
 import ctypes
+from collections import Counter as Tally
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -94,6 +95,8 @@ class NvmlMeter:
             self._check(self._library)
             if dcgm_url:
                 self._dcgm = _dcgm(dcgm_url)
+            for device in self._devices.values():
+                device.use(self._library, self._dcgm, 0)
         except BaseException:
             self.close()
             raise
@@ -108,6 +111,12 @@ class NvmlMeter:
         """What was wrong in the last read, one line each."""
         said = (line for device in self._devices.values() for line in device.problems)
         return (*self._unseen, *said)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the devices are measured; devices alike are one line."""
+        kinds = Tally(device.note for device in self._devices.values() if not device.lost)
+        return tuple(f"{count} x {note}" for note, count in kinds.items())
 
     def read(self, now_ns: Nanoseconds) -> tuple[Reading, ...]:
         """Energy or power of every device that answers.

@@ -21,6 +21,19 @@ _MOST_NAMES: Final = 1024
 EnergyForm = Literal["counter", "average", "power"]
 T = TypeVar("T")
 
+_ENERGY_WORDS: Final[dict[EnergyForm, str]] = {
+    "counter": "energy counter",
+    "average": "power, mean of a second",
+    "power": "power, of its own window",
+}
+_ACTIVITY_WORDS: Final = {
+    "sm": "time on its processors",
+    "gpm": "activity of its MIG instances (GPM)",
+    "dcgm": "activity of its MIG instances (dcgm-exporter)",
+    "memory": "memory held, for it tells no time",
+    "none": "memory held, for it tells no time",
+}
+
 
 class NvmlDevice:
     """One GPU; a call that fails is noted, and costs only what it would have told."""
@@ -42,6 +55,7 @@ class NvmlDevice:
         self._samples_told = True
         """False: this device tells no time by process."""
         self._mig: MigDevice | None = None
+        self._activity = "none"
         self._servers: dict[int, bool] = {}
         self._failures = 0
         self._energy_problem = self._use_problem = ""
@@ -50,6 +64,12 @@ class NvmlDevice:
     def problems(self) -> tuple[str, ...]:
         """What was wrong with its last readings."""
         return tuple(filter(None, (self._energy_problem, self._use_problem)))
+
+    @property
+    def note(self) -> str:
+        """What it is, and how it is measured."""
+        energy = _ENERGY_WORDS[self._form or "power"]
+        return f"{self._name}: {energy}, shared by {_ACTIVITY_WORDS[self._activity]}"
 
     def found_again(self, index: int, handle: Handle) -> None:
         """The library was opened anew: handles and numbers may have changed."""
@@ -98,6 +118,7 @@ class NvmlDevice:
                 used[holder.pid] = (busy_ns, memory_bytes + holder.memory_bytes)
             if activity == "memory" and not used:
                 activity = "none"
+            self._activity = activity
             return self._state(library, activity, sum(busy.values()), elapsed_ns), used
         except Refused as refused:
             self._use_problem = self._failed(refused)

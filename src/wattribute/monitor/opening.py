@@ -1,13 +1,16 @@
 """Settings -> the parts that the loop and ``measure`` share: metering, floors, weights, policy."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from wattribute.activity.whois import ProcessFinder
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.weight import CyclesWeight, TimeWeight
 from wattribute.errors import ConfigInvalid
 from wattribute.estimator.tdpcurve import TdpCurve
-from wattribute.meter import Meter
+from wattribute.meter import GpuMeter, Meter
+from wattribute.monitor.gpus import GpuUsers
 from wattribute.monitor.metering import Limits, Metering
 from wattribute.monitor.sharing import Sharer
 from wattribute.records import Load, Machine, Topology, Zone
@@ -47,6 +50,17 @@ def make_sharer(
         _prior(settings, machine, zones),
         nanoseconds(settings.attribution.idle_window_days * _SECONDS_PER_DAY),
     )
+
+
+def make_gpu_users(settings: Settings, gpus: Sequence[GpuMeter], activity: str) -> GpuUsers:
+    """Readers of who used the GPUs; ``activity``: the source that says who ran."""
+    sysfs, cgroupfs = Path(settings.meter.sysfs), settings.activity.cgroupfs
+    finder = ProcessFinder(
+        Path(settings.activity.procfs),
+        Path(cgroupfs) if cgroupfs else sysfs / "fs/cgroup",
+        any_hierarchy=activity == "procfs",
+    )
+    return GpuUsers(gpus, finder)
 
 
 def floor_policy(settings: Settings, *, kubernetes: bool = False) -> FloorPolicy:

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from wattribute.activity.whois import Finder
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.weight import TimeWeight
+from wattribute.meter import GpuMeter
 from wattribute.meter.machine import read_topology
 from wattribute.meter.rapl import RaplMeter
+from wattribute.monitor.gpus import GpuUsers
 from wattribute.monitor.loop import Monitor, Timing
 from wattribute.monitor.metering import Limits, Metering
+from wattribute.monitor.payer import GpuFloor
 from wattribute.monitor.sharing import Sharer
 from wattribute.monitor.state import StateFile
 from wattribute.records import Machine, Mode, Snapshot, Workload, Zone
@@ -53,6 +57,9 @@ class Rig:
         clock: FakeClock | None = None,
         cluster: Cluster | None = None,
         sandboxes: Collection[str] = (),
+        gpus: GpuMeter | None = None,
+        find: Finder = lambda _: None,
+        gpu_floor: GpuFloor = "even",
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -67,6 +74,9 @@ class Rig:
             clock: of the rig before, to start the agent again.
             cluster: names of pods.
             sandboxes: paths of the cgroups in which a pod's sandbox runs.
+            gpus: a meter of GPUs.
+            find: who a process is that used a GPU and no CPU.
+            gpu_floor: how those who hold a GPU share its floor under ``reserved``.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -77,7 +87,8 @@ class Rig:
         self.monitor = Monitor(
             machine=Machine(threads=4, memory_bytes=1 << 30),
             metering=Metering(
-                [RaplMeter(self.sysfs.root)], Limits(microwatts(2000), microwatts(50_000))
+                [RaplMeter(self.sysfs.root), *([gpus] if gpus else [])],
+                Limits(microwatts(2000), microwatts(50_000)),
             ),
             activity=self.activity,
             identity=self.names,
@@ -94,6 +105,8 @@ class Rig:
             timing=Timing(nanoseconds(5), nanoseconds(300), nanoseconds(30), processes),
             clock=self.clock,
             state_file=StateFile(state, machine, boot) if state else None,
+            gpus=GpuUsers([gpus], find) if gpus else None,
+            gpu_floor=gpu_floor,
         )
 
     def use(self, zone: str, energy_j: float) -> None:
