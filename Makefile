@@ -6,7 +6,7 @@
 BIN := .venv/bin
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: setup-agent ## start the agent as this user can: make run ARGS="--interval 1"
 	@exec $(BIN)/wattribute agent $(ARGS)
@@ -58,12 +58,30 @@ bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones
 bench: setup-dev ## measure, and print figures beside their targets: make bench ARGS="--json out.json"
 	@exec $(BIN)/python -m bench $(ARGS)
 
+image: ## build the agent's image: make image BASE=debian (no registry needed) PLATFORM=linux/arm64
+	@tools/build_image.sh
+
+sbom: image ## build the image; what is in it, as CycloneDX, is dist/*.cdx.json
+
+chart: setup-dev ## package the Helm chart, and make its repository: dist/chart
+	@$(BIN)/python -m tools.chart package dist/chart $(if $(IMAGE_REPOSITORY),--repository $(IMAGE_REPOSITORY))
+
+chart-tools: setup-dev ## fetch real helm and the schemas for the chart's tests
+	@tools/setup_chart_tools.sh
+
+release: setup-dev ## wheel, image and chart of one version: make release IMAGE_REPOSITORY=registry/name
+	@tools/release.sh
+
+e2e: setup-dev ## install into the cluster of KUBECONFIG, load two pods, assert their watts, uninstall
+	@$(BIN)/python -m tools.e2e $(ARGS)
+
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
 	$(PIN) --upgrade requirements/gpu.in --output-file requirements/gpu.txt
 	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt
+	$(PIN) --upgrade --constraint requirements/dev.txt requirements/chart.in --output-file requirements/chart.txt
 
 setup-agent:
 	@tools/setup_venv.sh agent

@@ -55,7 +55,8 @@ def _value(key: Key) -> Mapping[str, Any]:
     if get_origin(key.annotation) is not None and all(
         isinstance(word, str) for word in get_args(key.annotation)
     ):
-        return {"enum": list(get_args(key.annotation))}
+        words = list(get_args(key.annotation))
+        return {"enum": [*words, False] if "off" in words else words}  # YAML 1.1: off is false
     plain = _of(key.type)
     if key.duration:
         return {"anyOf": [plain, {"type": "string", "pattern": _DURATION}]}

@@ -73,7 +73,11 @@ containers:
       {{- . | nindent 6 }}
     {{- end }}
     securityContext:
-      {{- include "wattribute.securityContext" . | nindent 6 }}
+      {{- $context := include "wattribute.securityContext" . }}
+      {{- with omit $values.securityContext "privileged" }}
+      {{- $context = mergeOverwrite ($context | fromYaml) . | toYaml }}
+      {{- end }}
+      {{- $context | nindent 6 }}
     volumeMounts:
       {{- include "wattribute.mounts" . | trim | nindent 6 }}
 volumes:
@@ -114,9 +118,6 @@ seccompProfile: {{ toJson . }}
 {{- end }}
 {{- with $values.seLinuxOptions }}
 seLinuxOptions: {{ toJson . }}
-{{- end }}
-{{- with omit $values.securityContext "privileged" }}
-{{ toYaml . }}
 {{- end }}
 {{- end -}}
 

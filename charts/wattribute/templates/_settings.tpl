@@ -20,9 +20,10 @@
 {{- $hold -}}
 {{- end -}}
 
-{{/* Where pod names come from: auto, apiserver, kubelet or off. */}}
+{{/* Where pod names come from: auto, apiserver, kubelet or off, which YAML 1.1 reads as false. */}}
 {{- define "wattribute.kube" -}}
-{{- dig "workload" "kube" "auto" (.Values.config | default dict) -}}
+{{- $kube := dig "workload" "kube" "auto" (.Values.config | default dict) -}}
+{{- kindIs "bool" $kube | ternary "off" $kube -}}
 {{- end -}}
 
 {{/* The agent's settings file: what the chart knows, then `config`, less Kepler's keys. */}}
@@ -47,6 +48,9 @@
 {{- else if kindIs "map" (index $theirs (first $names)) -}}
 {{- $_ := unset (index $theirs (first $names)) (last $names) -}}
 {{- end -}}
+{{- end -}}
+{{- if hasKey ($theirs.workload | default dict) "kube" -}}
+{{- $_ := set $theirs.workload "kube" (include "wattribute.kube" .) -}}
 {{- end -}}
 {{- $all := dict -}}
 {{- range $room, $keys := mergeOverwrite $ours $theirs -}}
