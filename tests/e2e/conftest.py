@@ -12,6 +12,8 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -107,9 +109,11 @@ class Agent:
 class Prometheus:
     """One real server, and its query API."""
 
-    def __init__(self, folder: Path, targets: list[str]) -> None:
+    def __init__(
+        self, folder: Path, targets: list[str], config: dict[str, Any] | None = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
-        config = {
+        config = config or {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "scrape_configs": [
                 {
@@ -139,14 +143,19 @@ class Prometheus:
             stdin=subprocess.DEVNULL,
         )
 
+    def ask(self, path: str, **parameters: str) -> Any:
+        """The data of one call of the HTTP API."""
+        url = f"{self.url}/api/v1/{path}?" + urllib.parse.urlencode(parameters)
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from None
+
     def query(self, promql: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of each series of an instant query; [] while the server is starting."""
-        url = f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": promql})
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                data = json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            raise AssertionError(error.read().decode()) from None
+            data = self.ask("query", query=promql)
         except OSError:
             return []
         return [(series["metric"], float(series["value"][1])) for series in data["result"]]
@@ -172,6 +181,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def real() -> Any:
+    """The classes above, for fixtures that serve many tests: a conftest cannot be imported."""
+    return SimpleNamespace(Agent=Agent, PowerCounter=PowerCounter, Prometheus=Prometheus)
 
 
 @pytest.fixture
