@@ -31,6 +31,8 @@ class KernelTree:
         self._self = os.getpid()
         self._members: dict[int, int | None] = {root: None}
         """Process id -> key of those that live; None: it has not run yet."""
+        self._ended: tuple[int, ...] = ()
+        """Process ids of those that ended in the last read."""
         self._seen_ns = 0
         activity.read(clock.monotonic_ns())
 
@@ -49,6 +51,10 @@ class KernelTree:
     def live(self) -> tuple[int, ...]:
         """Process ids of all descendants that have not been waited for."""
         return self._tree.live()
+
+    def members(self) -> tuple[int, ...]:
+        """Process ids of all descendants that live, or ended in the last read."""
+        return (*self._members, *self._ended, *self._tree.members())
 
     def close(self) -> None:
         """Detach from the kernel."""
@@ -72,6 +78,7 @@ class KernelTree:
                 ended.append(pid)
         for pid in ended:
             self._members.pop(pid, None)
+        self._ended = tuple(ended)
         return total_ns
 
     def _belongs(self, pid: int, key: int, parent: int) -> bool:

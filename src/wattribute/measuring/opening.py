@@ -5,6 +5,7 @@ from pathlib import Path
 from wattribute.activity.choose import choose_activity
 from wattribute.clock import SystemClock
 from wattribute.errors import ActivityError
+from wattribute.measuring.gpus import GpuWork
 from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.tree import Tree
 from wattribute.measuring.window import Window
@@ -37,15 +38,17 @@ def open_window(
     notes = [f"{f.name}: {f.message}" for f in chosen.findings if f.state in ("denied", "failed")]
     if policy not in ("usage", "full"):
         notes.append("the machine's idle power is not in it (--idle-policy usage adds a share)")
+    followed = tree if root is None else _followed(settings, topology, tree, root)
     window = Window(
         metering=make_metering(settings, chosen.meters),
         sharer=make_sharer(settings, machine, topology, chosen.meters, "time"),
         policy=policy,
         procfs=procfs,
         topology=topology,
-        tree=tree if root is None else _followed(settings, topology, tree, root),
+        tree=followed,
         clock=SystemClock(),
         estimates=next((m for m in chosen.meters if isinstance(m, EstimateMeter)), None),
+        gpus=GpuWork(chosen.gpus, followed),
     )
     return window, tuple(notes)
 

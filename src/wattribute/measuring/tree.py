@@ -51,6 +51,10 @@ class Tree:
                 queue += self._children(pid)
         return tuple(found)
 
+    def members(self) -> tuple[int, ...]:
+        """Process ids of the work: its descendants that live, and itself where it belongs to it."""
+        return (os.getpid(), *self.live()) if self._with_self else self.live()
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -1,6 +1,6 @@
 """Readings at the start, every tick and the end of a piece of work; its share of each interval."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,12 @@ from wattribute.attribution.packages import fit_packages
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.share import attribute, pay_floor
 from wattribute.clock import Clock
+from wattribute.measuring.gpus import GpuWork
 from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.result import ComponentEnergy
 from wattribute.measuring.tree import Tree
 from wattribute.meter.estimate import EstimateMeter
+from wattribute.monitor.gpus import GpuShare
 from wattribute.monitor.metering import Metering
 from wattribute.monitor.rows import Rows
 from wattribute.monitor.sharing import Share, Sharer
@@ -30,6 +32,7 @@ from wattribute.records import (
     Processes,
     Topology,
     Usage,
+    Zone,
 )
 from wattribute.units import Nanoseconds, energy_at
 
@@ -55,10 +58,12 @@ class Window:
         tree: Tree | KernelTree,
         clock: Clock,
         estimates: EstimateMeter | None = None,
+        gpus: GpuWork | None = None,
     ) -> None:
         """Take over open sources, and make the first reading now.
 
         ``estimates``: the one among the meters that estimates, if there is one.
+        ``gpus``: who used the GPUs among the meters.
         """
         self._metering = metering
         self._sharer = sharer
@@ -68,6 +73,7 @@ class Window:
         self._tree = tree
         self._clock = clock
         self._estimates = estimates
+        self._gpus = gpus or GpuWork((), tree)
         self._intervals: list[Interval] = []
         """Not shared yet."""
         self._other_weights = np.zeros(2, np.int64)
@@ -75,6 +81,7 @@ class Window:
         self.by_component: dict[str, ComponentEnergy] = {}
         self.start_ns = self._last_ns = clock.monotonic_ns()
         metering.read(self.start_ns)
+        self._gpus.read(self.start_ns, _WORK, _REST)
         self._busy_ns = self._cpustat.read().busy_ns
 
     @property
@@ -107,12 +114,13 @@ class Window:
         usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
         rows = self._rows(tree_ns - self._tree_ns, usage)
         self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
-        for share in self._shares(intervals, rows, usage):
+        gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
+        for share in self._shares(intervals, rows, usage, gpus):
             zone = share.attribution.interval.zone
             if zone.component:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
-                self._add(zone.component, attribution, rows, int(usage.capacity_ns.sum()))
+                self._add(zone.component, attribution, _used(zone, rows, usage, gpus))
         for other in self._sharer.other(intervals):
             self._add_other(other, usage, rows)
 
@@ -131,7 +139,13 @@ class Window:
         nothing = () if self.by_component else ("no meter gave two readings: nothing is known",)
         return (*silent, *dropped, *nothing)
 
-    def _shares(self, intervals: Sequence[Interval], rows: Rows, usage: Usage) -> Iterator[Share]:
+    def _shares(
+        self,
+        intervals: Sequence[Interval],
+        rows: Rows,
+        usage: Usage,
+        gpus: Mapping[str, GpuShare],
+    ) -> Iterator[Share]:
         """Share out: estimates of a time too short for the machine's load by the work alone."""
         failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
         if self._estimates and usage.end_ns - usage.start_ns < COARSE_NS:
@@ -141,7 +155,7 @@ class Window:
             again = self._estimated(self._estimates, guessed, work_ns, usage)
             yield from self._sharer.share(again, alone, usage, ())
             intervals = [i for i in intervals if i.origin is not Origin.ESTIMATED]
-        yield from self._sharer.share(intervals, rows, usage, failed)
+        yield from self._sharer.share(intervals, rows, usage, failed, gpus)
 
     @staticmethod
     def _estimated(
@@ -165,13 +179,16 @@ class Window:
     def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
         floor_uj = self._sharer.floor_of(other, rows, usage)
         attribution = attribute(other, floor_uj, self._other_weights)
-        self._add("other", attribution, rows, int(usage.capacity_ns.sum()))
+        self._add("other", attribution, _used(other.zone, rows, usage, {}))
         self._other_weights = np.zeros(2, np.int64)
 
-    def _add(self, component: str, attribution: Attribution, rows: Rows, capacity_ns: int) -> None:
-        """Let the work pay its part of the floor, where the policy goes by use."""
+    def _add(self, component: str, attribution: Attribution, used: tuple[int, int, int]) -> None:
+        """Let the work pay its part of the floor, where the policy goes by use.
+
+        ``used``: time of the work and of all, and how much there is.
+        """
         if self._policy in ("usage", "full") and attribution.idle_uj:
-            work_ns, all_ns = int(rows.cpu_ns[_WORK].sum()), int(rows.cpu_ns.sum())
+            work_ns, all_ns, capacity_ns = used
             whole_ns = all_ns if self._policy == "full" else max(capacity_ns, all_ns)
             paid_uj = attribution.idle_uj * work_ns // max(whole_ns, 1)
             attribution = pay_floor(attribution, np.array([paid_uj, 0], np.int64))
@@ -211,6 +228,21 @@ class Window:
             counters={},
             misfit=fit.misfit,
         )
+
+
+def _used(
+    zone: Zone, rows: Rows, usage: Usage, gpus: Mapping[str, GpuShare]
+) -> tuple[int, int, int]:
+    """Time of the work and of all on what the zone feeds, and how much there is."""
+    if zone.kind != "gpu":
+        work_ns, all_ns = int(rows.cpu_ns[_WORK].sum()), int(rows.cpu_ns.sum())
+        return work_ns, all_ns, int(usage.capacity_ns.sum())
+    elapsed_ns = usage.end_ns - usage.start_ns
+    share = gpus.get(zone.id)
+    if share is None:
+        return 0, 0, elapsed_ns
+    work_ns = int(share.busy_ns[share.keys == _WORK].sum())
+    return work_ns, int(share.busy_ns.sum()), elapsed_ns
 
 
 def _at_power(interval: Interval, estimate: Estimate) -> Interval:

@@ -94,8 +94,8 @@ def top(
 ) -> int:
     """Who uses the energy now: watts, joules since the start, CPU time, by name.
 
-    Keys: p, c, d for processes, containers and pods; w, j, u, n for the order; /
-    for a filter; q to quit. What is estimated says so, with its 90 % band.
+    Keys: p, c, d, g for processes, containers, pods and GPUs; w, j, u, n for the
+    order; / for a filter; q to quit. What is estimated says so, with its 90 % band.
     """
     from wattribute.cli.top.source import Access, opened, own_readings
 
@@ -132,8 +132,9 @@ def _print(picture: Picture, choice: Choice) -> None:
     click.echo(clean(heading(picture)))
     click.echo(clean(footing(picture)))
     click.echo()
-    rows = [cells(row, choice.by) for row in chosen(picture, choice)]
-    print_table(columns(choice.by), rows)
+    gpus = bool(picture.gpus)
+    rows = [cells(row, choice.by, gpus=gpus) for row in chosen(picture, choice)]
+    print_table(columns(choice.by, gpus=gpus), rows)
 
 
 def _json(picture: Picture, choice: Choice) -> str:
@@ -148,6 +149,7 @@ def _json(picture: Picture, choice: Choice) -> str:
         "watts": picture.watts,
         "joules": picture.joules,
         "components": picture.parts,
+        "gpus": picture.gpus,
         "by": choice.by,
         "rows": chosen(picture, choice),
     }

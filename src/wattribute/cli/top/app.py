@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 from textual.worker import get_current_worker
 
-from wattribute.cli.terminal import clean
+from wattribute.cli.terminal import Column, clean
 from wattribute.cli.top.view import (
     SORTS,
     VIEWS,
@@ -67,6 +67,7 @@ class TopApp(App[None]):
         Binding("p", "view('process')", "Processes"),
         Binding("c", "view('container')", "Containers"),
         Binding("d", "view('pod')", "Pods"),
+        Binding("g", "view('gpu')", "GPUs"),
         Binding("w", "order('watts')", "Watts"),
         Binding("j", "order('joules')", "Joules"),
         Binding("u", "order('cpu')", "CPU"),
@@ -82,7 +83,7 @@ class TopApp(App[None]):
         self._choice = replace(choice, limit=choice.limit or _ROWS)
         self._every_s = every_s
         self._picture: Picture | None = None
-        self._columns_of: By | None = None
+        self._columns_of: tuple[Column, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Heading, filter, table, footing."""
@@ -126,16 +127,18 @@ class TopApp(App[None]):
             + (f"; only {clean(self._choice.filter_text)!r}" if self._choice.filter_text else "")
         )
         table = self.query_one(DataTable)
-        if self._columns_of != self._choice.by:
+        shown = columns(self._choice.by, gpus=bool(picture.gpus))
+        if self._columns_of != shown:
             table.clear(columns=True)
-            for column in columns(self._choice.by):
+            for column in shown:
                 table.add_column(_cell(column.title, to_right=column.right))
-            self._columns_of = self._choice.by
-        self._fill(table, [cells(row, self._choice.by) for row in chosen(picture, self._choice)])
+            self._columns_of = shown
+        by, gpus = self._choice.by, bool(picture.gpus)
+        self._fill(table, [cells(row, by, gpus=gpus) for row in chosen(picture, self._choice)])
 
     def _fill(self, table: "DataTable[Text]", rows: list[tuple[str, ...]]) -> None:
         """Change cells in place, so that the cursor and the scroll bar stay where they are."""
-        right = [column.right for column in columns(self._choice.by)]
+        right = [column.right for column in self._columns_of]
         while table.row_count > len(rows):
             table.remove_row(table.coordinate_to_cell_key(Coordinate(len(rows), 0)).row_key)
         for at, row in enumerate(rows):
@@ -156,7 +159,7 @@ class TopApp(App[None]):
             self.show(self._picture)
 
     def action_view(self, by: By) -> None:
-        """Rows by process, container or pod."""
+        """Rows by process, container, pod or GPU."""
         if by in VIEWS:
             self._choose(replace(self._choice, by=by))
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from wattribute.cli.top.view import Part, Picture, Row
-from wattribute.exporter.api import Component, ContainerRow, Document, ProcessRow
+from wattribute.cli.top.view import Gpu, Part, Picture, Row
+from wattribute.exporter.api import Component, ContainerRow, Document, GpuRow, ProcessRow, ZoneRow
 
 _SPECIAL: Final = frozenset({"system", "kernel"})
+_GIB: Final = 1 << 30
 _NOWHERE: Final = Row(watts=0.0, joules=0.0, cpu_percent=0.0)
 
 
@@ -26,6 +27,7 @@ def picture_of(document: Document, where: str) -> Picture:
         parts=tuple(map(_part, document.components)),
         containers=tuple(map(_container, document.containers)),
         processes=None if processes is None else tuple(_process(row, by_uid) for row in processes),
+        gpus=_gpus(document),
     )
 
 
@@ -48,6 +50,29 @@ def _container(row: ContainerRow) -> Row:
         joules=row.dynamic_joules + row.idle_joules,
         cpu_percent=row.cpus * 100,
         alive=row.alive,
+        gpu_watts=row.gpu_watts,
+        gpu_joules=row.joules.get("gpu", 0.0),
+    )
+
+
+def _gpus(document: Document) -> tuple[Gpu, ...]:
+    """Every GPU that answers, with the energy of its zone."""
+    zones = {zone.zone: zone for zone in document.zones}
+    return tuple(_gpu(gpu, zones[gpu.zone]) for gpu in document.gpus if gpu.zone in zones)
+
+
+def _gpu(gpu: GpuRow, zone: ZoneRow) -> Gpu:
+    used, there = (round(amount / _GIB, 1) for amount in (gpu.memory_used_bytes, gpu.memory_bytes))
+    mig = f", {gpu.instances} MIG instances" if gpu.instances else ""
+    return Gpu(
+        watts=zone.watts,
+        joules=zone.dynamic_joules + zone.idle_joules,
+        cpu_percent=100 * (gpu.busy or 0.0),
+        index=gpu.index,
+        memory=f"{used:g} of {there:g} GiB" if there else "",
+        name=gpu.name,
+        uuid=gpu.gpu_uuid,
+        how=gpu.message or f"{gpu.energy}, by {gpu.activity}{mig}",
     )
 
 
@@ -61,6 +86,8 @@ def _process(row: ProcessRow, containers: Mapping[int, ContainerRow]) -> Row:
         command=row.comm if row.pid else "(processes not known)",
         pid=row.pid,
         alive=row.alive,
+        gpu_watts=row.gpu_watts,
+        gpu_joules=row.gpu_joules,
     )
 
 

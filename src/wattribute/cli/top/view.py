@@ -1,4 +1,4 @@
-"""What ``top`` shows: rows by process, container or pod; sorted, filtered, cut. No I/O."""
+"""What ``top`` shows: rows by process, container, pod or GPU; sorted, filtered, cut. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,10 @@ from typing import Final, Literal
 
 from wattribute.cli.terminal import Column
 
-By = Literal["process", "container", "pod"]
+By = Literal["process", "container", "pod", "gpu"]
 Sort = Literal["watts", "joules", "cpu", "name"]
 
-VIEWS: Final[tuple[By, ...]] = ("process", "container", "pod")
+VIEWS: Final[tuple[By, ...]] = ("process", "container", "pod", "gpu")
 SORTS: Final[tuple[Sort, ...]] = ("watts", "joules", "cpu", "name")
 
 
@@ -34,6 +34,9 @@ class Row:
     alive: bool = True
     containers: int = 1
     """How many containers a pod's row adds up."""
+    gpu_watts: float = 0.0
+    """The part of watts that is on GPUs, without the floor."""
+    gpu_joules: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class Part:
     high_watts: float | None
     """The band around an estimate; None for what was measured."""
     joules: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu(Row):
+    """One GPU; cpu_percent is the part of the last tick in which it was busy."""
+
+    index: int = 0
+    memory: str = ""
+    name: str = ""
+    uuid: str = ""
+    how: str = ""
+    """How its energy is known and shared, or what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class Picture:
     containers: tuple[Row, ...]
     processes: tuple[Row, ...] | None
     """None: the agent does not show them to us."""
+    gpus: tuple[Gpu, ...] = ()
 
     @property
     def watts(self) -> float:
@@ -96,6 +112,7 @@ _NUMBERS: Final = (
 )
 _OLD_TICKS: Final = 3
 """A snapshot that is older than so many intervals is not news, and is said to be old."""
+_GPU_NUMBERS: Final = (Column("GPU W", right=True), Column("GPU J", right=True))
 _COLUMNS: Final[dict[By, tuple[Column, ...]]] = {
     "process": (
         Column("PID", right=True),
@@ -104,17 +121,31 @@ _COLUMNS: Final[dict[By, tuple[Column, ...]]] = {
     ),
     "container": (*_NUMBERS, *map(Column, ("CONTAINER", "POD", "NAMESPACE", "ID"))),
     "pod": (*_NUMBERS, *map(Column, ("POD", "NAMESPACE", "CONTAINERS"))),
+    "gpu": (
+        Column("GPU", right=True),
+        *_NUMBERS[:2],
+        Column("BUSY %", right=True),
+        *map(Column, ("MEMORY", "NAME", "UUID", "HOW")),
+    ),
 }
 
 
-def columns(by: By) -> tuple[Column, ...]:
-    """The columns of a view."""
-    return _COLUMNS[by]
+def columns(by: By, *, gpus: bool = False) -> tuple[Column, ...]:
+    """The columns of a view; ``gpus``: of a machine that has some."""
+    found = _COLUMNS[by]
+    if not gpus or by == "gpu":
+        return found
+    at = found.index(_NUMBERS[-1]) + 1
+    return (*found[:at], *_GPU_NUMBERS, *found[at:])
 
 
-def cells(row: Row, by: By) -> tuple[str, ...]:
+def cells(row: Row, by: By, *, gpus: bool = False) -> tuple[str, ...]:
     """One row's cells, in the order of the columns."""
-    numbers = (f"{row.watts:.2f}", f"{row.joules:.1f}", f"{row.cpu_percent:.1f}")
+    numbers = [f"{row.watts:.2f}", f"{row.joules:.1f}", f"{row.cpu_percent:.1f}"]
+    if isinstance(row, Gpu):
+        return (str(row.index), *numbers, row.memory, row.name, row.uuid, row.how)
+    if gpus:
+        numbers += [f"{row.gpu_watts:.2f}", f"{row.gpu_joules:.1f}"]
     ended = "" if row.alive else " (ended)"
     if by == "process":
         pid = str(row.pid) if row.pid else ""
@@ -131,6 +162,8 @@ def chosen(picture: Picture, choice: Choice) -> list[Row]:
         rows = picture.processes or ()
     if choice.by == "pod":
         rows = _pods(picture.containers)
+    if choice.by == "gpu":
+        rows = picture.gpus
     if needle := choice.filter_text.casefold():
         rows = (row for row in rows if needle in _words(row))
     ordered = sorted(rows, key=_name) if choice.sort == "name" else _by_number(rows, choice.sort)
@@ -176,11 +209,15 @@ def _mark(parts: Sequence[Part]) -> str:
 
 
 def _words(row: Row) -> str:
+    if isinstance(row, Gpu):
+        return "\0".join((row.name, row.uuid, row.how, str(row.index))).casefold()
     words = (row.command, row.container, row.container_id, row.pod, row.namespace, str(row.pid))
     return "\0".join(words).casefold()
 
 
 def _name(row: Row) -> tuple[str, ...]:
+    if isinstance(row, Gpu):
+        return (f"{row.index:5d}",)
     return (row.namespace, row.pod, row.container, row.command, f"{row.pid:10d}")
 
 
@@ -203,6 +240,8 @@ def _pods(containers: Iterable[Row]) -> list[Row]:
             watts=sum(row.watts for row in rows),
             joules=sum(row.joules for row in rows),
             cpu_percent=sum(row.cpu_percent for row in rows),
+            gpu_watts=sum(row.gpu_watts for row in rows),
+            gpu_joules=sum(row.gpu_joules for row in rows),
             pod=rows[0].pod or rows[0].pod_uid or rows[0].container,
             alive=any(row.alive for row in rows),
             containers=len(rows),
