@@ -9,6 +9,7 @@ from wattribute.meter.choose import METERS, ChosenMeters, choose_meters
 from wattribute.records import Machine
 from wattribute.settings import Activity, Estimator, Meter, Settings
 from wattribute.testing import FakeSysfs
+from wattribute.testing.bmc import FakeBmc
 
 MACHINES = Path(__file__).parents[1] / "machines"
 BARE = Machine(cores=8, threads=16, memory_bytes=64_000_000_000)
@@ -51,6 +52,8 @@ def test_rapl_measures_and_the_estimate_fills_the_rest(sysfs: FakeSysfs) -> None
         "rapl": "works",
         "hwmon": "absent",
         "nvml": "absent",
+        "redfish": "absent",
+        "ipmi": "absent",
         "estimate": "works",
     }
 
@@ -174,3 +177,43 @@ def test_a_recorded_run_is_played(sysfs: FakeSysfs, tmp_path: Path) -> None:
     )
 
     assert zones(choose(sysfs, "replay", replay=str(run))) == {"replay": ["package 0"]}
+
+
+def test_a_bmc_makes_an_estimate_of_the_rest_needless_even_before_it_answers(
+    sysfs: FakeSysfs, tmp_path: Path
+) -> None:
+    sysfs.load(MACHINES / "two-sockets.tree")
+    secret = tmp_path / "bmc"
+    secret.touch(0o600)
+    secret.write_text(f"username: {FakeBmc.username}\npassword: {FakeBmc.password}\n")
+    activity = Activity(procfs=str(sysfs.root.parent / "proc"))
+    with FakeBmc() as bmc:
+        bmc.faults.delay_s = 20
+        room = Meter(
+            sysfs=str(sysfs.root),
+            redfish_url=bmc.url,
+            redfish_credentials=str(secret),
+            redfish_insecure=True,
+        )
+        chosen = choose_meters(Settings(meter=room, activity=activity), BARE, patience_s=0.01)
+        for meter in chosen.meters:
+            meter.close()
+
+    assert [meter.name for meter in chosen.meters] == ["rapl", "redfish"]
+    assert states(chosen)["redfish"] == "failed"
+    found = {finding.name: finding.message for finding in chosen.findings}
+    assert found["redfish"] == "redfish: no answer yet"
+    assert found["ipmi"] == "ipmi: another meter sees the whole machine"
+
+
+def test_psys_is_not_the_whole_machine_so_that_the_bmc_is_asked_too(
+    sysfs: FakeSysfs, tmp_path: Path
+) -> None:
+    sysfs.load(MACHINES / "laptop.tree").write("class/ipmi/ipmi0/dev", "240:0")
+    room = Meter(sysfs=str(sysfs.root), ipmitool=str(tmp_path / "none"))
+    activity = Activity(procfs=str(sysfs.root.parent / "proc"))
+
+    chosen = choose_meters(Settings(meter=room, activity=activity), BARE)
+
+    found = {finding.name: finding.message for finding in chosen.findings}
+    assert found["ipmi"].endswith("none is not installed; see meter.ipmitool")

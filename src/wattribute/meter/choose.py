@@ -1,9 +1,12 @@
 """Which meters are used: the table of all that there are, and the choice among them.
 
 No energy is counted twice: a component (cpu, dram, other) has one meter, the
-first in the table's order that measures it.
+first in the table's order that measures it. Of the meters that see the whole
+platform several may be read, because each is a zone of its own; `other` is
+made with one of them (attribution.other).
 """
 
+import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +25,13 @@ from wattribute.meter import GpuMeter, Meter
 from wattribute.meter.estimate import COMPONENTS, EstimateMeter
 from wattribute.meter.hwmon import HwmonMeter
 from wattribute.meter.nvml import NvmlMeter
+from wattribute.meter.polled import PolledMeter
 from wattribute.meter.rapl import RaplMeter
 from wattribute.meter.replay import ReplayMeter
 from wattribute.records import Machine, Zone
 from wattribute.settings import Settings
 
+PATIENCE_S: Final = 1.0
 State = Literal["works", "absent", "denied", "failed", "not used"]
 Factory = Callable[[Settings, Machine, frozenset[str]], Meter]
 """Makes a meter for what is not covered yet: components, and ``platform``.
@@ -80,6 +85,23 @@ def _nvml(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Me
     return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
 
 
+def _redfish(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+    if not settings.meter.redfish_url and not settings.meter.redfish_credentials:
+        raise MeterAbsent("redfish: no BMC is named; set meter.redfish_url to its address")
+    from wattribute.meter.redfish import open_redfish  # noqa: PLC0415 - 2.5 MB, for few
+
+    return open_redfish(settings, settings.workload.node_name or platform.node())
+
+
+def _ipmi(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+    if "machine" in covered and "ipmi" not in settings.meter.use:
+        raise MeterAbsent("ipmi: another meter sees the whole machine")
+    from wattribute.meter.ipmi import open_ipmi  # noqa: PLC0415 - seldom there
+
+    room = settings.meter
+    return open_ipmi(Path(room.sysfs), room.ipmitool, room.ipmi_interval)
+
+
 def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> Meter:
     if settings.estimator.model:
         raise ConfigInvalid(
@@ -100,17 +122,25 @@ METERS: Final[dict[str, Factory]] = {
     "rapl": _rapl,
     "hwmon": _hwmon,
     "nvml": _nvml,
+    "redfish": _redfish,
+    "ipmi": _ipmi,
     "estimate": _estimate,
 }
-"""All meters, best first. ``estimate`` is last: it fills what the others leave."""
+"""All meters, best first. ``estimate`` is last: it fills what the others leave. ``ipmi`` asks the
+same BMC as ``redfish``, and is left out where that or hwmon sees the platform."""
 
-_AUTO: Final = ("rapl", "hwmon", "nvml", "estimate")
+_AUTO: Final = ("rapl", "hwmon", "nvml", "redfish", "ipmi", "estimate")
+_HARDWARE: Final = frozenset(_AUTO) - {"estimate"}
 
 
-def choose_meters(settings: Settings, machine: Machine) -> ChosenMeters:
+def choose_meters(
+    settings: Settings, machine: Machine, *, patience_s: float = PATIENCE_S
+) -> ChosenMeters:
     """Open the meters that the settings name, or with ``auto`` all that this machine has.
 
     With ``auto`` a meter that is not there is a finding. Named, it is an error.
+    A meter that is asked in the background is given ``patience_s`` seconds for its
+    first answer; it goes on without one.
 
     Raises:
         ConfigInvalid: an unknown name, names that do not go together, or a wrong replay file.
@@ -133,8 +163,11 @@ def choose_meters(settings: Settings, machine: Machine) -> ChosenMeters:
                 raise _named(name, exc) from exc
             findings.append(Finding(name, _state(name, exc), str(exc)))
             continue
+        if isinstance(meter, PolledMeter):
+            meter.settle(patience_s)
         meters.append(meter)
-        findings.append(Finding(name, "works", "; ".join(meter.problems), meter.zones))
+        works: State = "works" if meter.zones else "failed"  # it may still answer, later
+        findings.append(Finding(name, works, "; ".join(meter.problems), meter.zones))
     return ChosenMeters(tuple(meters), tuple(findings))
 
 
@@ -147,17 +180,24 @@ def _names(use: Sequence[str]) -> tuple[str, ...]:
         raise ConfigInvalid(f"meter.use: no meter is named; known are {known}")
     if "auto" in use and len(set(use)) > 1:
         raise ConfigInvalid("meter.use: auto stands alone, or name all meters that shall be used")
-    if "replay" in use and set(use) & {"rapl", "hwmon", "nvml"}:
-        raise ConfigInvalid("meter.use: replay plays another machine; not with rapl, hwmon or nvml")
+    if "replay" in use and set(use) & _HARDWARE:
+        raise ConfigInvalid(
+            f"meter.use: replay plays another machine; not with {', '.join(sorted(_HARDWARE))}"
+        )
     return tuple(dict.fromkeys(use))
 
 
 def _covered(meters: Iterable[Meter]) -> frozenset[str]:
-    """Components that these meters measure, and ``platform`` if one measures that."""
+    """Components that these meters measure, and ``platform`` if one measures that.
+
+    Also ``machine`` if that one sees all of it, as psys (the processor's board) does not.
+    """
     covered: set[str] = set()
     for meter in meters:
+        if any(z.kind == "platform" and z.source != "rapl-sysfs" for z in meter.zones):
+            covered.add("machine")
         covered |= {zone.component or zone.kind for zone in meter.zones}
-        if isinstance(meter, HwmonMeter):
+        if isinstance(meter, HwmonMeter | PolledMeter):
             covered |= meter.covers
     return frozenset(covered)
 

@@ -14,6 +14,7 @@ _PORT = r"(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|\d{1,4})"
 Interval = Annotated[float, Meta(ge=0.2, le=60, extra=_SECONDS)]
 Seconds = Annotated[float, Meta(ge=0, extra=_SECONDS)]
 Watts = Annotated[float, Meta(ge=0, extra={"unit": "watts"})]
+Secret = Annotated[str, Meta(extra={"secret": True})]
 Address = Annotated[
     str,
     Meta(
@@ -43,6 +44,31 @@ class Meter(_Room, frozen=True):
     dcgm_url: str = ""
     """Metrics of dcgm-exporter, ``http://HOST:9400/metrics``: who used which MIG instance, on
     devices (before Hopper) whose driver does not tell. "" asks nobody."""
+    redfish_url: str = ""
+    """The BMC (``https://HOST``), for the power of the whole machine; "" takes the endpoint of
+    ``redfish_credentials``, and without one none is asked."""
+    redfish_credentials: str = ""
+    """File with ``username`` and ``password``, or in one of Kepler's two forms; readable to its
+    owner alone. It is read again at every login."""
+    redfish_username: Secret = ""
+    """User, where there is no file; the role ReadOnly is enough."""
+    redfish_password: Secret = ""
+    """Password, where there is no file; by the environment, from a secret."""
+    redfish_ca_file: str = ""
+    """Certificate of the BMC, or of what signed it; "" takes the system's authorities."""
+    redfish_insecure: bool = False
+    """Take any certificate, and allow ``http://``: whoever is on the network can then read the
+    password and invent the power."""
+    redfish_interval: Annotated[float, Meta(ge=1, le=300, extra=_SECONDS)] = 10.0
+    """Seconds from one answer of the BMC to the next question. BMCs renew their values every 1 to
+    60 s; the tick never waits for them."""
+    redfish_chassis: tuple[str, ...] = ()
+    """Ids of the chassis that are this node; none: those that measure power and are not part of
+    another."""
+    ipmitool: str = "ipmitool"
+    """Program that asks the BMC in band (DCMI), where nothing else measures the whole machine."""
+    ipmi_interval: Annotated[float, Meta(ge=1, le=300, extra=_SECONDS)] = 10.0
+    """Seconds from one answer of ``ipmitool`` to the next question."""
     power_max_zone_watts: Watts = 2000.0
     """More than this in a package, DRAM or GPU zone is impossible: the interval is dropped."""
     power_max_platform_watts: Watts = 50_000.0
