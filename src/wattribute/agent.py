@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import platform
 import signal
 import threading
@@ -9,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wattribute import __version__
 from wattribute.activity.choose import choose_activity
+from wattribute.activity.hierarchy import find_hierarchy
 from wattribute.clock import SystemClock
 from wattribute.errors import ConfigInvalid, StateInvalid
 from wattribute.exporter.scene import NodeLabels
@@ -31,7 +33,13 @@ from wattribute.records import Zone
 from wattribute.settings import Settings
 from wattribute.units import nanoseconds
 from wattribute.workload.engines import open_engines
+from wattribute.workload.kube.choose import Finding as SourceFinding
+from wattribute.workload.kube.choose import found, open_cluster
+from wattribute.workload.sandbox import SandboxFinder
 from wattribute.workload.vms import VmFinder
+
+if TYPE_CHECKING:
+    from wattribute.workload.kube.source import PodSource
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,7 +104,7 @@ def run_agent(settings: Settings) -> int:
 
 def check(settings: Settings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
-    opened = _open(settings, with_state=False)
+    opened = _open(settings, with_state=False, patience_s=5.0)
     try:
         _exporter(settings, opened.monitor)
         opened.monitor.tick()
@@ -122,17 +130,44 @@ def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
         interval_s=settings.monitor.interval,
         node=NodeLabels(
             settings.workload.node_name or platform.node(),
+            cluster=settings.workload.cluster,
             nested=settings.exporter.nested,
             version=__version__,
         ),
     )
 
 
-def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
-    if settings.workload.kube in ("apiserver", "kubelet"):
-        raise ConfigInvalid(
-            f"workload.kube: {settings.workload.kube} is not there yet; auto and off are"
-        )
+def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.0) -> _Opened:
+    """Open all sources; ``patience_s``: how long the cluster may take to answer."""
+    cluster, misconfigured = _open_cluster(settings)
+    try:
+        opened = _open_with(settings, cluster, with_state=with_state)
+    except BaseException:
+        if cluster is not None:
+            cluster.close()
+        raise
+    if cluster is not None:
+        cluster.wait(patience_s)
+    f = misconfigured or found(cluster)
+    names = Finding("identity", f.name, f.state, f.message)
+    return _Opened(opened.monitor, (*opened.findings, names))
+
+
+def _open_cluster(settings: Settings) -> "tuple[PodSource | None, SourceFinding | None]":
+    """The source of pod names, already asking; or why ``auto`` cannot have one in this cluster.
+
+    Raises:
+        ConfigInvalid: the settings of a source that was asked for are wrong.
+    """
+    try:
+        return open_cluster(settings.workload, os.environ), None
+    except ConfigInvalid as error:
+        if settings.workload.kube != "auto" or settings.workload.kube_url:
+            raise
+        return None, SourceFinding("kubernetes", "failed", str(error))
+
+
+def _open_with(settings: Settings, cluster: "PodSource | None", *, with_state: bool) -> _Opened:
     procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
     machine = read_machine(procfs, sysfs)
     topology = read_topology(sysfs, procfs)
@@ -144,8 +179,10 @@ def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
         metering=make_metering(settings, meters.meters),
         activity=activity.activity,
         identity=identity,
+        cluster=cluster,
+        is_sandbox=_sandboxes(settings).is_sandbox,
         sharer=make_sharer(settings, machine, topology, meters.meters, activity.activity.name),
-        policy=floor_policy(settings),
+        policy=floor_policy(settings, kubernetes=cluster is not None),
         timing=Timing(
             interval_ns=nanoseconds(settings.monitor.interval),
             linger_ns=nanoseconds(settings.monitor.linger),
@@ -161,13 +198,21 @@ def _open(settings: Settings, *, with_state: bool = True) -> _Opened:
     notes = {meter.name: meter.notes for meter in meters.gpus}
     findings = (
         *(
-            Finding("meter", f.name, f.state, _with_zones(f.message, f.zones, notes.get(f.name, ())))
+            Finding(
+                "meter", f.name, f.state, _with_zones(f.message, f.zones, notes.get(f.name, ()))
+            )
             for f in meters.findings
         ),
         *(Finding("activity", f.name, f.state, f.message) for f in activity.findings),
         *(Finding("identity", f.name, f.state, f.message) for f in said),
     )
     return _Opened(monitor, findings)
+
+
+def _sandboxes(settings: Settings) -> SandboxFinder:
+    cgroupfs = Path(settings.activity.cgroupfs or Path(settings.meter.sysfs, "fs/cgroup"))
+    root = Path(find_hierarchy(cgroupfs, 1).root)
+    return SandboxFinder(root, Path(settings.activity.procfs))
 
 
 def _with_zones(message: str, zones: tuple[Zone, ...], notes: tuple[str, ...]) -> str:

@@ -202,12 +202,12 @@ def _memory_byte_seconds(scene: Scene) -> Samples | None:
 
 
 def _node_info(scene: Scene) -> Samples | None:
-    node, machine = scene.node, scene.snapshot.machine
+    node, machine, facts = scene.node, scene.snapshot.machine, scene.snapshot.node_facts
     labels = {
         "node": node.name,
-        "provider_id": node.provider_id,
-        "instance_type": node.instance_type,
-        "region": node.region,
+        "provider_id": facts.provider_id or node.provider_id,
+        "instance_type": facts.instance_type or node.instance_type,
+        "region": facts.region or node.region,
         "cluster": node.cluster,
         "virtual": str(bool(machine.hypervisor)).lower(),
         "nested": str(node.nested).lower(),
