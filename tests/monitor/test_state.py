@@ -43,7 +43,7 @@ def paths(tree: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_a_file_with_anything_in_it_is_used_or_refused(
@@ -89,6 +89,20 @@ def test_an_agent_that_saved_before_it_measured_anything_starts_again(tmp_path: 
     resumed.activity.ran(7, DOCKER, SECOND)
 
     assert joules_of(resumed.tick(package_j=150), container_id=ID) == pytest.approx(100)
+
+
+def test_energy_that_waits_for_who_ran_survives_a_kill(tmp_path: Path) -> None:
+    rig = saved(tmp_path)
+    rig.activity.fail_next = True
+    rig.tick(package_j=70)
+    for _ in range(3):  # each is killed after its first tick, in which nobody says who ran
+        rig = again(rig, tmp_path)
+        rig.monitor.resume()
+        rig.tick(package_j=30)
+    snapshot = rig.tick(package_j=20)
+
+    assert snapshot
+    assert snapshot.node.energy_uj.sum() == (150 + 60 + 70 + 3 * 30 + 20) * J
 
 
 def test_a_state_that_cannot_be_kept_up_to_date_is_not_resumed(tmp_path: Path) -> None:

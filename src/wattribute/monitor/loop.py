@@ -159,12 +159,15 @@ class Monitor:
             self._sharer.forget_waiting()
         else:
             self._unshared += intervals
-        if slept or self._blind_ticks > DOWN_AFTER:
+        write_off = slept or self._blind_ticks > DOWN_AFTER
+        if write_off:
             self._write_off()
         if usage is not None:
             self._attribute(usage, now_ns)
-        if usage is not None or self._books.node.channels:
+        if write_off or usage is not None:
+            # Else intervals wait, and the file's last readings must stay from before them.
             self._save()
+        if usage is not None or self._books.node.channels:
             self._publish(elapsed_ns, skew_ns, began)
 
     def _instant(self) -> tuple[Nanoseconds, int]:
@@ -286,6 +289,8 @@ class Monitor:
         now_ns = self._last_ns or self._clock.monotonic_ns()
         publisher = Publisher(self._books, now_ns, max(self._shared_ns or elapsed_ns, 1))
         containers = publisher.containers(gpus=bool(self._gpus))
+        facts = self._cluster.node() if self._cluster else NodeFacts()
+        self._metering.tell_instance_type(facts.instance_type)
         before = self._snapshot
         self._snapshot = Snapshot(
             sequence=before.sequence + 1 if before else 1,
@@ -304,7 +309,8 @@ class Monitor:
             policy=self._payer.policy,
             capacity=self._capacity(),
             gpus=self._gpus.states,
-            node_facts=self._cluster.node() if self._cluster else NodeFacts(),
+            node_facts=facts,
+            estimator=self._metering.estimator,
             retired_uj=publisher.retired(),
             health=self._health(skew_ns, began),
         )

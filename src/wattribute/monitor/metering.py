@@ -7,12 +7,31 @@ from dataclasses import dataclass
 from wattribute.attribution.interval import interval_between
 from wattribute.errors import MeterError, MeterGone
 from wattribute.meter import Meter
+from wattribute.meter.estimate import EstimateMeter
 from wattribute.monitor.state import SavedReading
-from wattribute.records import Counter, Interval, MeterHealth, Reading, Zone
-from wattribute.units import NANOSECONDS_PER_SECOND, Microwatts, Nanoseconds, energy_at
+from wattribute.records import (
+    Counter,
+    EstimatorInfo,
+    Interval,
+    MeterHealth,
+    Origin,
+    Reading,
+    Zone,
+)
+from wattribute.units import (
+    NANOSECONDS_PER_SECOND,
+    Microwatts,
+    Nanoseconds,
+    energy_at,
+    power_of,
+)
 
 DOWN_AFTER = 3
 """Ticks that a zone may fail before its series end (design section 9, rule 7)."""
+_TEACHES = {"package": "pkg", "dram": "dram", "platform": "wall"}
+"""Kind of a measured zone -> scope of the model that it can correct."""
+_SLOW = ("redfish", "ipmi")
+"""Their readings are older than the tick, so they belong to another load than the tick's."""
 _LATE_POWER_FACTOR = 2
 """Over a late interval, more than this many times the highest power seen so far is not assumed."""
 
@@ -36,6 +55,7 @@ class Metering:
     def __init__(self, meters: Iterable[Meter], limits: Limits) -> None:
         """Take over open meters; ``close`` closes them."""
         self._meters = list(meters)
+        self._estimates = next((m for m in self._meters if isinstance(m, EstimateMeter)), None)
         self._limits = limits
         self._last: dict[Zone, Reading] = {}
         self._failing: dict[Zone, int] = {}
@@ -59,11 +79,16 @@ class Metering:
     def resume(self, saved: Iterable[SavedReading]) -> None:
         """Go on from readings that an earlier run of the agent saved in this boot.
 
-        Those of zones that no meter has now (the settings were changed) are left out.
+        Those of zones that no meter has now (the settings were changed) are left out, and so is
+        a platform meter that was behind: what its parts used since is booked, and not known
+        any more.
         """
         known = {zone for meter in self._meters for zone in meter.zones}
+        saved = list(saved)
+        newest_ns = max((one.at_ns for one in saved), default=0)
         for one in saved:
-            if one.zone in known:
+            behind = one.zone.kind == "platform" and one.at_ns < newest_ns
+            if one.zone in known and not behind:
                 self._last[one.zone] = one.reading()
                 self._failing[one.zone] = 0
                 if one.power_seen_uw:
@@ -109,7 +134,32 @@ class Metering:
         for zone in self._failing.keys() - seen:
             self._failing[zone] += 1
             self.rejected["unreadable"] += 1
+        self._teach(intervals)
         return intervals
+
+    @property
+    def estimator(self) -> EstimatorInfo | None:
+        """What the estimates rest on; None: nothing is estimated."""
+        return None if self._estimates is None else self._estimates.info
+
+    def tell_instance_type(self, instance_type: str) -> None:
+        """Pass on what the cluster says that this machine is."""
+        if self._estimates is not None:
+            self._estimates.tell_instance_type(instance_type)
+
+    def _teach(self, intervals: Sequence[Interval]) -> None:
+        """Let the model learn from meters that cover a part of the machine."""
+        if self._estimates is None:
+            return
+        powers_uw: dict[str, int] = {}
+        for kind, scope in _TEACHES.items():
+            zones = {zone for zone in self._failing if zone.kind == kind}
+            parts = [i for i in intervals if i.zone in zones and i.zone.source not in _SLOW]
+            whole = len(parts) == len(zones) and (len(zones) == 1 or kind != "platform")
+            if parts and whole and all(i.origin is not Origin.ESTIMATED for i in parts):
+                powers_uw[scope] = sum(power_of(i.energy_uj, i.end_ns - i.start_ns) for i in parts)
+        if powers_uw:
+            self._estimates.observe(powers_uw)
 
     def reject_suspend(self, intervals: Sequence[Interval]) -> None:
         """Count what lies across a suspend, and let zones that were not read begin anew."""
