@@ -20,7 +20,7 @@ from wattribute.testing.plant import Burn, Churn, Group, Plant, Scenario, Truth
 SECTION: Final = "churn"
 PER_SECOND: Final = 50
 BURST_MS: Final = 5.0
-_BEGIN_S: Final = 6.0
+_BEGIN_S: Final = 15.0
 """Children start this long after the plant: the agent must be there first."""
 _SETTLE_S: Final = 12.0
 """After the last child: two ticks of 5 s."""
