@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from wattribute.exporter import page
-from wattribute.exporter.api import Component, Document, HealthDocument, ZoneRow
+from wattribute.exporter.api import Component, Document, GpuRow, HealthDocument, ZoneRow
 from wattribute.records import Snapshot
 
 
@@ -40,6 +40,7 @@ def test_the_page_uses_keys_that_the_snapshot_has() -> None:
 
     for shape, variable in (
         (Document, "shot"), (HealthDocument, "h"), (Component, "c"), (ZoneRow, "z"),
+        (GpuRow, "g"),
     ):  # fmt: skip
         used = set(re.findall(rf"\b{variable}\.([a-z_]+)\b(?!\()", script)) - {"length"}
         assert used <= set(shape.__struct_fields__), variable
