@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from wattribute.testing.kube import FakeCluster, FakeKubelet, pod
+
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.root,
@@ -107,8 +109,13 @@ def podman_container(image: Path, tmp_path: Path, short_path: Path) -> Iterator[
 
 
 @pytest.fixture
-def containerd_container(image: Path, tmp_path: Path, short_path: Path) -> Iterator[str]:
-    """As a kubelet places it: a container id of 64 digits in the cgroup of a pod."""
+def containerd_container(containerd_pod: tuple[str, str]) -> str:
+    return containerd_pod[1]
+
+
+@pytest.fixture
+def containerd_pod(image: Path, tmp_path: Path, short_path: Path) -> Iterator[tuple[str, str]]:
+    """As a kubelet places it: a container id of 64 digits in the cgroup of a pod; uid and id."""
     need("containerd", "ctr", "runc")
     address = short_path / "containerd.sock"
     config = tmp_path / "containerd.toml"
@@ -121,23 +128,27 @@ def containerd_container(image: Path, tmp_path: Path, short_path: Path) -> Itera
         ]
     )
     container = secrets.token_hex(32)
-    pod = f"kubepods/burstable/pod{uuid.uuid4()}"
+    uid = str(uuid.uuid4())
+    # In a folder of our own: a kubelet that runs here removes pods that it does not know.
+    above = f"wattribute-test-{uid}"
+    folder_of_pod = f"{above}/kubepods/burstable/pod{uid}"
     ctr = ["ctr", "--address", str(address)]
     try:
         deadline = time.monotonic() + 15
         while not address.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         can(*ctr, "image", "import", "--snapshotter", "native", str(image))
-        flags = ("--detach", "--snapshotter", "native", "--cgroup", f"/{pod}/{container}")
+        flags = ("--detach", "--snapshotter", "native", "--cgroup", f"/{folder_of_pod}/{container}")
         can(*ctr, "run", *flags, IMAGE, container, *BURN)
-        yield container
+        yield uid, container
         subprocess.run([*ctr, "task", "rm", "--force", container], check=True)
         subprocess.run([*ctr, "container", "rm", container], check=True)
     finally:
         daemon.terminate()
         daemon.wait(timeout=20)
-        for folder in Path("/sys/fs/cgroup").glob(f"**/{pod}"):  # as a kubelet would
-            folder.rmdir()
+        for root in Path("/sys/fs/cgroup").glob(f"**/{above}"):  # as a kubelet would
+            for folder in sorted(root.glob("**/"), reverse=True):
+                folder.rmdir()
 
 
 @pytest.mark.parametrize("engine", ["podman", "containerd"])
@@ -150,6 +161,29 @@ def test_a_real_container_gets_joules_under_its_own_id(
     agent = start_agent("--interval", "0.5", "--sysfs", str(counter.sysfs))
 
     agent.wait(lambda text: joules_of(text, container) > 1)
+
+
+def test_a_real_container_has_the_name_that_the_kubelet_tells(
+    containerd_pod: tuple[str, str],
+    start_agent: Callable[..., Any],
+    counter: Any,
+    tmp_path: Path,
+) -> None:
+    uid, container = containerd_pod
+    cluster = FakeCluster()
+    cluster.put_pod(pod("burner", "lab", pod_uid=uid, containers={"app": container}))
+    settings = tmp_path / "settings.yaml"
+    counter.run(watts=50)
+    words = f'container_id="{container}",pod_name="burner",container_name="app"'
+
+    with FakeKubelet(cluster) as kubelet:
+        keys = {"kube": "kubelet", "kubelet_url": kubelet.url, "node_name": "node-1"}
+        settings.write_text(json.dumps({"workload": keys}))  # JSON is YAML
+        agent = start_agent(
+            *("--interval", "0.5", "--sysfs", str(counter.sysfs)),
+            *("--config", str(settings), "--kube", "kubelet"),
+        )
+        agent.wait(lambda text: joules_of(text, words) > 1)
 
 
 def joules_of(text: str, container: str) -> float:
