@@ -224,7 +224,9 @@ def _state_file(settings: Settings, procfs: Path) -> StateFile | None:
     if not settings.monitor.state:
         return None
     boot_id = _first_line(procfs / "sys/kernel/random/boot_id")
-    machine_id = _first_line(Path("/etc/machine-id")) or platform.node()
+    # An image has no machine id, and a pod's host name ends with the pod; the node's stays.
+    name = settings.workload.node_name or platform.node()
+    machine_id = _first_line(Path("/etc/machine-id")) or name
     return StateFile(Path(settings.monitor.state), machine_id, boot_id)
 
 

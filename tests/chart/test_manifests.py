@@ -189,6 +189,19 @@ def test_mounts_below_are_read_only_where_the_kubelet_can(
     assert mounts["sys"].get("recursiveReadOnly") == recursive
 
 
+def test_credentials_of_bmcs_arrive_whole_and_for_the_agent_alone(
+    render: Render, values: Callable[[str], dict[str, Any]]
+) -> None:
+    manifests = render("redfish")
+    (volume,) = (v for v in pod(manifests)["volumes"] if v["name"] == "redfish")
+
+    secret = of_kind(manifests, "Secret")
+    assert secret["stringData"] == {"redfish.csv": values("redfish")["redfish"]["fileContent"]}
+    assert volume["secret"] == {"secretName": secret["metadata"]["name"], "defaultMode": 0o400}
+    meter = yaml.safe_load(settings_text(manifests))["meter"]
+    assert meter["redfish_credentials"] == "/etc/wattribute/redfish/redfish.csv"
+
+
 def rules(manifests: list[Manifest]) -> Iterator[Manifest]:
     for manifest in manifests:
         if manifest["kind"] in ("Role", "ClusterRole"):

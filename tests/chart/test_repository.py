@@ -54,7 +54,7 @@ def repository(folder: Path) -> Iterator[str]:
 
 # What helm asks a cluster for before a dry run: which kinds there are.
 KINDS = {
-    "v1": ["ConfigMap", "Namespace", "Service", "ServiceAccount"],
+    "v1": ["ConfigMap", "Namespace", "Secret", "Service", "ServiceAccount"],
     "apps/v1": ["DaemonSet"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],

@@ -62,6 +62,8 @@ def test_a_mistyped_value_stops_the_installation(helm: Helm, flag: str, said: st
         (["config.exporter.processes=true"], "webConfig.authenticates=true"),
         (["webConfig.authenticates=true"], "webConfig.existingSecret"),
         (["serviceMonitor.enabled=true", "podMonitor.enabled=true"], "one of the two"),
+        (["redfish.enabled=true"], "redfish.existingSecret or"),
+        (["redfish.enabled=true", "redfish.fileContent=x", "nonRoot=true"], "nonRoot"),
         (["kubelet.allowNodesProxy=true"], "config.workload.kube: kubelet"),
         (["image.repository=registry.example.org/x/kepler"], "leave image out"),
     ],

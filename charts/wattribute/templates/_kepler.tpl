@@ -3,7 +3,7 @@ Values of Kepler's two charts (0.6 and 0.11) that have no counterpart here: path
 They are accepted, so that an existing values file installs, and NOTES.txt names those that were given.
 The others are values here too: image, nameOverride, fullnameOverride, labels, annotations, podLabels, podAnnotations,
 podSecurityContext, securityContext, nodeSelector, tolerations, affinity, resources, service, rbac, serviceAccount, networkPolicy,
-serviceMonitor, config; and of `daemonset`: hostPID, tolerations, nodeSelector, affinity, resources.
+serviceMonitor, redfish, config; and of `daemonset`: hostPID, tolerations, nodeSelector, affinity, resources.
 */}}
 {{- define "wattribute.kepler.values" -}}
 canMount: the agent brings its own BPF programs; no kernel sources are mounted
@@ -15,7 +15,9 @@ daemonset.startupProbe: probes are on /healthz and /readyz; see startupProbe
 extraEnvVars: Kepler's variables mean nothing here; "wattribute dev convert-config" turns them into settings for config
 modelServer: the model is in the image; see config.estimator
 namespace: use --namespace and --create-namespace
-redfish: this version has no Redfish meter
+redfish.annotations: the Secret is named as all objects are
+redfish.labels: the Secret is named as all objects are; see labels
+redfish.name: the Secret is named as all objects are; see redfish.existingSecret
 securityContext.privileged: two capabilities are enough; to insist, privileged=true
 service.protocol: it is TCP
 service.targetPort: it is the container's port metrics
@@ -26,7 +28,7 @@ service.targetPort: it is the container's port metrics
 cpu: meters are chosen by config.meter.use
 debug: there is no pprof in a Python program
 dev: the simulated machine is "wattribute dev plant"
-experimental: see gpu; hwmon sensors are chosen by their names
+experimental: see gpu and redfish; hwmon sensors are chosen by their names
 exporter.prometheus: the agent always serves Prometheus; config.exporter.metrics chooses the names
 exporter.stdout: the table is in "wattribute top"
 host: the chart mounts the host's /sys and /proc

@@ -53,9 +53,6 @@ containers:
       # Management only (NVML): no CUDA.
       - {name: NVIDIA_DRIVER_CAPABILITIES, value: utility}
       {{- end }}
-      {{- if $values.gpu.driverPath }}
-      - {name: LD_LIBRARY_PATH, value: /usr/local/nvidia/lib64}
-      {{- end }}
       {{- end }}
       {{- with $values.extraEnv }}
       {{- toYaml . | nindent 6 }}
@@ -162,6 +159,11 @@ Read-only reaches the file systems inside them (cgroups) only where the kubelet 
   mountPath: /etc/wattribute/web
   readOnly: true
 {{- end }}
+{{- if .Values.redfish.enabled }}
+- name: redfish
+  mountPath: /etc/wattribute/redfish
+  readOnly: true
+{{- end }}
 {{- if and .Values.gpu.enabled .Values.gpu.driverPath }}
 - name: nvidia
   mountPath: /usr/local/nvidia
@@ -187,6 +189,13 @@ Read-only reaches the file systems inside them (cgroups) only where the kubelet 
 {{- with .Values.webConfig.existingSecret }}
 - name: web-config
   secret: {secretName: {{ . }}}
+{{- end }}
+{{- if .Values.redfish.enabled }}
+- name: redfish
+  secret:
+    secretName: {{ .Values.redfish.existingSecret | default (printf "%s-redfish" (include "wattribute.fullname" .)) }}
+    # The agent refuses passwords that others may read.
+    defaultMode: 0400
 {{- end }}
 {{- if and .Values.gpu.enabled .Values.gpu.driverPath }}
 - name: nvidia

@@ -40,6 +40,12 @@
 {{- if .Values.webConfig.existingSecret -}}
 {{- $_ := set $ours.exporter "web_config" (printf "/etc/wattribute/web/%s" .Values.webConfig.key) -}}
 {{- end -}}
+{{- if and .Values.gpu.enabled .Values.gpu.driverPath -}}
+{{- $_ := set $ours.meter "nvml_library" "/usr/local/nvidia/lib64/libnvidia-ml.so.1" -}}
+{{- end -}}
+{{- if .Values.redfish.enabled -}}
+{{- $_ := set $ours.meter "redfish_credentials" (printf "/etc/wattribute/redfish/%s" .Values.redfish.key) -}}
+{{- end -}}
 {{- $theirs := deepCopy (.Values.config | default dict) -}}
 {{- range $path, $_ := (include "wattribute.kepler.config" . | fromYaml) -}}
 {{- $names := splitList "." $path -}}
@@ -90,6 +96,12 @@
 {{- end -}}
 {{- if and .Values.webConfig.authenticates (not .Values.webConfig.existingSecret) -}}
 {{- fail "webConfig.authenticates: true needs webConfig.existingSecret, the Secret with the web-config.yml" -}}
+{{- end -}}
+{{- if and .Values.redfish.enabled (eq (empty .Values.redfish.existingSecret) (empty .Values.redfish.fileContent)) -}}
+{{- fail "redfish.enabled: true needs the BMCs' credentials: either redfish.existingSecret or redfish.fileContent" -}}
+{{- end -}}
+{{- if and .Values.redfish.enabled .Values.nonRoot -}}
+{{- fail "redfish.enabled with nonRoot: the credentials are readable to root alone" -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: one of the two; with both every agent is scraped twice, and sums are twice as high" -}}
