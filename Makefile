@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
-	dashboards grafana-types bpf bench requirements setup-agent setup-dev clean
+	dashboards grafana-types bpf bench gpu-validate requirements setup-agent setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -74,6 +74,9 @@ release: setup-dev ## wheel, image and chart of one version: make release IMAGE_
 
 e2e: setup-dev ## install into the cluster of KUBECONFIG, load two pods, assert their watts, uninstall
 	@$(BIN)/python -m tools.e2e $(ARGS)
+
+gpu-validate: setup-dev ## on a machine with a GPU: measure, and write docs/reference/gpu-validation.md
+	@exec $(BIN)/python -m tools.gpu $(ARGS)
 
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)

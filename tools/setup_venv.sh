@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 kind=${1:?usage: tools/setup_venv.sh agent|dev}
 case $kind in
-agent) lists="requirements/build.txt requirements/agent.txt" ;;
+agent) lists="requirements/build.txt requirements/agent.txt requirements/gpu.txt" ;; # gpu: 0.4 MB
 dev) lists="requirements/dev.txt" ;; # holds the two others
 *) echo "setup: $kind: say agent or dev" >&2 && exit 2 ;;
 esac
@@ -22,7 +22,7 @@ say() { echo "setup: $*" >&2; }
 
 # What the environment was made from: another checkout, list or project file makes it stale.
 fingerprint() { # agent|dev
-    { pwd && cat tools/setup_venv.sh pyproject.toml "requirements/$1.txt"; } | cksum
+    { pwd && cat tools/setup_venv.sh pyproject.toml "requirements/$1.txt" requirements/gpu.txt; } | cksum
 }
 
 fresh() {

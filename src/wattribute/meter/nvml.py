@@ -165,7 +165,8 @@ class NvmlMeter:
     def _check(self, library: "Library") -> None:
         if not self._devices and not self._unseen:
             raise MeterAbsent("nvml: the driver shows no device")
-        if not any(device.energy(library) for device in self._devices.values()):
+        told = [device.energy(library) for device in self._devices.values()]
+        if not any(told):
             raise MeterFailed(f"nvml: no device tells energy or power: {self.problems[0]}")
 
     def _opened(self) -> "Library":

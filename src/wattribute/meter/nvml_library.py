@@ -153,6 +153,10 @@ class Library:
             except Refused as refused:
                 yield index, refused
 
+    def driver(self) -> str:
+        """Version of the driver."""
+        return str(_call(pynvml.nvmlSystemGetDriverVersion))
+
     def uuid(self, handle: Handle) -> str:
         """``GPU-...``, or ``MIG-...`` of an instance."""
         return str(_call(pynvml.nvmlDeviceGetUUID, handle))

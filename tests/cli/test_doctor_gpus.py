@@ -1,0 +1,52 @@
+"""``doctor`` on machines with and without GPUs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wattribute.testing import FakeNvml
+from wattribute.testing.nvml import GPU_IS_LOST
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def nvml_row(call: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], tuple[str, str]]:
+    """State and words of the row of nvml."""
+
+    def ask(library: Path) -> tuple[str, str]:
+        monkeypatch.setenv("WATTRIBUTE_METER__NVML_LIBRARY", str(library))
+        _, out, _ = call("doctor", "--json", "--activity", "procfs")
+        rows = [row for row in json.loads(out)["findings"] if row["name"] == "nvml"]
+        return rows[0]["state"], rows[0]["message"]
+
+    return ask
+
+
+def test_devices_and_how_they_are_measured_are_said(
+    nvml: FakeNvml, nvml_row: Callable[[Path], tuple[str, str]]
+) -> None:
+    nvml.gpu("GPU-a")
+    nvml.gpu("GPU-b")
+    nvml.gpu("GPU-c").error = GPU_IS_LOST
+    nvml.write()
+
+    state, message = nvml_row(nvml.library)
+
+    assert state == "works"
+    assert message.split("; ") == [
+        "gpu-GPU-a, gpu-GPU-b",
+        "2 x NVIDIA H100 80GB HBM3: energy counter, shared by time on its processors",
+        "gpu 2: nvmlDeviceGetHandleByIndex: GPU is lost",
+        "it is looked for again",
+    ]
+
+
+def test_without_the_library_it_is_absent(
+    tmp_path: Path, nvml_row: Callable[[Path], tuple[str, str]]
+) -> None:
+    library = tmp_path / "libnvidia-ml.so.1"
+
+    assert nvml_row(library) == ("absent", f"meter.nvml_library: {library}: there is no such file")
