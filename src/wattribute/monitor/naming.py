@@ -101,12 +101,14 @@ class Namer:
             return found
         unknown = [group for group in wanted if group.pod_uid and group not in found]
         pods = self._cluster.pods({group.pod_uid for group in unknown})
+        tops = dict(zip(groups.groups, groups.top_cgroup.tolist(), strict=True)) if pods else {}
         looks: dict[Group, _Look] = {}
         for group in unknown:
             workload = pods.get(group.pod_uid)
             if workload is not None and group.kind == "container":
                 look = looks[group] = self._looks.get(group) or _Look()
-                workload = self._sandbox(look, group, workload, groups, cgroups)
+                row = tops.get(group, -1)
+                workload = self._sandbox(look, workload, cgroups.path[row] if row >= 0 else "")
             if workload is not None:
                 found[group] = workload
         self._looks = looks
@@ -124,19 +126,14 @@ class Namer:
             named.update(self._cluster.lookup([group.id for group in containers]))
         return named
 
-    def _sandbox(
-        self, look: _Look, group: Group, pod: Workload, groups: Groups, cgroups: Cgroups
-    ) -> Workload | None:
+    def _sandbox(self, look: _Look, pod: Workload, path: str) -> Workload | None:
         """The workload of a pod's sandbox; None: the container is another, not yet reported.
 
         Looked at in the ticks 1, 2, 4, 8, ...: a process is its runtime's before it is itself.
         """
         if not look.found:
             look.ticks += 1
-            if look.ticks & (look.ticks - 1) or group not in groups.groups:
-                return None
-            row = int(groups.top_cgroup[groups.groups.index(group)])
-            if row < 0 or not self._is_sandbox(cgroups.path[row]):
+            if look.ticks & (look.ticks - 1) or not path or not self._is_sandbox(path):
                 return None
             look.found = True
         if look.pod is not pod:

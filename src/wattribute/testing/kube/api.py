@@ -1,7 +1,7 @@
 """A fake API server: GET of nodes, list and watch of pods, as a real one answers.
 
-Source: Kubernetes API concepts (efficient detection of changes, watch bookmarks, 410 Gone),
-k8s.io/apiserver, and answers recorded from 1.32.
+Source: Kubernetes API concepts (efficient detection of changes, watch bookmarks, 410 Gone);
+compared with what kube-apiserver 1.34 answers.
 """
 
 import time
