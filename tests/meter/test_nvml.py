@@ -113,6 +113,46 @@ def test_a_process_that_has_ended_keeps_its_samples(nvml: FakeNvml) -> None:
     assert rows(used(meter, 3)) == {(0, 7): (SECOND, 0)}
 
 
+def test_after_a_long_silence_the_driver_is_asked_of_the_last_seconds_only(
+    nvml: FakeNvml,
+) -> None:
+    gpu = nvml.gpu().ran(7, 50, at_us=100 * US)
+    meter = opened(nvml)
+    meter.read_use(at(0))
+    for seconds in range(5, 3600, 5):
+        assert not used(meter, seconds).busy_ns.any()
+    gpu.ran(7, 80, at_us=3000 * US).ran(8, 40, at_us=3698 * US)
+    nvml.write()
+
+    assert rows(used(meter, 3600)) == {(0, 8): (2 * SECOND, 0)}
+
+
+def test_a_driver_whose_clock_was_set_back_is_heard_again(nvml: FakeNvml) -> None:
+    gpu = nvml.gpu().holds(7, GIB).ran(7, 50, at_us=10_000 * US)
+    meter = opened(nvml)
+    meter.read_use(at(0))
+    gpu.utilisation = 60
+    busy = []
+    for tick in range(1, 6):
+        gpu.ran(7, 60, at_us=(100 + 5 * tick) * US)
+        nvml.write()
+        busy.append(rows(used(meter, 5 * tick))[0, 7][0])
+
+    assert busy == [0, 0, 3 * SECOND, 3 * SECOND, 3 * SECOND]  # after 10 s
+
+
+def test_a_device_that_was_idle_from_the_start_is_heard_at_once(nvml: FakeNvml) -> None:
+    gpu = nvml.gpu()
+    meter = opened(nvml)
+    meter.read_use(at(0))
+    used(meter, 5)
+    used(meter, 10)
+    gpu.ran(7, 60, at_us=12 * US)
+    nvml.write()
+
+    assert rows(used(meter, 15)) == {(0, 7): (3 * SECOND, 0)}
+
+
 def test_where_time_is_not_told_memory_says_who_holds_it(nvml: FakeNvml) -> None:
     gpu = nvml.gpu().holds(7, 3 * GIB).fail("samples", NOT_SUPPORTED)
     gpu.utilisation = 30

@@ -5,18 +5,24 @@ from typing import Final, Literal, TypeVar
 
 from wattribute.meter.dcgm import DcgmReader
 from wattribute.meter.mig import MigDevice
-from wattribute.meter.nvml_library import Handle, Holder, Library, Refused
+from wattribute.meter.nvml_library import Handle, Holder, Library, Refused, Sample
 from wattribute.meter.nvml_samples import busy_by_pid
 from wattribute.records import Counter, Gauge, GpuState, Zone
 from wattribute.units import (
     MICROJOULES_PER_MILLIJOULE,
     MICROWATTS_PER_MILLIWATT,
+    NANOSECONDS_PER_MICROSECOND,
+    NANOSECONDS_PER_SECOND,
     Microjoules,
     Microwatts,
 )
 
 _MPS_SERVER: Final = "nvidia-cuda-mps"
 _MOST_NAMES: Final = 1024
+_SILENT_NS: Final = 2 * NANOSECONDS_PER_SECOND
+"""Longer than samples are late (a sampling period is 1 s at most)."""
+_UNHEARD_NS: Final = 8 * NANOSECONDS_PER_SECOND
+"""A device that works so long and tells of no newer sample has an older clock than it had."""
 
 EnergyForm = Literal["counter", "average", "power"]
 T = TypeVar("T")
@@ -51,7 +57,13 @@ class NvmlDevice:
         self._name = library.name(handle)
         self._form: EnergyForm | None = None
         self._since_us = 0
-        """The newest sample that was seen, on the driver's clock."""
+        """The newest sample that was seen, on the driver's clock; 0: none."""
+        self._silent_ns = 0
+        """Time since then."""
+        self._unheard_ns = 0
+        """The last part of it, in which the device worked all the same."""
+        self._seen: frozenset[Sample] | None = None
+        """All that was buffered at the last read, once the driver's clock was set back."""
         self._samples_told = True
         """False: this device tells no time by process."""
         self._mig: MigDevice | None = None
@@ -74,7 +86,12 @@ class NvmlDevice:
     def found_again(self, index: int, handle: Handle) -> None:
         """The library was opened anew: handles and numbers may have changed."""
         self.index, self.handle, self.lost = index, handle, False
-        self._form, self._since_us, self._samples_told = None, 0, True
+        self._form = None
+        self._hear_anew()
+
+    def _hear_anew(self) -> None:
+        self._since_us, self._silent_ns, self._unheard_ns = 0, 0, 0
+        self._seen, self._samples_told = None, True
 
     def forget_mig(self) -> None:
         """Give back what it holds of the library's, before that is closed."""
@@ -180,19 +197,36 @@ class NvmlDevice:
             return busy, self._mig.source
         if self._mig is not None:
             self.forget_mig()
-            self._since_us, self._samples_told = 0, True
+            self._hear_anew()
         busy = self._sampled(library, elapsed_ns) if self._samples_told else {}
         return self._by_client(library, busy, holders), "sm" if self._samples_told else "memory"
 
     def _sampled(self, library: Library, elapsed_ns: int) -> dict[int, int]:
+        """Time by pid, from the samples since the newest that was seen.
+
+        After a long silence we ask from a little before now on: a driver that gives means
+        would make them over all of it, and round them down to nothing. A device that works
+        and has no newer sample had its clock set back (it is the machine's): from then on we
+        ask for all that is buffered, and tell by ourselves what is new.
+        """
+        silent_us = max(self._silent_ns - _SILENT_NS, 0) // NANOSECONDS_PER_MICROSECOND
+        since_us = self._since_us + silent_us if self._since_us and self._seen is None else 0
         try:
-            samples = library.samples(self.handle, self._since_us)
+            samples = library.samples(self.handle, since_us)
         except Refused as refused:
             self._samples_told = not refused.unsupported
             self._tolerate(refused)
             return {}
-        since_us = self._since_us
-        self._since_us = max((sample.at_us for sample in samples if sample.pid), default=since_us)
+        if self._seen is not None:
+            samples, self._seen = [s for s in samples if s not in self._seen], frozenset(samples)
+        elif newest_us := max((sample.at_us for sample in samples if sample.pid), default=0):
+            self._since_us, self._silent_ns, self._unheard_ns = newest_us, 0, 0
+        else:
+            self._silent_ns += elapsed_ns
+            works = bool(self._since_us) and (self._if_told(library.busy_percent) or 0) > 0
+            self._unheard_ns = self._unheard_ns + elapsed_ns if works else 0
+            if self._unheard_ns > _UNHEARD_NS:
+                self._seen = frozenset(library.samples(self.handle, 0))
         return busy_by_pid(samples, since_us, elapsed_ns) if elapsed_ns else {}
 
     def _by_client(
