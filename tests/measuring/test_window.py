@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from wattribute.attribution.weight import TimeWeight
-from wattribute.estimator.tdpcurve import TdpCurve
+from wattribute.estimator.model import ArtefactEstimator
 from wattribute.measuring.kernel_tree import KernelTree
 from wattribute.measuring.window import Window
 from wattribute.meter.estimate import EstimateMeter
 from wattribute.meter.machine import read_topology
+from wattribute.meter.power_model import read_artefact
 from wattribute.meter.rapl import RaplMeter
 from wattribute.monitor.metering import Limits, Metering
 from wattribute.monitor.sharing import Sharer
@@ -24,6 +25,7 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 J = 1_000_000
 MACHINE = Machine(threads=4, memory_bytes=1 << 34, cores=4, packages=1)
+ESTIMATOR = ArtefactEstimator(read_artefact())
 
 
 class Work:
@@ -54,7 +56,7 @@ class Bench:
         topology = read_topology(self.sysfs.root, self.procfs.root)
         made: dict[str, Any] = {
             "rapl": lambda: RaplMeter(self.sysfs.root),
-            "estimate": lambda: EstimateMeter(TdpCurve(), MACHINE, self.procfs.root, ["cpu"]),
+            "estimate": lambda: EstimateMeter(ESTIMATOR, MACHINE, self.procfs.root, ["cpu"]),
         }
         opened = [made[name]() for name in meters]
         self.window = Window(
@@ -83,7 +85,7 @@ def test_a_command_shorter_than_a_clock_tick_has_an_estimate_all_the_same(tmp_pa
     bench.window.tick(final=True)
 
     cpu = bench.window.by_component["cpu"]
-    powers = TdpCurve().predict(MACHINE, Load(Nanoseconds(SECOND), 0.25))
+    powers = ESTIMATOR.predict(MACHINE, Load(Nanoseconds(SECOND), 0.25))
     assert cpu.origin is Origin.ESTIMATED
     assert cpu.dynamic_uj == pytest.approx(powers["cpu"].dynamic_uw * 0.004, rel=0.01)
     assert cpu.low_uj < cpu.dynamic_uj < cpu.high_uj
@@ -110,7 +112,7 @@ def test_a_command_that_is_long_enough_is_estimated_with_the_load_around_it(
     bench.run(1000, work_ms=1000)
     bench.window.tick(final=True)
 
-    powers = TdpCurve().predict(MACHINE, Load(Nanoseconds(SECOND), 1.0))
+    powers = ESTIMATOR.predict(MACHINE, Load(Nanoseconds(SECOND), 1.0))
     assert bench.window.by_component["cpu"].dynamic_uj == pytest.approx(
         powers["cpu"].dynamic_uw / 4, rel=0.01
     )

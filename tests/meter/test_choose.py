@@ -93,7 +93,7 @@ def test_grace_includes_its_memory_so_that_no_dram_is_estimated(sysfs: FakeSysfs
 def test_a_guest_without_sensors_is_estimated(sysfs: FakeSysfs) -> None:
     chosen = choose(sysfs, machine=GUEST)
 
-    assert zones(chosen) == {"estimate": ["package 0", "dram 0"]}
+    assert zones(chosen) == {"estimate": ["package 0", "dram 0", "other 0"]}
     assert states(chosen)["rapl"] == "absent"
 
 

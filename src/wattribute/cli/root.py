@@ -12,6 +12,11 @@ _COMMANDS: Final = {
     "top": ("wattribute.cli.top:top", "Who uses the energy now: a live table."),
     "run": ("wattribute.cli.run:run", "Run a command, and print the energy that it used."),
     "doctor": ("wattribute.cli.doctor:doctor", "What works on this machine, and what does not."),
+    "calibrate": (
+        "wattribute.cli.calibrate:calibrate",
+        "Correct the estimates by a measured number.",
+    ),
+    "model": ("wattribute.cli.model:model", "Power models: train them, score them."),
     "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),
 }
 

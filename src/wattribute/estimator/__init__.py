@@ -1,9 +1,10 @@
 """Pure: what a machine is and how loaded it is -> watts, with an error band."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from wattribute.records import Load, Machine, Power
+from wattribute.estimator.calibration import Measured
+from wattribute.records import EstimatorInfo, Load, Machine, Power
 
 
 class Estimator(Protocol):
@@ -14,4 +15,12 @@ class Estimator(Protocol):
 
     def predict(self, machine: Machine, load: Load) -> Mapping[str, Power]:
         """Power by component (``cpu``, ``dram``, ``other``)."""
+        ...
+
+    def explain(self, machine: Machine) -> EstimatorInfo:
+        """What the estimates of this machine rest on."""
+        ...
+
+    def calibrated(self, measured: Sequence[Measured]) -> "Estimator":
+        """The same estimator, moved by these readings of the machine too."""
         ...

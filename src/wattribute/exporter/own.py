@@ -215,6 +215,23 @@ def _node_info(scene: Scene) -> Samples | None:
     return listed([(labels, 1)])
 
 
+def _estimator_info(scene: Scene) -> Samples | None:
+    info = scene.snapshot.estimator
+    if info is None:
+        return None
+    labels = {
+        "model": info.model,
+        "version": info.version,
+        "basis": info.basis,
+        "profile": info.profile,
+        "cpu": info.cpu,
+        "microarchitecture": info.microarchitecture,
+        "calibrated": str(info.calibrated).lower(),
+        "wide_because": "; ".join(info.why_wide),
+    }
+    return listed([(labels, 1)])
+
+
 def _floors(scene: Scene) -> Samples | None:
     up = {total.zone for total in scene.zones}
     return listed(
@@ -322,6 +339,10 @@ FAMILIES: Final[tuple[Family, ...]] = (
           ("gpu_uuid",), _gpus(lambda gpu: gpu.instances), decimals=0),
     counter("wattribute_gpu_failures_total", "Questions to a GPU that it did not answer.",
             ("gpu_uuid",), _gpus(lambda gpu: gpu.failures), decimals=0),
+    gauge("wattribute_estimator_info",
+          "The model that estimates, what it knows of this machine, and why its band is wide: 1.",
+          ("model", "version", "basis", "profile", "cpu", "microarchitecture", "calibrated",
+           "wide_because"), _estimator_info, decimals=0),
     gauge("wattribute_node_info", "What this node is: 1. instance_type and the rest as told.",
           ("node", "provider_id", "instance_type", "region", "cluster", "virtual", "nested"),
           _node_info, decimals=0),

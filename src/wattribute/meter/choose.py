@@ -20,12 +20,12 @@ from wattribute.errors import (
     MeterFailed,
     WattributeError,
 )
-from wattribute.estimator.tdpcurve import TdpCurve
 from wattribute.meter import GpuMeter, Meter
 from wattribute.meter.estimate import COMPONENTS, EstimateMeter
 from wattribute.meter.hwmon import HwmonMeter
 from wattribute.meter.nvml import NvmlMeter
 from wattribute.meter.polled import PolledMeter
+from wattribute.meter.power_model import open_estimator
 from wattribute.meter.rapl import RaplMeter
 from wattribute.meter.replay import ReplayMeter
 from wattribute.records import Machine, Zone
@@ -103,18 +103,14 @@ def _ipmi(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Met
 
 
 def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> Meter:
-    if settings.estimator.model:
-        raise ConfigInvalid(
-            f"estimator.model: {settings.estimator.model}: this estimator reads no artefact; "
-            "leave it empty"
-        )
     left = [component for component in COMPONENTS if component not in covered]
     if "platform" in covered and "other" in left:
         left.remove("other")  # it is what the platform meter shows beyond its parts
     if not left:
         raise MeterAbsent("estimate: all components are measured")
-    estimator = TdpCurve(settings.estimator.tdp_watts)
-    return EstimateMeter(estimator, machine, Path(settings.activity.procfs), left)
+    return EstimateMeter(
+        open_estimator(settings, machine), machine, Path(settings.activity.procfs), left
+    )
 
 
 METERS: Final[dict[str, Factory]] = {

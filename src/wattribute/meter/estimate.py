@@ -1,14 +1,16 @@
 """The meter where there is none: a power model fed with the machine's load."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from wattribute.errors import MeterAbsent, MeterDenied, MeterFailed
 from wattribute.estimator import Estimator
-from wattribute.records import Estimate, Load, Machine, Reading, Zone
-from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
+from wattribute.estimator.observed import Observations
+from wattribute.records import Estimate, EstimatorInfo, Load, Machine, Reading, Zone
+from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds, watts
 
 SOURCE = "trained_power_model"
 
@@ -94,8 +96,10 @@ class EstimateMeter:
             MeterDenied: /proc/stat may not be read.
             MeterFailed: there is no /proc/stat.
         """
-        self._estimator = estimator
+        self._shipped = self._estimator = estimator
         self._machine = machine
+        self._observed = Observations()
+        self._utilisation = 0.0
         known = estimator.predict(machine, Load(Nanoseconds(0), 0.0))
         self._zones = {
             component: Zone(_KIND_OF_COMPONENT[component], "0", SOURCE)
@@ -137,6 +141,7 @@ class EstimateMeter:
 
     def estimated(self, load: Load, now_ns: Nanoseconds) -> tuple[Reading, ...]:
         """Return what the model says of a load, whoever knows it."""
+        self._utilisation = load.utilisation
         powers = self._estimator.predict(self._machine, load)
         return tuple(
             Reading(
@@ -147,6 +152,27 @@ class EstimateMeter:
             for component, zone in self._zones.items()
             if (p := powers.get(component)) is not None
         )
+
+    @property
+    def info(self) -> EstimatorInfo:
+        """What the estimates rest on."""
+        return self._estimator.explain(self._machine)
+
+    def tell_instance_type(self, instance_type: str) -> None:
+        """Take the cluster's word for what machine this is; it counts from the next read on."""
+        if instance_type and instance_type != self._machine.instance_type:
+            self._machine = replace(self._machine, instance_type=instance_type)
+
+    def observe(self, powers_uw: Mapping[str, int]) -> None:
+        """Learn from what other meters measured in the tick that was read last.
+
+        Args:
+            powers_uw: mean power by scope: ``pkg`` (all packages), ``dram``, ``wall``.
+        """
+        for scope, power_uw in powers_uw.items():
+            self._observed.add(scope, self._utilisation, watts(power_uw))
+        if news := self._observed.news():
+            self._estimator = self._shipped.calibrated(news)
 
     def close(self) -> None:
         """Close /proc/stat."""

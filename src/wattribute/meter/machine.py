@@ -53,6 +53,7 @@ def read_machine(procfs: Path, sysfs: Path) -> Machine:
     dmi_product = _text(sysfs / "class/dmi/id/product_name")
     architecture = _text(procfs / "sys/kernel/arch") or _architecture(first)
     arm_part = _number(first.get("CPU part"))
+    cpufreq = sysfs / "devices/system/cpu/cpu0/cpufreq"
     arm = first.get("CPU implementer") == _ARM
     return Machine(
         vendor="ARM" if arm else first.get("vendor_id", first.get("CPU implementer", "")),
@@ -64,11 +65,14 @@ def read_machine(procfs: Path, sysfs: Path) -> Machine:
         packages=len({cpu.package for cpu in cpus}),
         cores=len({cpu.siblings for cpu in cpus}),
         threads=len(cpus),
-        max_mhz=_number(_text(sysfs / "devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")) // 1000,
+        max_mhz=_number(_text(cpufreq / "cpuinfo_max_freq")) // 1000,
         memory_bytes=_memory_bytes(procfs),
         hypervisor=_hypervisor(first, sysfs, f"{dmi_vendor} {dmi_product}"),
         dmi_vendor=dmi_vendor,
         dmi_product=dmi_product,
+        base_mhz=_number(_text(cpufreq / "base_frequency")) // 1000,
+        chassis_type=_number(_text(sysfs / "class/dmi/id/chassis_type")),
+        instance_type=dmi_product if dmi_vendor == "Amazon EC2" else "",
     )
 
 

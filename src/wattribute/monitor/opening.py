@@ -8,8 +8,8 @@ from wattribute.activity.whois import ProcessFinder
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.weight import CyclesWeight, TimeWeight
 from wattribute.errors import ConfigInvalid
-from wattribute.estimator.tdpcurve import TdpCurve
 from wattribute.meter import GpuMeter, Meter
+from wattribute.meter.power_model import open_estimator
 from wattribute.monitor.gpus import GpuUsers
 from wattribute.monitor.metering import Limits, Metering
 from wattribute.monitor.sharing import Sharer
@@ -92,7 +92,7 @@ def _prior(
 ) -> Callable[[Zone], int | None]:
     """The idle power that the estimator expects of a zone: its part of its component's."""
     idle = Load(nanoseconds(1), 0.0)
-    powers = TdpCurve(settings.estimator.tdp_watts).predict(machine, idle)
+    powers = open_estimator(settings, machine).predict(machine, idle)
 
     def prior_uw(zone: Zone) -> int | None:
         power = powers.get(zone.component or "")

@@ -8,7 +8,7 @@ Arrays inside records are read-only by convention and, where it matters
 """
 
 from wattribute.records.attribution import Attribution
-from wattribute.records.machine import Load, Machine, Power, Topology
+from wattribute.records.machine import EstimatorInfo, Load, Machine, Power, Topology
 from wattribute.records.reading import (
     Counter,
     Estimate,
@@ -43,6 +43,7 @@ __all__ = [
     "ContainerTable",
     "Counter",
     "Estimate",
+    "EstimatorInfo",
     "FloorState",
     "Gauge",
     "GpuState",

@@ -32,6 +32,11 @@ class Machine:
     dmi_vendor: str = ""
     dmi_product: str = ""
     """/sys/class/dmi/id/{sys_vendor,product_name}; a cloud's instance type on AWS Nitro."""
+    base_mhz: int = 0
+    chassis_type: int = 0
+    """SMBIOS type 3: 23 is a rack mount, 28 a blade; 0 on many virtual machines."""
+    instance_type: str = ""
+    """Of the cloud (``m5.large``); "" where nothing told it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +69,29 @@ class Load:
     utilisation: float
     """(user + nice + system + irq + softirq) / (CPUs x time), 0 to 1; guest time not twice, steal
     and iowait not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorInfo:
+    """What the estimates of this machine rest on, in words for people and labels."""
+
+    model: str
+    version: str
+    basis: str
+    """``cpu``, ``microarchitecture`` or ``class``."""
+    profile: str
+    """``typical`` or ``tuned``."""
+    cpu: str
+    """The CPU model's key in the artefact; "" not known."""
+    microarchitecture: str
+    instance_type: str
+    """Of the cloud; "" not known."""
+    share: float
+    """Part of the host's threads that this machine is."""
+    calibrated: bool
+    """Whether readings of this machine moved the model."""
+    why_wide: tuple[str, ...]
+    """Why the band is wide, one reason each; empty when it is not."""
 
 
 @dataclass(frozen=True, slots=True)

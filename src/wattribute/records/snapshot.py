@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.records.machine import Machine
+from wattribute.records.machine import EstimatorInfo, Machine
 from wattribute.records.reading import COMPONENT_OF_KIND, Origin, Zone
 from wattribute.records.usage import GpuState
 from wattribute.records.workload import IdentityHealth, NodeFacts
@@ -241,5 +241,7 @@ class Snapshot:
     as other rows of the pod remain, so that what is summed by pod never falls."""
     node_facts: NodeFacts = field(default_factory=NodeFacts)
     """What the cluster knows of this node."""
+    estimator: EstimatorInfo | None = None
+    """What the estimates rest on; None: nothing is estimated."""
     gpus: tuple[GpuState, ...] = ()
     """GPUs that answered in the last tick."""

@@ -173,8 +173,23 @@ class Estimator(_Room, frozen=True):
 
     model: str = ""
     """Artefact file; "" takes the one that is shipped."""
+    sha256: Annotated[
+        str, Meta(pattern=r"^([0-9A-Fa-f]{64})?$", extra={"allowed": "64 hexadecimal digits"})
+    ] = ""
+    """Digest that the artefact's file must have; "" takes any. Another one is refused."""
+    profile: Literal["typical", "tuned"] = "typical"
+    """``tuned`` for a machine set up for a benchmark of energy efficiency. Ordinary ones draw more,
+    most of all when idle."""
     tdp_watts: Watts = 0.0
     """Thermal design power of one CPU package; 0 takes it from the CPU's identity."""
+    instance_type: str = ""
+    """The cloud's name for this machine (``m5.large``); "" takes what the cluster or the firmware
+    tells."""
+    cloud_metadata: bool = False
+    """Ask the cloud's metadata service for the instance type, for at most 1 s at start. Off,
+    because it is a request to the network."""
+    calibration: str = ""
+    """File of readings that ``wattribute calibrate`` wrote; "" uses none."""
 
 
 class Log(_Room, frozen=True):

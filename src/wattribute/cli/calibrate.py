@@ -1,0 +1,177 @@
+"""``wattribute calibrate``: one measured number makes the estimates fit this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wattribute.cli.options import MEASURING, with_settings
+from wattribute.cli.terminal import Column, print_table
+from wattribute.errors import ConfigInvalid, MeterAbsent
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from wattribute.estimator.calibration import Measured
+    from wattribute.estimator.model import ArtefactEstimator
+    from wattribute.records import Machine
+
+_DEFAULT: Final = Path("/var/lib/wattribute/calibration.json")
+_COLUMNS: Final = (
+    Column("LOAD %", right=True),
+    Column("BEFORE W", right=True),
+    Column("AFTER W", right=True),
+    Column("BAND W", right=True),
+)
+_SHOWN: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SCOPE_OF_KIND: Final = {"package": "pkg", "dram": "dram", "platform": "wall"}
+_SCOPES: Final = {"machine": "wall", "cpu": "pkg", "dram": "dram"}
+
+
+@click.command()
+@click.option("--idle", type=float, metavar="W", help="Watts while the machine is idle.")
+@click.option("--full", type=float, metavar="W", help="Watts while all its CPUs are busy.")
+@click.option(
+    "--of",
+    type=click.Choice(list(_SCOPES)),
+    default="machine",
+    show_default=True,
+    help="What was measured: the whole machine at the wall or by its BMC, or a part.",
+)
+@click.option(
+    "--meter",
+    "seconds",
+    type=click.IntRange(1, 3600),
+    metavar="SECONDS",
+    help="Measure now, for so long, with the meters that this machine has.",
+)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Where to keep it  [estimator.calibration; default: {_DEFAULT}]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings(*MEASURING)
+def calibrate(
+    *,
+    settings: Settings,
+    idle: float | None,
+    full: float | None,
+    of: str,
+    seconds: int | None,
+    file: Path | None,
+    as_json: bool,
+) -> int:
+    """Correct the estimates by what was measured on this machine, once.
+
+    Type in what a wall meter, a BMC or any other instrument shows, idle, at full load, or both; or
+    measure with a meter that this machine has. The agent uses it when estimator.calibration names
+    the file. On a virtual machine there is nothing to type in: no instrument shows its part of the
+    host.
+    """
+    from wattribute.estimator.calibration import Measured
+    from wattribute.meter.machine import read_machine
+    from wattribute.meter.power_model import open_estimator, read_calibration, write_calibration
+
+    scope = _SCOPES[of]
+    machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
+    if machine.hypervisor:
+        raise MeterAbsent(
+            "calibrate: this is a virtual machine, and no instrument shows its part of the host; "
+            "set estimator.instance_type or estimator.tdp_watts to tell more of the host"
+        )
+    typed = [Measured(u, w, scope) for u, w in ((0.0, idle), (1.0, full)) if w is not None]
+    if any(not 0 < one.watts < float("inf") for one in typed):
+        raise ConfigInvalid("calibrate: --idle and --full are watts, more than 0")
+    if idle is not None and full is not None and full <= idle:
+        raise ConfigInvalid(f"calibrate: {full:g} W at full load is not more than {idle:g} W idle")
+    if seconds is not None:
+        typed += _measured_now(settings, seconds)
+    if not typed:
+        raise ConfigInvalid("calibrate: give --idle W, --full W, or --meter SECONDS")
+    path = file or (
+        Path(settings.estimator.calibration) if settings.estimator.calibration else _DEFAULT
+    )
+    kept = tuple(one for one in read_calibration(path) if not _replaced(one, typed))
+    before = open_estimator(settings, machine)
+    after = before.calibrated(typed)
+    try:
+        write_calibration(path, (*kept, *typed))
+    except OSError as exc:
+        raise ConfigInvalid(f"calibrate: {path}: {exc.strerror}; name another with --file") from exc
+    _report(machine, before, after, path, as_json=as_json)
+    if settings.estimator.calibration != str(path):
+        click.echo(f"the agent uses it with estimator.calibration: {path}", err=True)
+    return 0
+
+
+def _measured_now(settings: Settings, seconds: int) -> "list[Measured]":
+    """What this machine's own meters show over some seconds.
+
+    Raises:
+        MeterAbsent: there is none of its packages, its memory or the whole of it.
+    """
+    import time
+
+    from wattribute import agent as house
+    from wattribute.estimator.calibration import Measured
+    from wattribute.meter.estimate import LoadReader
+    from wattribute.records import Origin
+    from wattribute.units import Nanoseconds, watts
+
+    load = LoadReader(Path(settings.activity.procfs))
+    try:
+        with house.local_monitor(settings) as monitor:
+            monitor.tick()
+            load.read(Nanoseconds(time.monotonic_ns()))
+            time.sleep(seconds)
+            monitor.tick()
+            utilisation = load.read(Nanoseconds(time.monotonic_ns())).utilisation
+            snapshot = monitor.snapshot()
+    finally:
+        load.close()
+    sums: dict[str, float] = {}
+    for total in snapshot.node.zones if snapshot else ():
+        scope = _SCOPE_OF_KIND.get(total.zone.kind)
+        if scope and total.up and total.origin is not Origin.ESTIMATED:
+            sums[scope] = sums.get(scope, 0.0) + watts(total.power_uw)
+    found = [Measured(utilisation, power_w, scope) for scope, power_w in sums.items() if power_w]
+    if not found:
+        raise MeterAbsent(
+            "calibrate: no meter of CPU packages, memory or the whole machine works here; "
+            "`wattribute doctor` says why; or type in a number with --idle"
+        )
+    return found
+
+
+def _replaced(old: "Measured", new: "list[Measured]") -> bool:
+    """Whether a reading at about the same load takes its place."""
+    return any(
+        one.scope == old.scope and abs(one.utilisation - old.utilisation) < 0.1 for one in new
+    )
+
+
+def _report(
+    machine: "Machine",
+    before: "ArtefactEstimator",
+    after: "ArtefactEstimator",
+    path: Path,
+    *,
+    as_json: bool,
+) -> None:
+    import msgspec
+
+    one, other = before.host_model(machine).wall, after.host_model(machine).wall
+    rows = [(load, one.at(load)[0], *other.at(load)) for load in _SHOWN]
+    if as_json:
+        names = ("load", "before_watts", "watts", "low_watts", "high_watts")
+        levels = [dict(zip(names, row, strict=True)) for row in rows]
+        body = {"file": str(path), "machine": levels}
+        click.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+        return
+    table = [
+        (f"{load:.0%}".rstrip("%"), f"{was:.0f}", f"{now:.0f}", f"{low:.0f} to {high:.0f}")
+        for load, was, now, low, high in rows
+    ]
+    click.echo("the whole machine at the wall:")
+    print_table(_COLUMNS, table)
+    click.echo(f"kept in {path}")

@@ -1,0 +1,118 @@
+"""``wattribute model evaluate``: a model's figures on measured data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wattribute.cli.terminal import Column, clean, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wattribute.training.evaluate import Evaluation, Group
+    from wattribute.training.metrics import Score
+
+_COLUMNS: Final = (
+    Column("ROWS OF"),
+    Column("ROWS", right=True),
+    Column("SYSTEMS", right=True),
+    Column("MEDIAN APE %", right=True),
+    Column("MAPE %", right=True),
+    Column("P90 %", right=True),
+    Column("BIAS %", right=True),
+    Column("R2", right=True),
+    Column("IN BAND %", right=True),
+)
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, help="CSV file of measured rows."
+)
+@click.option(
+    "--model", "model_file", default="", metavar="FILE", help="Artefact; default: the shipped one."
+)
+@click.option(
+    "--calibrate",
+    type=click.Choice(["none", "idle"]),
+    default="none",
+    show_default=True,
+    help="idle: of every system the row of least load is given to the model, and not scored.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the figures there as JSON.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(
+    *, data: Path, model_file: str, calibrate: str, out: Path | None, as_json: bool
+) -> int:
+    """Predict each row from its machine's description, and compare with the measured watts.
+
+    By subset and scope, by load, by what was known of the CPU, and machine by machine where there
+    are few. Rows of unknown scopes, broken rows and rows not to be scored are counted and named.
+
+    Exit code: 0; 1 if no row could be scored.
+    """
+    import msgspec
+
+    from wattribute.errors import DataInvalid
+    from wattribute.meter.power_model import read_artefact
+    from wattribute.training import evaluate as scoring
+    from wattribute.training.rows import read_rows
+
+    artefact = read_artefact(model_file)
+    result = scoring.evaluate(
+        artefact, read_rows(data), calibrate="idle" if calibrate == "idle" else "none"
+    )
+    body = msgspec.json.format(msgspec.json.encode(result)) + b"\n"
+    if out is not None:
+        try:
+            out.write_bytes(body)
+        except OSError as exc:
+            raise DataInvalid(f"{out}: {exc.strerror}") from exc
+    if as_json:
+        click.echo(body.decode(), nl=False)
+    else:
+        _print(result)
+    return 0 if result.rows_scored else 1
+
+
+def _print(result: "Evaluation") -> None:
+    click.echo(
+        f"{result.model}: {result.rows_scored} of {result.rows_read} rows scored; "
+        f"calibration {result.calibrated}"
+    )
+    for reason, count in result.left_out.items():
+        click.echo(f"left out: {count} rows: {clean(reason)}")
+    for name in result.broken:
+        click.echo(f"left out: {clean(name)}")
+    for group in result.groups:
+        click.echo("")
+        print_table(_COLUMNS, list(_rows(group)))
+
+
+def _rows(group: "Group") -> "Iterator[list[str]]":
+    yield _row(f"{group.subset} {group.scope} ({group.profile})", group.score)
+    for level, score in group.by_level.items():
+        yield _row(f"  at {level} % load", score)
+    for known, score in group.by_known.items():
+        yield _row(f"  known: {known}", score)
+    for system, score in group.by_system.items():
+        yield _row(f"  {system[:48]}", score)
+
+
+def _row(name: str, score: "Score") -> list[str]:
+    return [
+        name,
+        str(score.rows),
+        str(score.systems),
+        f"{score.median_ape_pct:.1f}",
+        f"{score.mape_pct:.1f}",
+        f"{score.p90_ape_pct:.1f}",
+        f"{score.bias_pct:+.1f}",
+        "" if score.r2 is None else f"{score.r2:.3f}",
+        f"{score.band_covers_pct:.1f}",
+    ]

@@ -1,0 +1,69 @@
+"""CPU names as kernels, vendors and clouds write them -> one key per CPU model.
+
+``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz`` -> ``xsp-8259cl``. A name that tells no
+model ("AMD EPYC", "Intel Xeon Processor (Skylake)") has no key.
+"""
+
+import re
+from typing import Final
+
+_MARKS: Final = re.compile(r"\((?:r|tm|c)\)|[®™©]", re.IGNORECASE)
+
+_RULES: Final = tuple(
+    (re.compile(pattern), template)
+    for pattern, template in (
+        (r"\bxeon\b.{0,12}\b(6\d{3}[pe]\+?)(?![\da-z])", "x6-{0}"),
+        # Xeon Scalable: four digits after a tier; clouds write "Skylake P-8175" too
+        (r"\b(?:platinum|gold|silver|bronze)\s*p?-?([3-9]\d{3}[a-z]{0,2}\+?)(?![\da-z])",
+         "xsp-{0}"),
+        (r"lake p-(8\d{3}[a-z]{0,2})\b", "xsp-{0}"),
+        (r"\bxeon.{0,20}\bmax\s*(9\d{3}[a-z]?)\b", "xmax-{0}"),
+        (r"\b(e[357])[- ]?(\d{4}[a-z]{0,2}?)\s*-?(v\d)?\b", "{0}-{1}{2}"),
+        (r"\bxeon\b.{0,20}\b(e|w|w3|w5|w7|w9)-(\d{4}[a-z]{0,3})\b", "{0}-{1}"),
+        (r"\bxeon\b.{0,20}\bd-(\d{4}[a-z]{0,3})\b", "xd-{0}"),
+        (r"\bxeon\s*(8\d{3}[a-z]{0,2}\+?)(?![\da-z])", "xsp-{0}"),
+        (r"\b([lxew]\d{4}[a-z]?)\b", "{0}"),
+        (r"\bxeon\b.{0,20}\b(\d{4}[a-z]{0,2})\b", "xeon-{0}"),
+        (r"\bepyc\b[^\d]{0,20}(\d[a-z0-9]{3}[a-z]{0,2})\b", "epyc-{0}"),
+        (r"\bopteron\b[^\d]{0,20}(\d{3,4})\s*(he|ee|se)?\b", "opteron-{0}{1}"),
+        (r"\b([qm]\d{2,3}-\d{2})\b", "altra-{0}"),
+        (r"\bgraviton\s*(\de?)?", "graviton{0}"),
+        (r"\bthreadripper\b[^\d]{0,8}(\d{4}[a-z]{0,2})\b", "threadripper-{0}"),
+        (r"\bryzen\s*\d?[^\d]{0,8}(\d{4}[a-z0-9]{0,3})\b", "ryzen-{0}"),
+        (r"\bcore\b[^\d]{0,10}(i[3579])[- ]?(\d{3,5}[a-z]{0,2}\d?)\b", "{0}-{1}"),
+        (r"\b(axion|grace|cobalt)\b", "{0}"),
+    )
+)  # fmt: skip
+"""Tried in this order: the first that fits names the CPU."""
+
+_GHZ: Final = re.compile(r"@\s*(\d{1,2}\.\d{1,3})\s*ghz|\b(\d\.\d{1,3})\s*ghz\b")
+
+
+def cpu_key(name: str) -> str:
+    """The key of the CPU model that a name tells; "" when it tells none."""
+    text = _plain(name)
+    for pattern, template in _RULES:
+        if match := pattern.search(text):
+            return template.format(*(group or "" for group in match.groups()))
+    return ""
+
+
+def family_of(key: str) -> str:
+    """The product line: ``xsp-8``, ``epyc-7``, ``e5``; what its members have in common."""
+    match = re.match(r"(xsp-\d|epyc-\d|opteron-\d|xd-\d|e-\d|[a-z]\d(?=-)|[a-z]+)", key)
+    return match[0] if match else ""
+
+
+def base_key(key: str) -> str:
+    """The key without the letter for single-socket parts: 9654P is a 9654."""
+    return re.sub(r"(?<=\d)p$", "", key) if key.startswith("epyc-") else key
+
+
+def told_ghz(name: str) -> float:
+    """The clock in GHz that a name tells ("@ 2.50GHz"); 0: none."""
+    match = _GHZ.search(_plain(name))
+    return float(match[1] or match[2]) if match else 0.0
+
+
+def _plain(name: str) -> str:
+    return " ".join(_MARKS.sub(" ", name[:200]).lower().split())

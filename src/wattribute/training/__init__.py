@@ -1,0 +1,1 @@
+"""Measured rows -> the model artefact, and what it is worth. Never imported by what runs."""

@@ -1,0 +1,265 @@
+"""A folder of measured data -> the model artefact, byte for byte the same each time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from wattribute.errors import DataInvalid
+from wattribute.estimator.artefact import (
+    SCHEMA,
+    Artefact,
+    Band,
+    Coefficients,
+    Feature,
+    Makers,
+    Scaled,
+    Smooth,
+    Source,
+    Wall,
+)
+from wattribute.estimator.components import SMALL_CORES
+from wattribute.estimator.cpu_names import base_key
+from wattribute.estimator.host import Host
+from wattribute.estimator.wall import LINEAR, SMOOTH, Floats, WallModel
+from wattribute.training.component_fit import (
+    fit_memory,
+    fit_package,
+    fit_typical,
+    memory_error,
+    package_error,
+    without_cpu,
+)
+from wattribute.training.cpu_table import build_cpu_table, build_instances
+from wattribute.training.crossval import COVERED, HeldOut, band_of, cross_validate
+from wattribute.training.hosts import assemble, key_of
+from wattribute.training.rows import Row, Rows, is_measured, read_rows
+from wattribute.training.systems import System, systems_of, wall_curves
+from wattribute.training.wall_fit import (
+    LEVELS,
+    Curves,
+    Variances,
+    find_variances,
+    fit_wall,
+    make_design,
+)
+
+MODEL: Final = "wattribute-power"
+VERSION: Final = "1"
+LICENCE: Final = "Apache-2.0; the figures of the sources stay under the sources' terms"
+SOURCES: Final = (
+    ("SPECpower_ssj2008 published results, Standard Performance Evaluation Corporation, spec.org",
+     "SPEC fair use: cited, and shipped as fitted coefficients, not as results"),
+    ("Teads, AWS EC2 turbostress runs, 2021", "published with the article on AWS carbon footprint"),
+    ("CodeCarbon, RAPL profiles of CPUs", "MIT"),
+    ("L. Canuto, CloudSuite runs with wall meters", "research data, published with the paper"),
+    ("Intel ARK, AMD and Google Cloud product pages, TechPowerUp and Boavizta CPU tables",
+     "facts: TDP, cores, clocks"),
+    ("Cloud Carbon Coefficients: instance types of AWS, Azure and Google Cloud", "Apache-2.0"),
+)  # fmt: skip
+_LEAST_SYSTEMS: Final = 10
+_WIDER: Final = {"microarchitecture": 1.3, "class": 1.8}
+"""How much wider a component's band is when less is known. A judgement: each rests on few CPU
+models."""
+
+_FEW: Final = 1.25
+"""Their bands are this much wider than the held-out errors, because these come from so few. A
+judgement."""
+_NOTHING_KNOWN: Final = 0.7
+"""Half to twice, where no machine could be held out."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a folder holds."""
+
+    rows: Rows
+    systems: list[System]
+    curves: Curves
+    curve_systems: tuple[System, ...]
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The artefact, and what the model card says of it."""
+
+    artefact: Artefact
+    data: Data
+    variances: Variances
+    held_out: HeldOut
+
+
+def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
+    """Fit all models on what the folder holds.
+
+    Args:
+        folder: CSV files with the data dictionary's columns; ``cpu_specs.csv`` and
+            ``*instances*.csv``, where they are there. Subfolders too.
+        tell: takes a line of progress.
+
+    Raises:
+        DataInvalid: there is not enough in it.
+    """
+    files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
+    measured = [path for path in files if is_measured(path)]
+    if not measured:
+        raise DataInvalid(
+            f"{folder}: no CSV file with the columns scope, system_id, util_pct and watts"
+        )
+    rows = Rows()
+    for path in measured:
+        rows.add(read_rows(path))
+    specs = next((path for path in files if path.name == "cpu_specs.csv"), None)
+    clouds = [path for path in files if "instances" in path.name]
+    table = build_cpu_table(specs, clouds, rows.rows)
+    instances = build_instances(clouds, table.cpus)
+    digests = {
+        path.name: sha256(path.read_bytes()).hexdigest()
+        for path in (*measured, *((specs,) if specs else ()), *clouds)
+    }
+
+    def host_of(row: Row) -> Host:
+        cpu = table.cpus.get(key_of(row))
+        return assemble(row, cpu, table.microarchitectures, table.tdp_exponent)
+
+    systems = systems_of(rows.rows, host_of)
+    curves, taken = wall_curves(systems)
+    if len(taken) < _LEAST_SYSTEMS:
+        raise DataInvalid(
+            f"{folder}: {len(taken)} benchmark systems with wall power from 0 to 100 % load; "
+            f"the fit needs {_LEAST_SYSTEMS}"
+        )
+    tell(f"{len(rows.rows)} rows, {len(systems)} systems; {len(taken)} with a whole wall curve")
+    design = make_design(curves.hosts)
+    tell("variances of the groups of features")
+    variances = find_variances(curves, design)
+    wall = fit_wall(curves, design, variances)
+    tell("held-out errors, grouped by CPU model")
+    held = cross_validate(curves, variances, table.microarchitectures, table.tdp_exponent)
+    tell("packages, memory, ordinary servers")
+    typical = fit_typical(systems, lambda s: unseen_log(wall, s))
+    package, memory = fit_package(systems), fit_memory(systems)
+    artefact = Artefact(
+        schema=SCHEMA,
+        model=MODEL,
+        version=VERSION,
+        licence=LICENCE,
+        sources=[Source(name=name, terms=terms) for name, terms in SOURCES],
+        data_sha256=digests,
+        features=[Feature(name=name, unit=unit) for name, unit in LINEAR]
+        + [Feature(name=f"smooth_{name}", unit="as above") for name in SMOOTH],
+        targets=[f"ln W at {level:.0%} of load" for level in LEVELS],
+        coefficients=Coefficients(wall=_wall(wall, typical), package=package, memory=memory),
+        quantiles=_bands(held, systems),
+        covariance=_table(_covariance(held.errors["cpu"])),
+        tdp_exponent=table.tdp_exponent,
+        microarchitectures=table.microarchitectures,
+        cpus=table.packed(),
+        instances=instances,
+    )
+    return Trained(artefact, Data(rows, systems, curves, taken, digests), variances, held)
+
+
+def encode(artefact: Artefact) -> bytes:
+    """The artefact's file."""
+    return msgspec.json.encode(artefact, order="deterministic") + b"\n"
+
+
+def unseen_log(wall: WallModel, system: System) -> Floats:
+    """Give ln W of a tuned server like this one at its points."""
+    watts = np.interp(system.utilisation, wall.levels, wall.curve(system.host))
+    return np.asarray(np.log(watts))
+
+
+def _wall(wall: WallModel, typical: list[float]) -> Wall:
+    return Wall(
+        levels=wall.levels.tolist(),
+        mean=wall.mean.tolist(),
+        linear=Scaled(
+            centre=wall.linear_centre.tolist(),
+            scale=wall.linear_scale.tolist(),
+            weights=wall.linear.tolist(),
+        ),
+        smooth=Smooth(
+            centre=wall.smooth_centre.tolist(),
+            scale=wall.smooth_scale.tolist(),
+            length=wall.length,
+            points=wall.points.tolist(),
+            weights=wall.smooth.tolist(),
+        ),
+        microarchitecture={k: v.tolist() for k, v in wall.microarchitecture.items()},
+        family={k: v.tolist() for k, v in wall.family.items()},
+        make={k: v.tolist() for k, v in wall.make.items()},
+        maker=Makers(
+            years=wall.years.tolist(),
+            length=wall.years_length,
+            weights={k: v.tolist() for k, v in wall.maker.items()},
+        ),
+        cpu={k: v.tolist() for k, v in wall.cpu.items()},
+        typical=typical,
+    )
+
+
+def _covariance(errors: Floats) -> Floats:
+    """Of the held-out errors; far ones are drawn in, so that a few odd systems do not decide."""
+    bound = 3 * np.median(np.abs(errors), axis=0) / 0.6745
+    return np.asarray(np.cov(np.clip(errors, -bound, bound), rowvar=False))
+
+
+def _bands(held: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band]]:
+    small = [s for s in systems if s.host.cores / s.host.chips < SMALL_CORES]
+    parts = {
+        "pkg": _part_band(systems, "pkg", without=small),
+        "pkg_small": _part_band(systems, "pkg"),
+        "dram": _part_band(systems, "dram"),
+    }
+    bands: dict[str, dict[str, Band]] = {}
+    for known in ("seen", "cpu", "microarchitecture", "class"):
+        errors = held.errors[known]
+        bands[known] = {"wall": band_of(errors if len(errors) else held.errors["class"])}
+        wider = _WIDER.get(known, 1.0)
+        for scope, band in parts.items():
+            bands[known][scope] = Band(
+                levels=band.levels,
+                low=_times(band.low, wider),
+                high=_times(band.high, wider),
+            )
+    return bands
+
+
+def _part_band(systems: Sequence[System], scope: str, without: Sequence[System] = ()) -> Band:
+    """Errors of each CPU model's machines, with the model fitted on the others.
+
+    The same on both sides: which way a few machines differ says nothing of the next.
+    """
+    measured = [s for s in systems if s.scope == scope and s not in without]
+    keys = sorted({base_key(s.host.cpu_key) for s in measured})
+    points: list[tuple[float, float]] = []
+    for key in keys:
+        rest = without_cpu(measured, key)
+        mine = [s for s in measured if base_key(s.host.cpu_key) == key]
+        try:
+            if scope == "pkg":
+                points += package_error(mine, fit_package(rest))
+            else:
+                points += memory_error(mine, fit_memory(rest))
+        except DataInvalid:
+            continue  # the only machine of its kind
+    sizes = [abs(error) for _, error in points] or [_NOTHING_KNOWN]
+    wide = float(f"{np.quantile(sizes, COVERED) * _FEW:.6g}")
+    return Band(levels=[0.0, 1.0], low=[-wide, -wide], high=[wide, wide])
+
+
+def _table(values: Floats) -> list[list[float]]:
+    return [[float(f"{value:.6g}") for value in row] for row in values]
+
+
+def _times(values: Sequence[float], factor: float) -> list[float]:
+    return [float(f"{value * factor:.6g}") for value in values]
