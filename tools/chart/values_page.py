@@ -56,6 +56,7 @@ def render() -> str:
         if line.startswith("# ") and _empty(lines, number - 1) and _empty(lines, number + 1)
     }
     document = yaml.compose(source)
+    assert document is not None  # noqa: S101 - it is not empty
     after = -1
     for key, value in document.value:
         for number, heading in headings.items():
