@@ -133,9 +133,9 @@ def test_run_splits_what_a_command_used_into_cpu_and_gpu(tmp_path: Path, nvml: F
         "file = Path(sys.argv[1])\n"
         "for step in range(1, 4):\n"
         "    time.sleep(0.25)\n"
-        "    now = (step, os.getpid())\n"
         "    text = file.read_text() + f'energy_mj {step * 50000}\\n'\n"
         "    text += f'sample {step * 1000000} {os.getpid()} 90\\n'\n"
+        "    text += f'process compute {os.getpid()} 1048576\\n'\n"
         "    file.with_suffix('.x').write_text(text)\n"
         "    file.with_suffix('.x').replace(file)\n"
     )
