@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wattribute.attribution.platform_fit import AffineFit
 from wattribute.records import Interval, Origin, Zone
 from wattribute.units import Microjoules
 
@@ -55,6 +56,8 @@ class Remainder:
         """Start with nothing."""
         self.deficit_uj: int = 0
         """By how much the parts are ahead of the platform now, >= 0."""
+        self.fit = AffineFit()
+        """How the platform follows its parts."""
         self._pending: list[_Part] = []
         self._since_ns: int | None = None
         self._until_ns: int | None = None
@@ -118,8 +121,9 @@ class Remainder:
         return taken
 
     def _rest(self, platform: Interval, parts: list[_Part]) -> Interval:
-        owed_uj = self.deficit_uj
-        rest_uj = platform.energy_uj - sum(part.energy_uj for part in parts) - owed_uj
+        owed_uj, parts_uj = self.deficit_uj, sum(part.energy_uj for part in parts)
+        self.fit.add(platform, parts_uj)
+        rest_uj = platform.energy_uj - parts_uj - owed_uj
         energy_uj = max(rest_uj, 0)
         self.deficit_uj = energy_uj - rest_uj
         origin, low_uj, high_uj = platform.origin, None, None

@@ -16,7 +16,7 @@ from wattribute.exporter.family import Family, Samples, counter, gauge, listed
 from wattribute.exporter.kepler_09 import container_id_of
 from wattribute.exporter.labels import block, label_name
 from wattribute.exporter.scene import MODES, Scene
-from wattribute.records import Consumer, GpuState, Zone
+from wattribute.records import Consumer, GpuState, PlatformFit, Zone
 from wattribute.units import NANOSECONDS_PER_MICROSECOND, NANOSECONDS_PER_SECOND
 
 
@@ -241,6 +241,14 @@ def _floors(scene: Scene) -> Samples | None:
     )
 
 
+def _platform_fit(pick: Callable[[PlatformFit], int]) -> Callable[[Scene], Samples | None]:
+    def samples(scene: Scene) -> Samples | None:
+        fit = scene.snapshot.platform_fit
+        return None if fit is None else listed([({"source": fit.source}, pick(fit))])
+
+    return samples
+
+
 def _zone_joules(scene: Scene) -> Samples | None:
     return listed(
         ({**_zone_labels(scene, index), "mode": word}, energy)
@@ -306,6 +314,16 @@ FAMILIES: Final[tuple[Family, ...]] = (
           _ZONE, _zone_high),
     gauge("wattribute_floor_watts", "Idle power of a zone as it is used now, and how it is known.",
           ("zone", "basis"), _floors),
+    gauge("wattribute_platform_fit_slope",
+          "Watts of the platform for a watt more of packages, DRAM and GPUs, by the line through "
+          "recent windows of the platform meter.",
+          ("source",), _platform_fit(lambda fit: round(fit.slope * 1e6))),
+    gauge("wattribute_platform_fit_intercept_watts",
+          "Power of the platform with packages, DRAM and GPUs at 0, by the same line.",
+          ("source",), _platform_fit(lambda fit: fit.intercept_uw)),
+    gauge("wattribute_platform_fit_residual_watts",
+          "How far windows are off that line: a robust standard deviation.",
+          ("source",), _platform_fit(lambda fit: fit.residual_uw)),
     gauge("wattribute_container_info", "Who a container is: 1.",
           ("container_id", "pod_uid", "pod_name", "container_namespace", "container_name",
            "owner_kind", "owner_name", "runtime"), _container_info, decimals=0),

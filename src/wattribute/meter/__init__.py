@@ -32,6 +32,9 @@ class Meter(Protocol):
     def read(self, now_ns: Nanoseconds) -> Iterable[Reading]:
         """One reading per zone that could be read; the others are left out and counted.
 
+        Their instant is ``now_ns``. A zone that moves more seldom than the loop ticks is
+        there again with the instant of the tick in which it moved last.
+
         Raises:
             MeterFailed: nothing could be read this time.
             MeterGone: the hardware has vanished.

@@ -309,6 +309,7 @@ class Monitor:
             policy=self._payer.policy,
             capacity=self._capacity(),
             gpus=self._gpus.states,
+            platform_fit=self._sharer.platform_fit,
             node_facts=facts,
             estimator=self._metering.estimator,
             retired_uj=publisher.retired(),

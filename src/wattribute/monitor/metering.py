@@ -12,6 +12,7 @@ from wattribute.monitor.state import SavedReading
 from wattribute.records import (
     Counter,
     EstimatorInfo,
+    Gauge,
     Interval,
     MeterHealth,
     Origin,
@@ -23,6 +24,7 @@ from wattribute.units import (
     Microwatts,
     Nanoseconds,
     energy_at,
+    nanoseconds,
     power_of,
 )
 
@@ -32,6 +34,8 @@ _TEACHES = {"package": "pkg", "dram": "dram", "platform": "wall"}
 """Kind of a measured zone -> scope of the model that it can correct."""
 _SLOW = ("redfish", "ipmi")
 """Their readings are older than the tick, so they belong to another load than the tick's."""
+_LONGEST_GAP_NS = nanoseconds(300)
+"""Between two readings of power that lie further apart nobody knows what was drawn."""
 _LATE_POWER_FACTOR = 2
 """Over a late interval, more than this many times the highest power seen so far is not assumed."""
 
@@ -59,6 +63,7 @@ class Metering:
         self._limits = limits
         self._last: dict[Zone, Reading] = {}
         self._failing: dict[Zone, int] = {}
+        self._unmoved: set[Zone] = set()
         self._power_seen_uw: dict[Zone, int] = {}
         self._failures: Tally[str] = Tally()
         self._gone: dict[str, str] = {}
@@ -105,8 +110,12 @@ class Metering:
         return self._failing.get(zone, 0) >= DOWN_AFTER
 
     def failed_now(self) -> tuple[Zone, ...]:
-        """Zones that gave nothing in the last read, and will tell what they used if they return."""
-        return tuple(zone for zone, count in self._failing.items() if count and zone in self._last)
+        """Zones that gave nothing new in the last read, and will tell what they used if they do."""
+        return tuple(
+            zone
+            for zone, count in self._failing.items()
+            if (count or zone in self._unmoved) and zone in self._last
+        )
 
     def read(self, now_ns: Nanoseconds, *, planned_ns: int | None = None) -> list[Interval]:
         """Read every meter; an interval for each zone that was read before.
@@ -122,8 +131,12 @@ class Metering:
             zone = reading.zone
             seen.add(zone)
             before = self._last.get(zone)
-            self._last[zone] = reading
             self._failing[zone] = 0
+            if reading.at_ns < now_ns:
+                self._unmoved.add(zone)
+                continue
+            self._unmoved.discard(zone)
+            self._last[zone] = reading
             if before is None:
                 continue
             interval = self._interval(before, reading, planned_ns)
@@ -205,6 +218,8 @@ class Metering:
 
     def _interval(self, before: Reading, after: Reading, planned_ns: int | None) -> Interval | str:
         zone, elapsed_ns = after.zone, after.at_ns - before.at_ns
+        if isinstance(after.value, Gauge) and elapsed_ns > _LONGEST_GAP_NS:
+            return "late"
         if planned_ns is not None and elapsed_ns > planned_ns:
             most_uw: int = self._limits.of(zone)
             if zone in self._power_seen_uw:

@@ -1,5 +1,7 @@
 """Intervals x rows -> attributions: the floor, the weights, and energy that must wait."""
 
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -20,20 +22,48 @@ from wattribute.records import (
     FloorState,
     Interval,
     Origin,
+    PlatformFit,
     Topology,
     Usage,
     Zone,
 )
-from wattribute.units import Microjoules, Microwatts, energy_at, power_of
+from wattribute.units import Microjoules, Microwatts, energy_at, nanoseconds, power_of
+
+_PLATFORMS: Final = {"redfish": 0, "acpi": 1, "hwmon": 2, "ipmi": 3, "rapl-sysfs": 4}
+"""Sources of platform meters, best first: a BMC that somebody named sees the power supplies' input;
+ACPI and hwmon move more often than DCMI; psys (rapl-sysfs) is only the processor's board."""
+_SILENT_NS: Final = nanoseconds(300)
+"""One that was not heard for so long is not waited for."""
+_MOST_LOADS: Final = 1500
+"""Five minutes of the shortest ticks."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Rows of ticks in which a zone could not be read, until it can."""
+    """Rows of ticks in which a zone told nothing new, until it does."""
 
-    since_ns: int
+    starts_ns: list[int] = field(default_factory=list)
+    """When each of those ticks' intervals began."""
     keys: list[NDArray[np.uint64]] = field(default_factory=list)
     weights: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def forget_before(self, start_ns: int) -> None:
+        """What the zone used before that will never be told."""
+        old = bisect_left(self.starts_ns, start_ns)
+        for entries in (self.starts_ns, self.keys, self.weights):
+            del entries[:old]
+
+
+_NO_ROWS: Final = _Waiting()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Load:
+    """How busy the CPUs were in one tick, by package."""
+
+    end_ns: int
+    used_ns: NDArray[np.int64]
+    capacity_ns: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +105,9 @@ class Sharer:
         self._saved_ns = 0
         self._waiting: dict[Zone, _Waiting] = {}
         self._remainder = Remainder()
+        self._heard_ns: dict[str, int] = {}
+        """By source of a platform meter: the end of its last interval."""
+        self._loads: deque[_Load] = deque(maxlen=_MOST_LOADS)
         self.floors: dict[Zone, FloorState] = {}
 
     def share(
@@ -95,21 +128,25 @@ class Sharer:
             gpus: by id of the zone, who used each GPU.
         """
         weights = _Weights(self._weight, rows, self._column, gpus)
+        self._loads.append(_Load(usage.end_ns, rows.cpu_ns.sum(axis=0), usage.capacity_ns))
         for zone in failed:
-            waiting = self._waiting.setdefault(zone, _Waiting(usage.start_ns))
+            waiting = self._waiting.setdefault(zone, _Waiting())
+            waiting.starts_ns.append(usage.start_ns)
             keys, weight = weights.of(zone)
             waiting.keys.append(keys)
             waiting.weights.append(weight)
         for interval in intervals:
             zone = interval.zone
-            waited = self._waiting.pop(zone, None)
+            waited = self._waiting.pop(zone, _NO_ROWS)
+            if waited.starts_ns:
+                waited.forget_before(interval.start_ns)
             floor_uj = self.floor_of(interval, rows, usage, gpus)
             keys, weight = weights.of(zone)
-            if interval.start_ns < (waited.since_ns if waited else usage.start_ns):
+            if interval.start_ns < (waited.starts_ns or [usage.start_ns])[0]:
                 # Nobody knows who ran in all of it: it is unattributed.
                 nobody = np.zeros(len(rows.key), np.int64)
                 yield Share(attribute(interval, floor_uj, nobody), rows.key)
-            elif waited:
+            elif waited.starts_ns:
                 keys = np.concatenate([*waited.keys, keys])
                 weight = np.concatenate([*waited.weights, weight])
                 yield Share(attribute(interval, floor_uj, weight), keys)
@@ -140,14 +177,26 @@ class Sharer:
 
     def other(self, intervals: Sequence[Interval]) -> list[Interval]:
         """Platform less its parts, over each window in which a platform meter has moved."""
-        platforms = [i for i in intervals if i.zone.kind == "platform"]
-        # A box's own meter (ACPI) sees more than psys, which is only the processor's board.
-        platforms.sort(key=lambda interval: interval.zone.source == "rapl-sysfs")
         parts = [i for i in intervals if i.zone.component not in (None, "other")]
-        windows = _wholes([i for i in platforms if i.zone.source == platforms[0].zone.source])
+        windows = _wholes(self._platform(intervals))
         rests = [self._remainder.add(None, parts)]
         rests += [self._remainder.add(window, ()) for window in windows]
         return [rest for rest in rests if rest is not None]
+
+    @property
+    def platform_fit(self) -> PlatformFit | None:
+        """How the platform's power follows its components'."""
+        return self._remainder.fit.result()
+
+    def _platform(self, intervals: Sequence[Interval]) -> list[Interval]:
+        """Those of the one source that `other` is made with: the best that is not silent."""
+        platforms = [i for i in intervals if i.zone.kind == "platform"]
+        for interval in platforms:
+            self._heard_ns[interval.zone.source] = interval.end_ns
+        now_ns = max((interval.end_ns for interval in intervals), default=0)
+        heard = [s for s, at_ns in self._heard_ns.items() if now_ns - at_ns <= _SILENT_NS]
+        best = min(heard, key=lambda source: _PLATFORMS.get(source, 1), default="")
+        return [interval for interval in platforms if interval.zone.source == best]
 
     def floor_of(
         self,
@@ -171,7 +220,7 @@ class Sharer:
         if interval.origin is not Origin.ESTIMATED:
             learner.observe(
                 interval.end_ns,
-                _gpu_busy(zone, gpus) if zone.kind == "gpu" else self._busy(zone, rows, usage),
+                _gpu_busy(zone, gpus) if zone.kind == "gpu" else self._busy(interval, rows, usage),
                 power_of(interval.energy_uj, elapsed_ns),
             )
         return energy_at(floor.power_uw, elapsed_ns)
@@ -212,14 +261,21 @@ class Sharer:
             self._learners[zone] = learner
         return learner
 
-    def _busy(self, zone: Zone, rows: Rows, usage: Usage) -> float:
-        """Utilisation of the CPUs that the zone feeds, 0 to 1.
+    def _busy(self, interval: Interval, rows: Rows, usage: Usage) -> float:
+        """Utilisation, over the interval, of the CPUs that the zone feeds, 0 to 1.
 
         By the time of rows, which the scheduler counts in nanoseconds: /proc/stat's is sampled
         by ticks, and its noise would flatten the line that the floor is read from.
         """
+        zone = interval.zone
         column = self._column.get(zone.package) if zone.package is not None else None
         used_ns, capacity_ns = rows.cpu_ns.sum(axis=0), usage.capacity_ns
+        for load in reversed(self._loads):  # of a meter that moves more seldom than we tick
+            if load.end_ns <= interval.start_ns or interval.start_ns >= usage.start_ns:
+                break
+            if load.end_ns <= usage.start_ns:
+                used_ns = used_ns + load.used_ns
+                capacity_ns = capacity_ns + load.capacity_ns
         if column is not None:
             used_ns, capacity_ns = used_ns[column : column + 1], capacity_ns[column : column + 1]
         return min(1.0, float(used_ns.sum()) / max(1.0, float(capacity_ns.sum())))

@@ -71,7 +71,7 @@ class Reading:
 
     zone: Zone
     at_ns: Nanoseconds
-    """On the monotonic clock; the same for all readings of a tick."""
+    """On the monotonic clock: the tick's. An earlier tick's: the meter has not moved since."""
     value: Counter | Gauge | Estimate
 
 

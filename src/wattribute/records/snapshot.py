@@ -170,6 +170,20 @@ class FloorState:
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformFit:
+    """The line platform = intercept + slope x (packages + DRAM + GPUs), through recent windows."""
+
+    source: str
+    """The platform meter's, as Zone.source."""
+    slope: float
+    intercept_uw: Microwatts
+    residual_uw: Microwatts
+    """What windows are off the line, as a robust standard deviation."""
+    windows: int
+    """How many windows of the platform meter it goes through."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeterHealth:
     """One meter."""
 
@@ -245,3 +259,5 @@ class Snapshot:
     """What the estimates rest on; None: nothing is estimated."""
     gpus: tuple[GpuState, ...] = ()
     """GPUs that answered in the last tick."""
+    platform_fit: PlatformFit | None = None
+    """How the platform's power follows its components'; None: not known."""

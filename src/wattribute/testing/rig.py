@@ -6,7 +6,7 @@ from pathlib import Path
 from wattribute.activity.whois import Finder
 from wattribute.attribution.policy import FloorPolicy
 from wattribute.attribution.weight import TimeWeight
-from wattribute.meter import GpuMeter
+from wattribute.meter import GpuMeter, Meter
 from wattribute.meter.machine import read_topology
 from wattribute.meter.rapl import RaplMeter
 from wattribute.monitor.gpus import GpuUsers
@@ -60,6 +60,7 @@ class Rig:
         gpus: GpuMeter | None = None,
         find: Finder = lambda _: None,
         gpu_floor: GpuFloor = "even",
+        meters: Collection[Meter] = (),
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -77,6 +78,7 @@ class Rig:
             gpus: a meter of GPUs.
             find: who a process is that used a GPU and no CPU.
             gpu_floor: how those who hold a GPU share its floor under ``reserved``.
+            meters: more of them.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -87,7 +89,7 @@ class Rig:
         self.monitor = Monitor(
             machine=Machine(threads=4, memory_bytes=1 << 30),
             metering=Metering(
-                [RaplMeter(self.sysfs.root), *([gpus] if gpus else [])],
+                [RaplMeter(self.sysfs.root), *([gpus] if gpus else []), *meters],
                 Limits(microwatts(2000), microwatts(50_000)),
             ),
             activity=self.activity,
