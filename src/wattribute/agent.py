@@ -104,7 +104,7 @@ def run_agent(settings: Settings) -> int:
 
 def check(settings: Settings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
-    opened = _open(settings, with_state=False, patience_s=5.0)
+    opened = _open(settings, with_state=False, patience_s=10.0)
     try:
         _exporter(settings, opened.monitor)
         opened.monitor.tick()
@@ -138,10 +138,10 @@ def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
 
 
 def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.0) -> _Opened:
-    """Open all sources; ``patience_s``: how long the cluster may take to answer."""
+    """Open all sources; ``patience_s``: how long cluster and BMC may take to answer."""
     cluster, misconfigured = _open_cluster(settings)
     try:
-        opened = _open_with(settings, cluster, with_state=with_state)
+        opened = _open_with(settings, cluster, with_state=with_state, patience_s=patience_s)
     except BaseException:
         if cluster is not None:
             cluster.close()
@@ -167,11 +167,13 @@ def _open_cluster(settings: Settings) -> "tuple[PodSource | None, SourceFinding 
         return None, SourceFinding("kubernetes", "failed", str(error))
 
 
-def _open_with(settings: Settings, cluster: "PodSource | None", *, with_state: bool) -> _Opened:
+def _open_with(
+    settings: Settings, cluster: "PodSource | None", *, with_state: bool, patience_s: float
+) -> _Opened:
     procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
     machine = read_machine(procfs, sysfs)
     topology = read_topology(sysfs, procfs)
-    meters = choose_meters(settings, machine)
+    meters = choose_meters(settings, machine, patience_s=patience_s)
     activity = choose_activity(settings, topology)
     identity, said = open_engines() if settings.workload.engines else (None, ())
     monitor = Monitor(

@@ -26,7 +26,11 @@ def test_every_key_of_the_newer_kepler_is_turned_or_named_as_dropped(
     assert code == 0
     assert yaml.safe_load(out) == {
         "log": {"level": "warning", "format": "json"},
-        "meter": {"sysfs": "/host/sys", "use": ["auto"]},
+        "meter": {
+            "sysfs": "/host/sys",
+            "use": ["auto"],
+            "redfish_credentials": "/etc/kepler/redfish.yaml",
+        },
         "activity": {"procfs": "/host/proc"},
         "monitor": {"interval": "3s"},
         "exporter": {
@@ -39,7 +43,7 @@ def test_every_key_of_the_newer_kepler_is_turned_or_named_as_dropped(
         "attribution": {"idle_watts": {"gpu": 25.0}},
     }
     dropped = [line for line in err.splitlines() if line.startswith("dropped: ")]
-    assert len(dropped) == 22
+    assert len(dropped) == 21
     assert all(line.count(": ") >= 2 for line in dropped)
     assert "not a key of Kepler's" not in err
     assert "dropped: monitor.staleness: a scrape never collects" in err
@@ -53,6 +57,7 @@ def test_a_config_map_of_the_older_kepler(call: Call) -> None:
     assert code == 0
     assert yaml.safe_load(out) == {
         "log": {"level": "debug"},
+        "meter": {"redfish_interval": 60},
         "exporter": {"listen": ["0.0.0.0:9102"], "processes": True, "metrics": "kepler-0.9"},
     }
     assert "dropped: MODEL_CONFIG: models of our own format only" in err
@@ -132,3 +137,27 @@ def test_what_is_no_configuration_is_one_line(text: str, call: Call, tmp_path: P
 
 def test_a_file_that_is_not_there_is_a_usage_error(call: Call) -> None:
     assert call("dev", "convert-config", "no/such.yaml")[0] == 2
+
+
+def test_the_bmc_of_both_generations(call: Call, tmp_path: Path) -> None:
+    new = (
+        "experimental: {platform: {redfish: {enabled: true, nodeName: n1, httpTimeout: 5s, "
+        "configFile: /etc/bmc.yaml}}}\n"
+    )
+    _, out, err = call("dev", "convert-config", _written(new, tmp_path))
+    assert yaml.safe_load(out)["meter"] == {"redfish_credentials": "/etc/bmc.yaml"}
+    assert "nodeName: one name for all: workload.node_name" in err
+    assert "dropped: experimental.platform.redfish.enabled: on where" in err
+    assert "httpTimeout: a BMC is asked apart from the loop" in err
+
+    old = tmp_path / "bmc.env"
+    old.write_text(
+        "REDFISH_CRED_FILE_PATH=/etc/redfish.csv\nREDFISH_PROBE_INTERVAL_IN_SECONDS=60\n"
+        "REDFISH_SKIP_SSL_VERIFY=true\n"
+    )
+    _, out, err = call("dev", "convert-config", str(old))
+    assert "REDFISH_SKIP_SSL_VERIFY: certificates are verified" in err
+    assert yaml.safe_load(out)["meter"] == {
+        "redfish_credentials": "/etc/redfish.csv",
+        "redfish_interval": 60,
+    }

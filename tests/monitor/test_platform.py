@@ -28,8 +28,8 @@ class Machine:
 
     def tick(self, package_j: float, dram_j: float = 0, **ran: float) -> Snapshot:
         """Five seconds; ``ran``: CPU seconds of containers a and b."""
-        for pid, (name, cpu_s) in enumerate(ran.items(), 1):
-            self.rig.activity.ran(pid, f"/docker/{name * 64}", round(cpu_s * SECOND))
+        for name, cpu_s in ran.items():
+            self.rig.activity.ran(ord(name), f"/docker/{name * 64}", round(cpu_s * SECOND))
         self.power_w = 80 + 1.2 * (package_j + dram_j) / 5
         snapshot = self.rig.tick(package_j, dram_j)
         assert snapshot

@@ -32,6 +32,7 @@ from wattribute.records import Machine, Zone
 from wattribute.settings import Settings
 
 PATIENCE_S: Final = 1.0
+"""The BMC is given so long for its first answer, so that its zones are known from the start."""
 State = Literal["works", "absent", "denied", "failed", "not used"]
 Factory = Callable[[Settings, Machine, frozenset[str]], Meter]
 """Makes a meter for what is not covered yet: components, and ``platform``.

@@ -73,7 +73,8 @@ def floor_policy(settings: Settings, *, kubernetes: bool = False) -> FloorPolicy
 
 def _given(idle_watts: dict[str, float], zones: tuple[Zone, ...]) -> Callable[[Zone], int | None]:
     """The floor that the settings give for a zone, by its name or by its kind."""
-    kinds = {zone.kind for zone in zones} | {"other"}
+    # A BMC may not have answered yet: then its zones come later.
+    kinds = {zone.kind for zone in zones} | {"other", "platform"}
     known = kinds | {f"{zone.kind}-{zone.id}" for zone in zones}
     if unknown := sorted(idle_watts.keys() - known):
         raise ConfigInvalid(

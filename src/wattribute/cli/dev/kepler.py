@@ -28,7 +28,8 @@ class Unwanted(Exception):  # noqa: N818 - not an error of the reader's
 
 _ALWAYS: Final = "always on here"
 _NO_GPU: Final = "GPU meters come with --meters auto where this version has one"
-_NO_REDFISH: Final = "this version has no Redfish meter; the credentials stay where they are"
+_REDFISH: Final = "on where meter.redfish_credentials or meter.redfish_url is set"
+_REDFISH_S: Final = "a BMC is asked apart from the loop and may take half a minute"
 _BY_CLOCK: Final = "ended consumers stay for monitor.linger seconds, all of them, by the clock"
 _MODELS: Final = "models of our own format only; see estimator.model"
 _COUNTERS: Final = "utilisation counters are not exported; CPU seconds are, always"
@@ -108,6 +109,7 @@ NEW_KEYS: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = {
     "kube.enabled": ("workload.kube", _kube),
     "kube.nodeName": ("workload.node_name", _text),
     "experimental.gpu.idlePower": ("attribution.idle_watts", _gpu_floor),
+    "experimental.platform.redfish.configFile": ("meter.redfish_credentials", _text),
 }
 """Keys of Kepler 0.10 and later that have a counterpart."""
 
@@ -124,7 +126,9 @@ NEW_DROPPED: Final[Mapping[str, str]] = {
     "kube.podInformer.mode": "auto asks the API server; the kubelet only by name (workload.kube)",
     "kube.podInformer.pollInterval": "pods are watched, not polled",
     "dev.fake-cpu-meter": _PLANT,
-    "experimental.platform.redfish": _NO_REDFISH,
+    "experimental.platform.redfish.httpTimeout": _REDFISH_S,
+    "experimental.platform.redfish.nodeName": "one name for all: workload.node_name",
+    "experimental.platform.redfish": _REDFISH,
     "experimental.hwmon": _SENSORS,
     "experimental.gpu": _NO_GPU,
 }
@@ -139,6 +143,8 @@ OLD_KEYS: Final[Mapping[str, tuple[str, Callable[[object], object]]]] = {
     "ENABLE_PROCESS_METRICS": ("exporter.processes", _truth),
     "ENABLE_API_SERVER": ("workload.kube", _kube),
     "METRIC_PATH": ("", _metrics_path),
+    "REDFISH_CRED_FILE_PATH": ("meter.redfish_credentials", _text),
+    "REDFISH_PROBE_INTERVAL_IN_SECONDS": ("meter.redfish_interval", _seconds),
 }
 """Variables of Kepler 0.9 and before that have a counterpart."""
 
@@ -178,7 +184,7 @@ OLD_DROPPED: Final[Mapping[str, str]] = {
     "UNCORE_USAGE_METRIC": _SPLIT,
     "GENERAL_USAGE_METRIC": _SPLIT,
     "GPU_USAGE_METRIC": _SPLIT,
-    "REDFISH_": _NO_REDFISH,
+    "REDFISH_SKIP_SSL_VERIFY": "certificates are verified: give the BMC's as meter.redfish_ca_file",
     "LIBVIRT_METADATA_": "virtual machines are named by their cgroup",
 }
 """Variables, or the beginnings of variables, that have none."""
