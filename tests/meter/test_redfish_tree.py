@@ -119,6 +119,13 @@ def test_one_chassis_counts_whatever_its_type() -> None:
     assert read(resources) == {"1": Gauge(9_000_000)}
 
 
+def test_a_type_that_is_no_text_is_none() -> None:
+    resources = two_blades()
+    resources[f"{ROOT}/Chassis/1"]["ChassisType"] = []
+
+    assert list(read(resources)) == ["1", "blade_2"]
+
+
 def two_blades() -> Tree:
     resources = chassis_tree({"PowerControl": [{"PowerConsumedWatts": 100}]}, ChassisType="Blade")
     resources[f"{ROOT}/Chassis"] = {

@@ -70,7 +70,7 @@ def routes(get: Get, root: Json, wanted: tuple[str, ...]) -> tuple[Route, ...]:
     found: dict[str, Route] = {}
     problems: list[str] = []
     for path, body in bodies.items():
-        part = body.get("ChassisType") in _PARTS and len(bodies) > 1
+        part = str(body.get("ChassisType")) in _PARTS and len(bodies) > 1
         if names[path] in wanted or (not wanted and not part):
             route = _route(get, path, body, names[path], problems)
             if route is not None:
