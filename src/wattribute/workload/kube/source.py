@@ -20,7 +20,8 @@ from wattribute.workload.kube.shapes import POD, POD_LIST, PodList
 _LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S: Final = 1.0
-_LONGEST_PAUSE_S: Final = 60.0
+_LONGEST_PAUSE_S: Final = 30.0
+"""As client-go: names come back within a minute of the server."""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -127,7 +128,7 @@ class PodSource(ABC):
         return max(self._pause_s(), error.retry_s)
 
     def _pause_s(self) -> float:
-        """Twice as long each time, up to a minute, jittered.
+        """Twice as long each time, up to 15 to 45 s.
 
         So a thousand agents do not come back to a restarted server at one instant.
         """
