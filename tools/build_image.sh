@@ -8,7 +8,7 @@
 #   IMAGE      the name; default localhost/wattribute:VERSION
 #   OUT        the archive; default dist/wattribute-VERSION-ARCH.oci.tar (docker: .docker.tar). Beside
 #              it, ending in .cdx.json, what is in the image
-#   CA         a PEM file, for a network that opens TLS; PIP_CONFIG_FILE a pip.conf
+#   CA         a PEM file, for a network that opens TLS; default PIP_CERT. PIP_CONFIG_FILE is a pip.conf
 #   ENGINE_FLAGS, BUILD_FLAGS   more words for the engine, and for its build
 set -eu
 cd "$(dirname "$0")/.."
@@ -66,11 +66,16 @@ base=${BASE:-}
 
 set -- --platform "linux/$arch" --build-arg "VERSION=$version" --tag "$image" --file Containerfile
 [ -z "$base" ] || set -- "$@" --build-arg "BASE=$base"
-[ -z "${CA:-}" ] || set -- "$@" --secret "id=ca,src=$CA"
+ca=${CA:-${PIP_CERT:-}}
+[ -z "$ca" ] || set -- "$@" --secret "id=ca,src=$ca"
+# The same commit on the same base gives the same image.
+made=$(git log -1 --format=%ct 2>/dev/null || true)
+if [ "$engine" != docker ] && [ -n "$made" ]; then set -- "$@" --timestamp "$made"; fi
 [ -z "${PIP_CONFIG_FILE:-}" ] || set -- "$@" --secret "id=pip-conf,src=$PIP_CONFIG_FILE"
 say "$engine builds $image for $arch"
 # shellcheck disable=SC2086
-engine build "$@" ${BUILD_FLAGS:-} . >&2
+engine build "$@" ${BUILD_FLAGS:-} . >&2 ||
+    fail "$engine failed. Where it cannot run containers: ENGINE=buildah BUILD_FLAGS='--isolation chroot --network host'"
 
 mkdir -p dist
 rm -f "${OUT:=dist/wattribute-$version-$arch.$([ "$engine" = docker ] && echo docker || echo oci).tar}"

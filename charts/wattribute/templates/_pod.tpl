@@ -133,13 +133,14 @@ seLinuxOptions: {{ toJson . }}
 
 {{/*
 Runtimes mask powercap in the container's own /sys and show it its own cgroup namespace: the host's are mounted beside.
-Read-only reaches the file systems inside them (cgroups) only where the kubelet can do it recursively.
+Read-only reaches file systems mounted inside them only where kubelet and runtime can do it recursively (1.31 with containerd 2.0
+and newer). cgroups have a mount of their own, so that cgroup v2 is read-only everywhere.
 */}}
 {{- define "wattribute.mounts" -}}
 {{- $recursive := semverCompare ">=1.31.0-0" .Capabilities.KubeVersion.Version -}}
-{{- range $name := list "proc" "sys" }}
+{{- range $name, $path := dict "proc" "proc" "sys" "sys" "sys-fs-cgroup" "sys/fs/cgroup" }}
 - name: {{ $name }}
-  mountPath: /host/{{ $name }}
+  mountPath: /host/{{ $path }}
   readOnly: true
   {{- if $recursive }}
   recursiveReadOnly: IfPossible
@@ -179,6 +180,8 @@ Read-only reaches the file systems inside them (cgroups) only where the kubelet 
   hostPath: {path: /proc, type: Directory}
 - name: sys
   hostPath: {path: /sys, type: Directory}
+- name: sys-fs-cgroup
+  hostPath: {path: /sys/fs/cgroup, type: Directory}
 - name: settings
   configMap:
     name: {{ include "wattribute.fullname" . }}
