@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tools.e2e.page import Page
 
 GOLDEN = Path(__file__).parents[1] / "golden"

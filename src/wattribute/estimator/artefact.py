@@ -246,12 +246,12 @@ def _check(artefact: Artefact) -> None:
         ValueError: one is wrong.
     """
     c = artefact.coefficients
-    for name, values in (
+    for name, levels in (
         ("wall.levels", c.wall.levels),
         ("package.levels", c.package.levels),
         ("memory.levels", c.memory.levels),
     ):
-        _rising(name, values)
+        _rising(name, levels)
     for name, values, shape in (*_wall_shapes(c.wall), *_other_shapes(artefact)):
         _shaped(name, values, shape)
     wall = c.wall

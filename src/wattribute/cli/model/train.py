@@ -15,12 +15,7 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
 )
-@click.option(
-    "--card",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the model card there too (Markdown).",
-)
-def train(*, data: Path, out: Path, card: Path | None) -> int:
+def train(*, data: Path, out: Path) -> int:
     """Fit the power model on measured data; the same data give the same bytes.
 
     Rows that cannot be used are named and counted on standard error. Takes about a minute for a
@@ -35,11 +30,6 @@ def train(*, data: Path, out: Path, card: Path | None) -> int:
     for reason, count in sorted(trained.data.rows.dropped.items()):
         click.echo(f"left out: {count} rows: {reason}", err=True)
     files = {out: training.encode(trained.artefact)}
-    if card is not None:
-        from wattribute.training.card import render
-
-        click.echo("model card: the peers on the same splits", err=True)
-        files[card] = render(trained).encode()
     for path, content in files.items():
         try:
             path.write_bytes(content)

@@ -103,8 +103,9 @@ class Plant:
         return Journal(self._folder / "journal.csv")
 
     def _is_ready(self, output: int) -> bool:
-        readable, _, _ = select.select([output], [], [], _START_S)
-        return bool(readable) and os.read(output, 64).startswith(b"ready")
+        waiter = select.poll()  # select(2) refuses descriptors from 1,024 on
+        waiter.register(output, select.POLLIN)
+        return bool(waiter.poll(_START_S * 1000)) and os.read(output, 64).startswith(b"ready")
 
     def _end(self) -> tuple[bytes, bytes]:
         process = self._process
