@@ -57,7 +57,7 @@ import time; time.sleep(0.8)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     truth_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert measured.cpu_ns == pytest.approx(truth_s * 1e9, rel=0.01)
+    assert measured.cpu_ns == pytest.approx(truth_s * 1e9, rel=0.05)
     assert measured.cpu_ns > 0.5e9
 
 
