@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = sorted(
-    (*(ROOT / "tools").glob("*.sh"), *(ROOT / "deploy").glob("*.sh"), ROOT / ".ci/run")
-)
+SCRIPTS = [ROOT / ".ci/run"]
+SCRIPTS += sorted([*(ROOT / "tools").glob("*.sh"), *(ROOT / "deploy").glob("*.sh")])
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
