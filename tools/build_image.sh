@@ -5,7 +5,7 @@
 #   BASE       the base image; default: the Containerfile's. `debian` makes one with mmdebstrap, which
 #              needs no image registry
 #   PLATFORM   linux/amd64 or linux/arm64; default: this machine's. Another one needs qemu-user
-#   IMAGE      the name; default localhost/wattribute:VERSION
+#   IMAGE      the name; default localhost/wattribute:VERSION. It is also tagged latest
 #   OUT        the archive; default dist/wattribute-VERSION-ARCH.oci.tar (docker: .docker.tar). Beside
 #              it, ending in .cdx.json, what is in the image
 #   CA         a PEM file, for a network that opens TLS; default PIP_CERT. PIP_CONFIG_FILE is a pip.conf
@@ -64,7 +64,7 @@ debian_base() {
 base=${BASE:-}
 [ "$base" != debian ] || debian_base
 
-set -- --platform "linux/$arch" --build-arg "VERSION=$version" --tag "$image" --file Containerfile
+set -- --platform "linux/$arch" --build-arg "VERSION=$version" --file Containerfile --tag "$image" --tag "${image%:*}:latest"
 [ -z "$base" ] || set -- "$@" --build-arg "BASE=$base"
 ca=${CA:-${PIP_CERT:-}}
 [ -z "$ca" ] || set -- "$@" --secret "id=ca,src=$ca"

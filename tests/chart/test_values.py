@@ -1,6 +1,7 @@
 """Which values are accepted, which are not, and what is said of them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -134,6 +135,21 @@ def test_keplers_newer_values_reach_the_pod(helm: Helm) -> None:
     assert pod["serviceAccountName"] == "kepler"
     assert pod["containers"][0]["resources"]["requests"] == {"cpu": "100m", "memory": "128Mi"}
     assert pod["containers"][0]["securityContext"]["privileged"] is False
+
+
+def test_values_on_the_page_for_users_are_accepted(helm: Helm, tmp_path: Path) -> None:
+    page = (CHART.parents[1] / "docs" / "user" / "kubernetes.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(config:.*?)^```", page, re.DOTALL | re.MULTILINE)
+    flags = re.findall(r"--set ([a-zA-Z.]+=[^\s`]+)", page)
+
+    assert blocks
+    for block in blocks:
+        (tmp_path / "values.yaml").write_text(block, encoding="utf-8")
+        done = template(helm, "--values", str(tmp_path / "values.yaml"))
+        assert done.returncode == 0, done.stderr
+    for flag in flags:
+        done = template(helm, "--set", flag)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_page_of_values_is_fresh() -> None:
