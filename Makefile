@@ -63,8 +63,9 @@ image: ## build the agent's image: make image BASE=debian (no registry needed) P
 
 sbom: image ## build the image; what is in it, as CycloneDX, is dist/*.cdx.json
 
-chart: setup-dev ## package the Helm chart, and make its repository: dist/chart
-	@$(BIN)/python -m tools.chart package dist/chart $(if $(IMAGE_REPOSITORY),--repository $(IMAGE_REPOSITORY))
+chart: setup-dev ## package the Helm chart, and its repository: dist/chart; IMAGE_REPOSITORY, IMAGE_DIGEST
+	@$(BIN)/python -m tools.chart package dist/chart $(if $(IMAGE_REPOSITORY),--repository $(IMAGE_REPOSITORY)) \
+		$(if $(IMAGE_DIGEST),--digest $(IMAGE_DIGEST))
 
 chart-tools: setup-dev ## fetch real helm and the schemas for the chart's tests
 	@tools/setup_chart_tools.sh
