@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
@@ -91,9 +92,12 @@ def calibrate(
     path = file or (
         Path(settings.estimator.calibration) if settings.estimator.calibration else _DEFAULT
     )
-    kept = tuple(one for one in read_calibration(path) if not _replaced(one, typed))
-    before = open_estimator(settings, machine)
-    after = before.calibrated(typed)
+    old = read_calibration(path)
+    kept = tuple(one for one in old if not _replaced(one, typed))
+    room = msgspec.structs.replace(settings.estimator, calibration="")
+    without = msgspec.structs.replace(settings, estimator=room)
+    plain = open_estimator(without, machine)
+    before, after = plain.calibrated(old), plain.calibrated((*kept, *typed))
     try:
         write_calibration(path, (*kept, *typed))
     except OSError as exc:
@@ -158,8 +162,6 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    import msgspec
-
     one, other = before.host_model(machine).wall, after.host_model(machine).wall
     rows = [(load, one.at(load)[0], *other.at(load)) for load in _SHOWN]
     if as_json:

@@ -86,6 +86,13 @@ class Wall(_Part, frozen=True):
     cpu: dict[Name, Numbers]
     typical: Numbers
     """What an ordinary server adds to ln W at each level."""
+    typical_spread: Annotated[float, Meta(ge=0)]
+    """How much wider its band is on either side (ln W, added in squares): ordinary servers differ
+    from each other; a reading takes this away."""
+    typical_scatter: Annotated[float, Meta(ge=0)]
+    """The same, which no reading takes away: one load, other work."""
+    few: list[Name]
+    """Designers of CPUs of which too few systems were measured: the band of ``class`` is used."""
 
 
 class Package(_Part, frozen=True):
@@ -246,12 +253,9 @@ def _check(artefact: Artefact) -> None:
         ValueError: one is wrong.
     """
     c = artefact.coefficients
-    for name, levels in (
-        ("wall.levels", c.wall.levels),
-        ("package.levels", c.package.levels),
-        ("memory.levels", c.memory.levels),
-    ):
-        _rising(name, levels)
+    _rising("wall.levels", c.wall.levels)
+    _rising("package.levels", c.package.levels)
+    _rising("memory.levels", c.memory.levels)
     for name, values, shape in (*_wall_shapes(c.wall), *_other_shapes(artefact)):
         _shaped(name, values, shape)
     wall = c.wall

@@ -75,7 +75,12 @@ class HostModel:
         moved = correct(wall.levels, covariance, np.exp(log_wall), said)
         watts = np.interp(GRID, wall.levels, np.exp(log_wall + moved.shift))
         left = np.interp(GRID, wall.levels, moved.left)
-        self.wall = _banded(np.maximum.accumulate(watts), bands["wall"], left**0.5)
+        if host.make in parts.wall.few:
+            bands = artefact.quantiles["class"]
+        more = np.zeros(len(GRID))
+        if profile == "typical":
+            more = (parts.wall.typical_spread**2 * left + parts.wall.typical_scatter**2) ** 0.5
+        self.wall = _banded(np.maximum.accumulate(watts), bands["wall"], left**0.5, more)
         self.package = self._part("pkg", artefact, host, measured)
         self.memory = self._part("dram", artefact, host, measured)
         metered = any(one.scope == "pkg" for one in measured)
@@ -182,11 +187,15 @@ class ArtefactEstimator:
         """What the estimates rest on."""
         if machine is not self._machine:
             self._prepare(machine)
-        cpu = self._curves["cpu"][0]
-        wide = bool((cpu.high > _WIDE * cpu.low).any())
+        curves = [curve for curve, _ in self._curves.values()]
+        wide = any((curve.high > _WIDE * curve.low).any() for curve in curves)
         why = self._host.why
+        if self._host.make in self._artefact.coefficients.wall.few:
+            why = (*why, f"few servers with CPUs of {self._host.make} were measured")
+        if self._host.cores / self._host.chips < SMALL_CORES:
+            why = (*why, f"packages of fewer than {SMALL_CORES} cores differ a lot")
         if wide and not why:
-            why = ("few machines of this kind were measured",)
+            why = ("memory and the rest of the machine rest on few measured machines",)
         return EstimatorInfo(
             model=self._artefact.model,
             version=self._artefact.version,
@@ -244,11 +253,18 @@ def _around(model: HostModel) -> Curve:
     return Curve(watts, watts * low / _OTHER, watts * high * _OTHER)
 
 
-def _banded(watts: Floats, band: Band, left: Floats) -> Curve:
-    """The curve between its quantiles; ``left``: how much of the error's width remains."""
-    low = np.interp(GRID, band.levels, band.low) * left
-    high = np.interp(GRID, band.levels, band.high) * left
-    return Curve(watts, watts * np.exp(np.minimum(low, 0.0)), watts * np.exp(np.maximum(high, 0.0)))
+def _banded(watts: Floats, band: Band, left: Floats, more: Floats | float = 0.0) -> Curve:
+    """Put a curve between its quantiles.
+
+    Args:
+        watts: the curve.
+        band: ln(measured / predicted).
+        left: how much of the band's width remains, 0 to 1.
+        more: half-width of other errors, added in squares.
+    """
+    low = -np.hypot(np.interp(GRID, band.levels, band.low) * left, more)
+    high = np.hypot(np.interp(GRID, band.levels, band.high) * left, more)
+    return Curve(watts, watts * np.exp(low), watts * np.exp(high))
 
 
 def _scaled(curve: Curve, factor: Floats) -> Curve:

@@ -38,6 +38,8 @@ LINEAR: Final = (
     ("four_units", "0 or 1"),
 )
 """The features and their units; watts and gigabytes are of the whole machine."""
+_FAR: Final = 6.0
+"""A straight line is not followed further than this many standard deviations from the mean."""
 FORM_FIRST: Final = 13
 """Where the form's features begin: at their mean where the form is not known."""
 
@@ -86,10 +88,10 @@ class WallModel:
 
     def curve(self, host: Host) -> Floats:
         """Watts at each level; never falling."""
-        x = (np.array(linear_features(host)) - self.linear_centre) / self.linear_scale
+        x = scaled(np.array(linear_features(host)), self.linear_centre, self.linear_scale)
         if not host.form:
             x[FORM_FIRST:] = 0.0
-        s = (np.array(smooth_features(host)) - self.smooth_centre) / self.smooth_scale
+        s = scaled(np.array(smooth_features(host)), self.smooth_centre, self.smooth_scale)
         y = self.mean + x @ self.linear + bumps(s, self.points, self.length) @ self.smooth
         for table, key in (
             (self.family, family_of(host.cpu_key)),
@@ -142,6 +144,11 @@ def smooth_features(host: Host) -> list[float]:
         float(host.threads > host.cores),
         decades(host.year),
     ]
+
+
+def scaled(features: Floats, centre: Floats, scale: Floats) -> Floats:
+    """Features in standard deviations of the training data, held where there are hardly any."""
+    return np.asarray(np.clip((features - centre) / scale, -_FAR, _FAR))
 
 
 def bumps(x: Floats, points: Floats, length: float) -> Floats:

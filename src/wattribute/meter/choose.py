@@ -164,7 +164,8 @@ def choose_meters(
             meter.settle(patience_s)
         meters.append(meter)
         works: State = "works" if meter.zones else "failed"  # it may still answer, later
-        findings.append(Finding(name, works, "; ".join(meter.problems), meter.zones))
+        said = (*meter.problems, *(meter.notes if isinstance(meter, EstimateMeter) else ()))
+        findings.append(Finding(name, works, "; ".join(said), meter.zones))
     return ChosenMeters(tuple(meters), tuple(findings))
 
 

@@ -158,6 +158,21 @@ class EstimateMeter:
         """What the estimates rest on."""
         return self._estimator.explain(self._machine)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is known of this machine, for ``doctor``; one line."""
+        info = self.info
+        kind = f"({info.microarchitecture})" if info.microarchitecture else ""
+        cpu = f"{info.cpu} {kind}".strip()
+        parts = [
+            f"{info.model} {info.version}: {cpu or 'an unknown CPU'}",
+            f"{info.share:.1%} of its host" if self._machine.hypervisor else "",
+            info.instance_type,
+            "calibrated" if info.calibrated else "",
+            f"wide band, because: {', '.join(info.why_wide)}" if info.why_wide else "",
+        ]
+        return ("; ".join(part for part in parts if part),)
+
     def tell_instance_type(self, instance_type: str) -> None:
         """Take the cluster's word for what machine this is; it counts from the next read on."""
         if instance_type and instance_type != self._machine.instance_type:

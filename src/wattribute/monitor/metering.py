@@ -32,8 +32,9 @@ DOWN_AFTER = 3
 """Ticks that a zone may fail before its series end (design section 9, rule 7)."""
 _TEACHES = {"package": "pkg", "dram": "dram", "platform": "wall"}
 """Kind of a measured zone -> scope of the model that it can correct."""
-_SLOW = ("redfish", "ipmi")
-"""Their readings are older than the tick, so they belong to another load than the tick's."""
+_NOT_WALL = ("redfish", "ipmi", "rapl-sysfs")
+"""Platform zones that teach nothing: readings of BMCs are older than the tick, so they belong to
+another load than the tick's; psys is the processor's board and not the machine."""
 _LONGEST_GAP_NS = nanoseconds(300)
 """Between two readings of power that lie further apart nobody knows what was drawn."""
 _LATE_POWER_FACTOR = 2
@@ -167,9 +168,11 @@ class Metering:
         powers_uw: dict[str, int] = {}
         for kind, scope in _TEACHES.items():
             zones = {zone for zone in self._failing if zone.kind == kind}
-            parts = [i for i in intervals if i.zone in zones and i.zone.source not in _SLOW]
-            whole = len(parts) == len(zones) and (len(zones) == 1 or kind != "platform")
-            if parts and whole and all(i.origin is not Origin.ESTIMATED for i in parts):
+            parts = [i for i in intervals if i.zone in zones]
+            whole = bool(parts) and len(parts) == len(zones)
+            if kind == "platform":
+                whole = whole and len(zones) == 1 and parts[0].zone.source not in _NOT_WALL
+            if whole and all(i.origin is not Origin.ESTIMATED for i in parts):
                 powers_uw[scope] = sum(power_of(i.energy_uj, i.end_ns - i.start_ns) for i in parts)
         if powers_uw:
             self._estimates.observe(powers_uw)

@@ -7,6 +7,7 @@ decide.
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from wattribute.estimator.artefact import Memory, Package
 from wattribute.estimator.components import memory_watts, package_watts
 from wattribute.estimator.cpu_names import base_key
 from wattribute.estimator.wall import Floats
+from wattribute.training.metrics import Point
 from wattribute.training.systems import System
 from wattribute.training.wall_fit import LEVELS
 
@@ -104,29 +106,39 @@ def fit_typical(systems: Sequence[System], predict: Callable[[System], Floats]) 
     return _shipped(np.maximum(0.0, offset + slope * levels))
 
 
-def package_error(systems: Sequence[System], part: Package) -> list[tuple[float, float]]:
-    """(utilisation, ln(measured / predicted)) of every point."""
-    return [
-        (u, float(np.log(w / package_watts(s.host, part, u))))
-        for s in systems
-        if s.scope == "pkg"
-        for u, w in zip(s.utilisation.tolist(), s.watts.tolist(), strict=True)
-    ]
+def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Point]]:
+    """Each machine's points, predicted by a model fitted on those with another CPU model.
+
+    The band is not known yet, and left open. Machines that are the only ones of their kind, so that
+    nothing can be fitted without them, are left out.
+
+    Args:
+        systems: all of them.
+        scope: ``pkg`` or ``dram``.
+    """
+    measured = [s for s in systems if s.scope == scope]
+    found: dict[str, list[Point]] = {}
+    for key in sorted({base_key(s.host.cpu_key) for s in measured}):
+        rest = [s for s in measured if base_key(s.host.cpu_key) != key]
+        try:
+            predict = _fitted(rest, scope)
+        except DataInvalid:
+            continue
+        for s in measured:
+            if base_key(s.host.cpu_key) == key:
+                found[s.system_id] = [
+                    Point(s.system_id, round(u * 10) * 10, w, predict(s, u), 0.0, inf)
+                    for u, w in zip(s.utilisation.tolist(), s.watts.tolist(), strict=True)
+                ]
+    return found
 
 
-def memory_error(systems: Sequence[System], part: Memory) -> list[tuple[float, float]]:
-    """(utilisation, ln(measured / predicted)) of every point."""
-    return [
-        (u, float(np.log(w / memory_watts(s.host, part, u))))
-        for s in systems
-        if s.scope == "dram" and s.row.number("mem_gb")
-        for u, w in zip(s.utilisation.tolist(), s.watts.tolist(), strict=True)
-    ]
-
-
-def without_cpu(systems: Sequence[System], key: str) -> list[System]:
-    """All systems but those of one CPU model."""
-    return [s for s in systems if base_key(s.host.cpu_key) != key]
+def _fitted(systems: Sequence[System], scope: str) -> Callable[[System, float], float]:
+    if scope == "pkg":
+        package = fit_package(systems)
+        return lambda s, u: package_watts(s.host, package, u)
+    memory = fit_memory(systems)
+    return lambda s, u: memory_watts(s.host, memory, u)
 
 
 def _levels(system: System) -> Floats:

@@ -1,8 +1,11 @@
 """A folder of measured data -> the model artefact, byte for byte the same each time."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from math import log
 from pathlib import Path
 from typing import Final
 
@@ -16,28 +19,28 @@ from wattribute.estimator.artefact import (
     Band,
     Coefficients,
     Feature,
-    Makers,
-    Scaled,
-    Smooth,
     Source,
-    Wall,
 )
 from wattribute.estimator.components import SMALL_CORES
-from wattribute.estimator.cpu_names import base_key
 from wattribute.estimator.host import Host
-from wattribute.estimator.wall import LINEAR, SMOOTH, Floats, WallModel
+from wattribute.estimator.wall import LINEAR, SMOOTH, Floats
 from wattribute.training.component_fit import (
     fit_memory,
     fit_package,
     fit_typical,
-    memory_error,
-    package_error,
-    without_cpu,
+    held_out_parts,
 )
 from wattribute.training.cpu_table import build_cpu_table, build_instances
 from wattribute.training.crossval import COVERED, HeldOut, band_of, cross_validate
 from wattribute.training.hosts import assemble, key_of
+from wattribute.training.ordinary import (
+    HeldOutServer,
+    hold_out_ordinary,
+    log_watts,
+    widen_typical,
+)
 from wattribute.training.rows import Row, Rows, is_measured, read_rows
+from wattribute.training.shipped import shipped_wall
 from wattribute.training.systems import System, systems_of, wall_curves
 from wattribute.training.wall_fit import (
     LEVELS,
@@ -69,6 +72,7 @@ models."""
 _FEW: Final = 1.25
 """Their bands are this much wider than the held-out errors, because these come from so few. A
 judgement."""
+_FEW_SYSTEMS: Final = 30
 _NOTHING_KNOWN: Final = 0.7
 """Half to twice, where no machine could be held out."""
 
@@ -94,6 +98,7 @@ class Trained:
     data: Data
     variances: Variances
     held_out: HeldOut
+    ordinary: tuple[HeldOutServer, ...]
 
 
 def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
@@ -144,7 +149,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     tell("held-out errors, grouped by CPU model")
     held = cross_validate(curves, variances, table.microarchitectures, table.tdp_exponent)
     tell("packages, memory, ordinary servers")
-    typical = fit_typical(systems, lambda s: unseen_log(wall, s))
+    typical = fit_typical(systems, partial(log_watts, wall))
     package, memory = fit_package(systems), fit_memory(systems)
     artefact = Artefact(
         schema=SCHEMA,
@@ -156,7 +161,9 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         features=[Feature(name=name, unit=unit) for name, unit in LINEAR]
         + [Feature(name=f"smooth_{name}", unit="as above") for name in SMOOTH],
         targets=[f"ln W at {level:.0%} of load" for level in LEVELS],
-        coefficients=Coefficients(wall=_wall(wall, typical), package=package, memory=memory),
+        coefficients=Coefficients(
+            wall=shipped_wall(wall, typical, _few(curves)), package=package, memory=memory
+        ),
         quantiles=_bands(held, systems),
         covariance=_table(_covariance(held.errors["cpu"])),
         tdp_exponent=table.tdp_exponent,
@@ -164,7 +171,10 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         cpus=table.packed(),
         instances=instances,
     )
-    return Trained(artefact, Data(rows, systems, curves, taken, digests), variances, held)
+    ordinary = hold_out_ordinary(systems, curves, variances, wall)
+    artefact = widen_typical(artefact, ordinary)
+    data = Data(rows, systems, curves, taken, digests)
+    return Trained(artefact, data, variances, held, ordinary)
 
 
 def encode(artefact: Artefact) -> bytes:
@@ -172,39 +182,10 @@ def encode(artefact: Artefact) -> bytes:
     return msgspec.json.encode(artefact, order="deterministic") + b"\n"
 
 
-def unseen_log(wall: WallModel, system: System) -> Floats:
-    """Give ln W of a tuned server like this one at its points."""
-    watts = np.interp(system.utilisation, wall.levels, wall.curve(system.host))
-    return np.asarray(np.log(watts))
-
-
-def _wall(wall: WallModel, typical: list[float]) -> Wall:
-    return Wall(
-        levels=wall.levels.tolist(),
-        mean=wall.mean.tolist(),
-        linear=Scaled(
-            centre=wall.linear_centre.tolist(),
-            scale=wall.linear_scale.tolist(),
-            weights=wall.linear.tolist(),
-        ),
-        smooth=Smooth(
-            centre=wall.smooth_centre.tolist(),
-            scale=wall.smooth_scale.tolist(),
-            length=wall.length,
-            points=wall.points.tolist(),
-            weights=wall.smooth.tolist(),
-        ),
-        microarchitecture={k: v.tolist() for k, v in wall.microarchitecture.items()},
-        family={k: v.tolist() for k, v in wall.family.items()},
-        make={k: v.tolist() for k, v in wall.make.items()},
-        maker=Makers(
-            years=wall.years.tolist(),
-            length=wall.years_length,
-            weights={k: v.tolist() for k, v in wall.maker.items()},
-        ),
-        cpu={k: v.tolist() for k, v in wall.cpu.items()},
-        typical=typical,
-    )
+def _few(curves: Curves) -> list[str]:
+    """Designers of CPUs with too few systems for a band of their own."""
+    count = Counter(host.make for host in curves.hosts)
+    return sorted(make for make, systems in count.items() if systems < _FEW_SYSTEMS)
 
 
 def _covariance(errors: Floats) -> Floats:
@@ -235,24 +216,18 @@ def _bands(held: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band
 
 
 def _part_band(systems: Sequence[System], scope: str, without: Sequence[System] = ()) -> Band:
-    """Errors of each CPU model's machines, with the model fitted on the others.
+    """The band of a component, from machines that were held out.
 
     The same on both sides: which way a few machines differ says nothing of the next.
     """
-    measured = [s for s in systems if s.scope == scope and s not in without]
-    keys = sorted({base_key(s.host.cpu_key) for s in measured})
-    points: list[tuple[float, float]] = []
-    for key in keys:
-        rest = without_cpu(measured, key)
-        mine = [s for s in measured if base_key(s.host.cpu_key) == key]
-        try:
-            if scope == "pkg":
-                points += package_error(mine, fit_package(rest))
-            else:
-                points += memory_error(mine, fit_memory(rest))
-        except DataInvalid:
-            continue  # the only machine of its kind
-    sizes = [abs(error) for _, error in points] or [_NOTHING_KNOWN]
+    left_out = {s.system_id for s in without}
+    points = [
+        point
+        for system_id, found in held_out_parts(systems, scope).items()
+        if system_id not in left_out
+        for point in found
+    ]
+    sizes = [abs(log(p.measured_w / p.predicted_w)) for p in points] or [_NOTHING_KNOWN]
     wide = float(f"{np.quantile(sizes, COVERED) * _FEW:.6g}")
     return Band(levels=[0.0, 1.0], low=[-wide, -wide], high=[wide, wide])
 

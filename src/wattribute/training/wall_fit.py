@@ -25,6 +25,7 @@ from wattribute.estimator.wall import (
     bumps,
     decades,
     linear_features,
+    scaled,
     slopes,
     smooth_features,
 )
@@ -81,13 +82,13 @@ def make_design(hosts: Sequence[Host], fixed: Design | None = None) -> Design:
     raw = np.array([linear_features(host) for host in hosts])
     smooth = np.array([smooth_features(host) for host in hosts])
     if fixed is None:
-        lc, ls = _rounded(raw.mean(0)), _rounded(raw.std(0) + 1e-9)
-        sc, ss = _rounded(smooth.mean(0)), _rounded(smooth.std(0) + 1e-9)
-        points = _centres((smooth - sc) / ss, _POINTS)
+        lc, ls = _rounded(raw.mean(0)), _rounded(_spread(raw))
+        sc, ss = _rounded(smooth.mean(0)), _rounded(_spread(smooth))
+        points = _centres(scaled(smooth, sc, ss), _POINTS)
     else:
         lc, ls = fixed.linear_centre, fixed.linear_scale
         sc, ss, points = fixed.smooth_centre, fixed.smooth_scale, fixed.points
-    x, s = (raw - lc) / ls, (smooth - sc) / ss
+    x, s = scaled(raw, lc, ls), scaled(smooth, sc, ss)
     x[[not host.form for host in hosts], FORM_FIRST:] = 0.0
     inner = bumps(points, points, _LENGTH) + 1e-6 * np.eye(len(points))
     groups = {"linear": x, "smooth": bumps(s, points, _LENGTH)}
@@ -224,6 +225,12 @@ def _centres(x: Floats, count: int) -> Floats:
             [x[nearest == i].mean(0) if (nearest == i).any() else c for i, c in enumerate(centres)]
         )
     return np.round(centres, 2)
+
+
+def _spread(features: Floats) -> Floats:
+    """Standard deviations; 1 for a feature that is the same everywhere, and so tells nothing."""
+    deviation = features.std(0)
+    return np.where(deviation > 1e-6, deviation, 1.0)
 
 
 def _rounded(values: Floats) -> Floats:

@@ -15,7 +15,12 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
 )
-def train(*, data: Path, out: Path) -> int:
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the model card there too (Markdown).",
+)
+def train(*, data: Path, out: Path, card: Path | None) -> int:
     """Fit the power model on measured data; the same data give the same bytes.
 
     Rows that cannot be used are named and counted on standard error. Takes about a minute for a
@@ -30,6 +35,11 @@ def train(*, data: Path, out: Path) -> int:
     for reason, count in sorted(trained.data.rows.dropped.items()):
         click.echo(f"left out: {count} rows: {reason}", err=True)
     files = {out: training.encode(trained.artefact)}
+    if card is not None:
+        from wattribute.training.card import render
+
+        click.echo("the model card's figures", err=True)
+        files[card] = render(trained).encode()
     for path, content in files.items():
         try:
             path.write_bytes(content)

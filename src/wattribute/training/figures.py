@@ -1,0 +1,173 @@
+"""The model card's figures: everything on machines that the fit had not seen."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from wattribute.estimator.model import HostModel
+from wattribute.estimator.wall import Floats
+from wattribute.training.component_fit import held_out_parts
+from wattribute.training.crossval import cpu_folds, split_by_year
+from wattribute.training.metrics import Point, Score, score_of
+from wattribute.training.ordinary import ordinary_points
+from wattribute.training.peers import PEERS
+from wattribute.training.systems import System
+from wattribute.training.train import Trained
+from wattribute.training.wall_fit import LEVELS
+
+YEARS: Final = (2020.0, 2022.0, 2023.0)
+"""Years after which systems are held out."""
+NEXT: Final = (2014, 2025)
+"""The years from whose ends on the following year is predicted."""
+_ERAS: Final = ((2008, "to 2008"), (2012, "2009 to 2012"), (2016, "2013 to 2016"),
+                (2020, "2017 to 2020"), (9999, "from 2021"))  # fmt: skip
+_KNOWN: Final = {
+    "cpu": "CPU model never seen, all its figures known",
+    "seen": "CPU model seen in another maker's system",
+    "microarchitecture": "only the microarchitecture known",
+    "class": "only cores, threads and memory known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Name -> score, each table of the card."""
+
+    known: dict[str, Score]
+    levels: dict[str, Score]
+    makes: dict[str, Score]
+    eras: dict[str, Score]
+    years: dict[str, Score]
+    peers: dict[str, Score | str]
+    """A text: why it was not run."""
+    packages: dict[str, Score]
+    memory: dict[str, Score]
+    ordinary: dict[str, Score]
+    ordinary_idle: dict[str, Score]
+    """The same with each one's reading of least load given."""
+
+
+def figures_of(trained: Trained) -> Figures:
+    """Score the trained models on held-out machines."""
+    systems = trained.data.curve_systems
+    points = {known: _wall_points(trained, known) for known in _KNOWN}
+    cpu = points["cpu"]
+    place = {s.system_id: s for s in systems}
+
+    def by(name: Callable[[Point], str]) -> dict[str, Score]:
+        groups: dict[str, list[Point]] = defaultdict(list)
+        for point in cpu:
+            groups[name(point)].append(point)
+        return {key: score_of(found) for key, found in groups.items()}
+
+    return Figures(
+        known={_KNOWN[known]: score_of(found) for known, found in points.items() if found},
+        levels=by(lambda point: f"{point.level} %"),
+        makes=by(lambda point: place[point.system_id].host.make or "other"),
+        eras=dict(
+            sorted(by(lambda point: _era(place[point.system_id].host.year)).items(), key=_era_order)
+        ),
+        years=_by_year(trained),
+        peers=_peers(systems),
+        packages=_parts(trained, "pkg"),
+        memory=_parts(trained, "dram"),
+        ordinary=_by_system(ordinary_points(trained.artefact, trained.ordinary, idle=False)),
+        ordinary_idle=_by_system(ordinary_points(trained.artefact, trained.ordinary, idle=True)),
+    )
+
+
+def _by_year(trained: Trained) -> dict[str, Score]:
+    """Later hardware, by a model of what was there before."""
+    curves, variances = trained.data.curves, trained.variances
+    years = [s.row.number("hw_year") for s in trained.data.curve_systems]
+    found = {}
+    for name, seen in (
+        ("of the next year", True),
+        ("of the next year, CPU model never seen", False),
+    ):
+        points: list[Point] = []
+        for year in range(*NEXT):
+            held, errors = split_by_year(curves, variances, years, year, then=year + 1, seen=seen)
+            points += _points(trained, "cpu", held, errors)
+        if points:
+            found[f"{name}, {NEXT[0]} to {NEXT[1]}"] = score_of(points)
+    for until in YEARS:
+        later = _points(trained, "cpu", *split_by_year(curves, variances, years, until))
+        if later:
+            found[f"after {until:.0f}, CPU model never seen"] = score_of(later)
+    return found
+
+
+def _wall_points(trained: Trained, known: str) -> list[Point]:
+    held = trained.held_out
+    return _points(trained, known, held.systems[known], held.errors[known])
+
+
+def _points(trained: Trained, known: str, held: Sequence[int], errors: Floats) -> list[Point]:
+    """Held-out predictions at every measured point, between the model's levels too."""
+    few = trained.artefact.coefficients.wall.few
+    found = []
+    for i, error in zip(held, errors, strict=True):
+        system = trained.data.curve_systems[i]
+        name = "class" if system.host.make in few else known
+        band = trained.artefact.quantiles[name]["wall"]
+        predicted = np.exp(trained.data.curves.log_watts[i] - error)
+        for u, w in zip(system.utilisation.tolist(), system.watts.tolist(), strict=True):
+            watts = float(np.interp(u, LEVELS, predicted))
+            low, high = (
+                watts * float(np.exp(np.interp(u, band.levels, side)))
+                for side in (band.low, band.high)
+            )
+            found.append(Point(system.system_id, round(u * 10) * 10, w, watts, low, high))
+    return found
+
+
+def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
+    found: dict[str, Score | str] = {}
+    for name, peer in PEERS.items():
+        points: list[Point] = []
+        try:
+            for kept, held in cpu_folds([s.host for s in systems]):
+                test = [systems[i] for i in held]
+                for s, watts in zip(test, peer([systems[i] for i in kept], test), strict=True):
+                    points += [
+                        Point(s.system_id, 0, w, max(1.0, float(p)), 0.0, 0.0)
+                        for w, p in zip(s.watts.tolist(), watts.tolist(), strict=True)
+                    ]
+        except ImportError as exc:
+            found[name] = f"not run: {exc.name} is not installed"
+            continue
+        found[name] = score_of(points)
+    return found
+
+
+def _parts(trained: Trained, scope: str) -> dict[str, Score]:
+    """Machine by machine, with the shipped band around the held-out prediction."""
+    found = {}
+    hosts = {s.system_id: s.host for s in trained.data.systems if s.scope == scope}
+    for system_id, points in held_out_parts(trained.data.systems, scope).items():
+        model = HostModel(trained.artefact, hosts[system_id])
+        curve = model.package if scope == "pkg" else model.memory
+        low, high = float(curve.low[0] / curve.watts[0]), float(curve.high[0] / curve.watts[0])
+        banded = [
+            replace(p, low_w=p.predicted_w * low, high_w=p.predicted_w * high) for p in points
+        ]
+        found[f"{hosts[system_id].cpu_key} ({system_id})"] = score_of(banded)
+    return found
+
+
+def _by_system(points: dict[str, list[Point]]) -> dict[str, Score]:
+    every = [point for found in points.values() for point in found]
+    scores = {name: score_of(found) for name, found in points.items()}
+    return {"all": score_of(every), **scores} if every else {}
+
+
+def _era(year: float) -> str:
+    return next(name for until, name in _ERAS if year <= until)
+
+
+def _era_order(item: tuple[str, Score]) -> int:
+    return [name for _, name in _ERAS].index(item[0])

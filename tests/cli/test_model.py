@@ -1,0 +1,101 @@
+"""``wattribute model``: the same bytes from the same data, and figures of any file."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Call = Callable[..., tuple[int, str, str]]
+COLUMNS = ("subset", "scope", "system_id", "vendor", "cpu_name", "cpu_make", "uarch", "uarch_year",
+           "tdp_w", "chips", "cores", "threads", "mem_gb", "base_mhz", "util_pct", "load_kind",
+           "watts")  # fmt: skip
+CPU = ("intel", "cascadelake", 2019, 205, 2, 56, 112)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Twelve benchmark systems of four CPUs, one cloud host, one broken row."""
+    path = tmp_path / "data" / "rows.csv"
+    path.parent.mkdir()
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for cpu in range(4):
+            for copy in range(3):
+                for load in range(0, 101, 10):
+                    watts = (60 + 10 * cpu + 5 * copy) * (1 + 4 * load / 100)
+                    writer.writerow(
+                        ("spec", "wall", f"s{cpu}-{copy}", "HPE", f"Intel Xeon Gold 62{cpu}0",
+                         *CPU, 192 * (1 + copy), 2500, load, "specpower_ssj", watts)
+                    )  # fmt: skip
+        for load in range(0, 101, 10):
+            for scope, watts in (("pkg", 60 + 4 * load), ("dram", 10 + load / 5)):
+                writer.writerow(
+                    ("cloud", scope, "c", "", "Intel Xeon Platinum 8280", *CPU, 384, "", load,
+                     "stress-ng", watts)
+                )  # fmt: skip
+        writer.writerow(("spec", "wall", "bad", "", "", *CPU, 192, 2500, 50, "x", "nan"))
+    return path
+
+
+def test_train_and_evaluate(rows: Path, tmp_path: Path, call: Call) -> None:
+    one, other, card = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "card.md"
+
+    code, out, err = call("model", "train", "--data", str(rows.parent), "--out", str(one),
+                          "--card", str(card))  # fmt: skip
+    assert code == 0
+    assert str(one) in out
+    assert "left out: row ? (line 156): watts is 'nan'" in err
+    assert "left out: 1 rows: watts broken" in err
+    assert "# The power model" in card.read_text()
+    call("model", "train", "--data", str(rows.parent), "--out", str(other))
+    assert one.read_bytes() == other.read_bytes()
+
+    code, out, _ = call("model", "evaluate", "--data", str(rows), "--model", str(one))
+    assert code == 0
+    assert "spec wall (tuned)" in out
+    assert "at 100 % load" in out
+    assert "left out: row ? (line 156): watts is 'nan'" in out
+
+    written = tmp_path / "figures.json"
+    code, out, _ = call("model", "evaluate", "--data", str(rows), "--calibrate", "idle", "--json",
+                        "--out", str(written))  # fmt: skip
+    assert code == 0
+    body = json.loads(out)
+    assert json.loads(written.read_text()) == body
+    assert body["model"] == "wattribute-power 1"
+    assert body["left_out"]["given to the model as the idle reading"] == 14
+    assert {group["scope"] for group in body["groups"]} == {"wall", "pkg", "dram"}
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, call: Call) -> None:
+    code, _, err = call("model", "evaluate", "--data", str(tmp_path / "gone.csv"))
+    assert code == 5
+    assert err == f"wattribute: error: {tmp_path}/gone.csv: No such file or directory\n"
+
+    code, _, err = call("model", "train", "--data", str(tmp_path), "--out", str(tmp_path / "x"))
+    assert code == 5
+    assert "no CSV file with the columns" in err
+
+    odd = tmp_path / "odd.json"
+    odd.write_text("{}")
+    (tmp_path / "rows.csv").write_text("scope,system_id,util_pct,watts\n")
+    code, _, err = call(
+        "model", "evaluate", "--data", str(tmp_path / "rows.csv"), "--model", str(odd)
+    )
+    assert code == 2
+    assert "not a model artefact" in err
+
+
+def test_a_file_without_a_row_that_can_be_scored_is_a_negative_answer(
+    tmp_path: Path, call: Call
+) -> None:
+    empty = tmp_path / "rows.csv"
+    empty.write_text("scope,system_id,util_pct,watts\nmoon,a,5,5\n")
+
+    code, out, _ = call("model", "evaluate", "--data", str(empty))
+
+    assert code == 1
+    assert "left out: 1 rows: unknown scope 'moon'" in out
