@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
-	dashboards grafana-types bpf bench gpu-validate requirements setup-agent setup-dev clean
+	dashboards grafana-types bpf bench gpu-validate requirements setup-agent setup-all setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -79,16 +79,21 @@ e2e: setup-dev ## install into the cluster of KUBECONFIG, load two pods, assert 
 gpu-validate: setup-dev ## on a machine with a GPU: measure, and write docs/reference/gpu-validation.md
 	@exec $(BIN)/python -m tools.gpu $(ARGS)
 
+EXTRAS := $(foreach extra,gpu training chargeback polars gate web modelserver scaler,--extra $(extra)) # not spark: 400 MB
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
 	$(PIN) --upgrade requirements/gpu.in --output-file requirements/gpu.txt
+	$(PIN) --upgrade --constraint requirements/agent.txt $(EXTRAS) pyproject.toml --output-file requirements/all.txt
 	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt
 	$(PIN) --upgrade --constraint requirements/dev.txt requirements/chart.in --output-file requirements/chart.txt
 
 setup-agent:
 	@tools/setup_venv.sh agent
+
+setup-all: ## set up .venv for every command, not the agent alone
+	@tools/setup_venv.sh all
 
 setup-dev:
 	@tools/setup_venv.sh dev

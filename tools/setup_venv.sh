@@ -2,6 +2,7 @@
 # Makes .venv in this tree, or brings it up to date; does nothing when nothing has changed.
 #
 #   tools/setup_venv.sh agent    what runs the agent
+#   tools/setup_venv.sh all      what runs every command: chargeback, gate, scaler, models, pages
 #   tools/setup_venv.sh dev      that, and what checks and tests it
 #
 # It takes uv where uv is there, else `python3 -m venv` and pip. Every package is pinned by hash
@@ -10,24 +11,26 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-kind=${1:?usage: tools/setup_venv.sh agent|dev}
+kind=${1:?usage: tools/setup_venv.sh agent|all|dev}
 case $kind in
 agent) lists="requirements/build.txt requirements/agent.txt requirements/gpu.txt" ;; # gpu: 0.4 MB
-dev) lists="requirements/dev.txt" ;; # holds the two others
-*) echo "setup: $kind: say agent or dev" >&2 && exit 2 ;;
+all) lists="requirements/build.txt requirements/all.txt" ;;
+dev) lists="requirements/dev.txt" ;; # holds the others
+*) echo "setup: $kind: say agent, all or dev" >&2 && exit 2 ;;
 esac
 python=.venv/bin/python
 
 say() { echo "setup: $*" >&2; }
 
 # What the environment was made from: another checkout, list or project file makes it stale.
-fingerprint() { # agent|dev
+fingerprint() { # agent|all|dev
     { pwd && cat tools/setup_venv.sh pyproject.toml "requirements/$1.txt" requirements/gpu.txt; } | cksum
 }
 
 fresh() {
     [ -x $python ] && $python -c '' 2>/dev/null || return 1
-    for made in dev "$kind"; do # what is made for dev runs the agent too
+    for made in dev all "$kind"; do # what is made for dev runs everything, for all the agent too
+        [ "$kind" = dev ] && [ "$made" = all ] && continue
         [ "$(cat ".venv/made-for-$made" 2>/dev/null)" = "$(fingerprint "$made")" ] && return 0
     done
     return 1

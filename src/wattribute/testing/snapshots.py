@@ -15,6 +15,7 @@ from wattribute.records import (
     Channel,
     Consumer,
     ContainerTable,
+    EstimatorInfo,
     FloorState,
     GpuState,
     Health,
@@ -50,6 +51,19 @@ ESTIMATED: Final = (
 )
 """A virtual machine."""
 
+_GUEST: Final = EstimatorInfo(
+    model="wattribute-power",
+    version="1",
+    basis="microarchitecture",
+    profile="typical",
+    cpu="",
+    microarchitecture="zen3",
+    instance_type="",
+    share=0.04,
+    calibrated=False,
+    why_wide=("CPU model not known ('AMD EPYC')", "a guest"),
+)
+"""What an estimate of a virtual machine may rest on."""
 _WATTS: Final = {"package": 62.0, "core": 41.0, "uncore": 6.0, "dram": 9.0, "gpu": 140.0,
                  "platform": 180.0, "other": 28.0}  # fmt: skip
 _IDLE_WATTS: Final = {"package": 21.0, "core": 4.0, "uncore": 3.0, "dram": 4.0, "gpu": 32.0,
@@ -211,6 +225,7 @@ class SnapshotMaker:
             elapsed_ns=self.interval_ns,
             interval_ns=self.interval_ns,
             machine=self.machine,
+            estimator=_GUEST if any(c.origin == Origin.ESTIMATED for c in self.channels) else None,
             channels=tuple(self.channels),
             containers=containers,
             processes=self._process_table(tick_uj, used_ns, containers),
