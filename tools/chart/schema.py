@@ -86,6 +86,13 @@ def _of(kind: inspect.Type) -> dict[str, Any]:
             return {"type": "string", **({"pattern": kind.pattern} if kind.pattern else {})}
         case inspect.VarTupleType():
             return {"type": "array", "items": _of(kind.item_type)}
-        case inspect.DictType():
-            return {"type": "object", "additionalProperties": _of(kind.value_type)}
+        case inspect.DictType() | inspect.StructType():
+            return {"type": "object", **_members(kind)}
     raise SystemExit(f"{kind}: tools/chart/schema.py does not know this kind of setting")
+
+
+def _members(kind: inspect.DictType | inspect.StructType) -> dict[str, Any]:
+    if isinstance(kind, inspect.DictType):
+        return {"additionalProperties": _of(kind.value_type)}
+    properties = {member.name: _of(member.type) for member in kind.fields}
+    return {"additionalProperties": False, "properties": properties}

@@ -164,6 +164,9 @@ class Exporter(_Room, frozen=True):
     pod_labels: tuple[str, ...] = ("app", "app.kubernetes.io/*", "team")
     """Labels of pods that ``wattribute_pod_labels`` shows; ``*`` at the end stands for any rest. An
     allow-list, because some labels change with every roll-out, and each value is a series."""
+    pod_annotations: tuple[str, ...] = ()
+    """Annotations of pods that ``wattribute_pod_annotations`` shows, in the same form; none unless
+    named, because some hold whole documents."""
     nested: bool = False
     """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
 
@@ -192,6 +195,71 @@ class Estimator(_Room, frozen=True):
     """File of readings that ``wattribute calibrate`` wrote; "" uses none."""
 
 
+class Ledger(_Room, frozen=True):
+    """Hourly energy, sealed: where it is kept, and where it is collected from."""
+
+    path: str = "ledger"
+    """Folder of the ledger, or an object store's (``s3://bucket/prefix``)."""
+    cluster: str = ""
+    """Name of the cluster in entries of nodes that do not say theirs (``workload.cluster``)."""
+    prometheus_url: str = ""
+    """Prometheus-compatible API that ``ledger collect`` asks (``https://HOST:9090``; Thanos, Mimir
+    and VictoriaMetrics with the path before ``/api/v1``)."""
+    selector: str = ""
+    """Label matchers for every query (``job="wattribute",cluster="a"``), where one Prometheus has
+    several clusters."""
+    tenant: str = ""
+    """Sent as ``X-Scope-OrgID`` (Mimir, Cortex) and ``THANOS-TENANT``; "" sends none."""
+    bearer_token_file: str = ""
+    """File with a token for the API; read again for every request."""
+    username: Secret = ""
+    """User for basic authentication."""
+    password_file: str = ""
+    """File with the password of ``username``."""
+    ca_file: str = ""
+    """Certificates that sign the API's; "" takes the system's."""
+    timeout: Annotated[float, Meta(ge=1, le=3600, extra=_SECONDS)] = 120.0
+    """Seconds to wait for an answer."""
+    settle: Seconds = 600.0
+    """An hour is sealed this long after its end: births are held and scrapes can be late."""
+
+
+class OwnershipRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One rule: to whom belongs what matches."""
+
+    when: dict[str, str] = field(default_factory=dict)
+    """Subject to pattern (``*`` and ``?``), all of which must match; subjects: ``namespace``,
+    ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``, ``kind``,
+    ``label:NAME``, ``annotation:NAME``. Nothing: matches all."""
+    team: str = ""
+    product: str = ""
+    environment: str = ""
+    cost_center: str = ""
+    since: str = ""
+    """First day on which it holds (``2026-10-01``, UTC); "" has none."""
+    until: str = ""
+    """First day on which it no longer holds."""
+
+
+class Ownership(_Room, frozen=True):
+    """Whose a workload is."""
+
+    rules: Annotated[
+        tuple[OwnershipRule, ...],
+        Meta(
+            extra={
+                "allowed": "a list of rules, in the file only: `{when: {namespace: shop-*}, "
+                'team: shop}`, `{when: {"label:team": "*"}, team: "{label:team}"}`'
+            }
+        ),
+    ] = ()
+    """Rules, in order: for each of ``team``, ``product``, ``environment`` and ``cost_center`` the
+    first that matches and names it decides. ``when`` has patterns (``*``, ``?``) for ``namespace``,
+    ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``, ``kind``,
+    ``label:NAME`` and ``annotation:NAME``; ``since`` and ``until`` are days (UTC). What no rule
+    names is unowned, and a row of its own."""
+
+
 class Log(_Room, frozen=True):
     """The log, on standard error."""
 
@@ -211,4 +279,6 @@ class Settings(_Room, frozen=True):
     monitor: Monitor = Monitor()
     exporter: Exporter = Exporter()
     estimator: Estimator = Estimator()
+    ledger: Ledger = Ledger()
+    ownership: Ownership = Ownership()
     log: Log = Log()

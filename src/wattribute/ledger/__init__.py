@@ -1,0 +1,1 @@
+"""Sealed hourly energy, append-only."""

@@ -1,0 +1,152 @@
+"""What a ledger entry is: its columns, their types and units.
+
+A ledger is a folder (or a prefix in an object store) of Parquet files, ``dt=YYYY-MM-DD/*.parquet``
+by the UTC day of ``hour``. An entry is one consumer's energy of one component in one hour; it
+never changes. What turns out wrong is put right by a correction: an entry that holds the
+difference (signed) and says in ``corrects`` which seal it corrects. So the sum over all entries
+is always true, and no reader needs to know about corrections.
+
+Every amount adds up over any set of rows. What belongs to a consumer and not to a component
+(CPU time, memory, reservations, capacity) therefore stands on one of its rows only, that of the
+component ``cpu``, and is 0 on the others. ``covered_s`` alone is no amount.
+
+Nothing is null: an unknown text is "", an amount that is not there 0.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, get_args
+
+import pyarrow as pa
+
+Kind = Literal["workload", "idle", "system", "kernel", "unattributed"]
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
+ORIGINS: Final = ("measured", "integrated", "estimated")
+
+HOUR: Final = pa.timestamp("us", tz="UTC")
+LABELS: Final = pa.map_(pa.string(), pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the ledger."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    """"" for texts and instants."""
+    meaning: str
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    Column("hour", HOUR, "", "Start of the hour, UTC; the entry is for [hour, hour + 1 h)."),
+    Column("cluster", pa.string(), "", "Name of the cluster."),
+    Column("node", pa.string(), "", "Name of the node."),
+    Column(
+        "provider_id",
+        pa.string(),
+        "",
+        "The node in its cloud's words, ``aws:///eu-west-1a/i-0123``; joins a bill's ResourceId.",
+    ),
+    Column("instance_type", pa.string(), "", "The cloud's name for this kind of machine."),
+    Column("region", pa.string(), "", "The cloud's region, for prices and carbon."),
+    Column(
+        "kind",
+        pa.string(),
+        "",
+        "``workload`` (a container), ``idle`` (the node's floor), ``system`` (processes in no "
+        "container), ``kernel`` (its threads), ``unattributed`` (above the floor, nobody ran).",
+    ),
+    Column("component", pa.string(), "", "``cpu``, ``dram``, ``gpu`` or ``other``."),
+    Column("namespace", pa.string(), "", "Kubernetes namespace; ``system``, ``kernel``."),
+    Column("pod_uid", pa.string(), "", "UID of the pod; of two pods of one name, which."),
+    Column("pod", pa.string(), "", "Name of the pod."),
+    Column(
+        "container",
+        pa.string(),
+        "",
+        "Name of the container; ``POD`` is the pause container, ``ended`` removed cgroups.",
+    ),
+    Column("container_id", pa.string(), "", "The runtime's id."),
+    Column("owner_kind", pa.string(), "", "``Deployment``, ``StatefulSet``, ``Job``, ..."),
+    Column("owner_name", pa.string(), "", "Name of the owner."),
+    Column(
+        "labels",
+        LABELS,
+        "",
+        "Labels of the pod as they were then, under Prometheus' names (``app_kubernetes_io_name``)."
+        " Those that ``exporter.pod_labels`` allows.",
+    ),
+    Column(
+        "annotations",
+        LABELS,
+        "",
+        "The same for annotations; those that ``exporter.pod_annotations`` allows.",
+    ),
+    Column(
+        "energy_uj",
+        pa.int64(),
+        "microjoules",
+        "Dynamic energy. On the idle row the WHOLE floor of the node, whoever pays it.",
+    ),
+    Column("floor_uj", pa.int64(), "microjoules", "The floor: energy_uj on idle rows, else 0."),
+    Column("low_uj", pa.int64(), "microjoules", "Lower end of the band around energy_uj."),
+    Column(
+        "high_uj",
+        pa.int64(),
+        "microjoules",
+        "Upper end; the band holds the truth in 90 of 100 cases. Measured: low = high = energy.",
+    ),
+    Column("cpu_ns", pa.int64(), "nanoseconds", "CPU time."),
+    Column("memory_byte_s", pa.int64(), "byte seconds", "Memory x time."),
+    Column("gpu_sm_ns", pa.int64(), "nanoseconds", "Time on GPUs' processors, whole devices."),
+    Column("alive_s", pa.int64(), "seconds", "Time in the hour for which the container was there."),
+    Column("cpu_request_mcore_s", pa.int64(), "millicore seconds", "CPU reserved x time."),
+    Column("memory_request_byte_s", pa.int64(), "byte seconds", "Memory reserved x time."),
+    Column("gpu_request_s", pa.int64(), "device seconds", "GPUs reserved x time."),
+    Column("capacity_cpu_mcore_s", pa.int64(), "millicore seconds", "The node's CPUs; idle row."),
+    Column("capacity_memory_byte_s", pa.int64(), "byte seconds", "The node's memory; idle row."),
+    Column("capacity_gpu_s", pa.int64(), "device seconds", "The node's GPUs; idle row."),
+    Column("origin", pa.string(), "", "``measured``, ``integrated`` or ``estimated``."),
+    Column(
+        "covered_s",
+        pa.int64(),
+        "seconds",
+        "How much of the hour (0 to 3600) the node's counters are known for; the same on every row "
+        "of a node and hour. No amount: never add it up. On a correction: the change of it.",
+    ),
+    Column("model", pa.string(), "", "Model and version that estimated; '' where none did."),
+    Column("seal_id", pa.string(), "", "The seal that wrote this entry."),
+    Column("corrects", pa.string(), "", "The seal that this entry corrects; '' for a first entry."),
+)
+
+AMOUNTS: Final[tuple[str, ...]] = tuple(
+    column.name for column in COLUMNS if column.type == pa.int64() and column.name != "covered_s"
+)
+"""Columns that add up over any set of rows."""
+
+KEY: Final[tuple[str, ...]] = (
+    *("hour", "cluster", "node", "kind", "component", "origin"),
+    *("namespace", "pod_uid", "pod", "container", "container_id"),
+)
+"""What an entry is about: entries of one key are one first entry and its corrections."""
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field(
+            column.name,
+            column.type,
+            nullable=False,
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+        for column in COLUMNS
+    ],
+    metadata={"wattribute.ledger": "1"},
+)
+"""The Arrow schema of every file. The day is in the folder's name only."""
+
+
+def day_folder(hour_s: int) -> str:
+    """The folder of an hour, ``dt=2026-10-01``; ``hour_s`` is its start in Unix seconds."""
+    return f"dt={datetime.fromtimestamp(hour_s, UTC):%Y-%m-%d}"
