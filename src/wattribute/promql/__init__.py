@@ -1,0 +1,1 @@
+"""Client of the Prometheus HTTP API: raw samples."""
