@@ -99,3 +99,51 @@ def test_a_file_without_a_row_that_can_be_scored_is_a_negative_answer(
 
     assert code == 1
     assert "left out: 1 rows: unknown scope 'moon'" in out
+
+
+def recording(digest: str) -> bytes:
+    """A made recording of a machine whose packages draw 200 to 400 W."""
+    points = [
+        {"scope": "pkg", "utilisation": u, "watts": 200 * (1 + u), "seconds": 30}
+        for u in (0, 0.5, 1)
+    ]
+    return json.dumps(
+        {
+            "schema": 1, "version": "0", "recorded_at": "2026-01-02T03:04:05Z", "how": "steps",
+            "machine_digest": digest * 16, "points": points,
+            "machine": {"cpu_name": "AMD EPYC 9354 32-Core Processor", "packages": 2, "cores": 64,
+                        "threads": 128, "memory_bytes": 384_000_000_000},
+        }
+    ).encode()  # fmt: skip
+
+
+def test_train_from_recordings_alone_and_a_quarantine(tmp_path: Path, call: Call) -> None:
+    folder, out = tmp_path / "recordings", tmp_path / "taught.json"
+    folder.mkdir()
+    for digest in "ab":
+        (folder / f"{digest}.json").write_bytes(recording(digest))
+    (folder / "c.json").write_text("{}")
+
+    code, _, err = call("model", "train", "--recordings", str(folder), "--out", str(out))
+    assert code == 0
+    assert "left out: c.json: not a power recording" in err
+    assert "learned from 2 recordings of 2 machines" in err
+    assert "pkg: each machine predicted from the 1 others: median error" in err
+    assert "epyc-9354" in json.loads(out.read_text())["fleet"]["cpu"]
+
+    out.unlink()
+    (folder / "QUARANTINE").touch()
+    code, shown, err = call("model", "train", "--recordings", str(folder), "--out", str(out))
+    assert code == 1
+    assert shown.count("AMD EPYC 9354") == 2
+    assert "2 recordings in quarantine" in err
+    assert not out.exists()
+    code, _, _ = call(
+        "model", "train", "--recordings", str(folder), "--accept", "all", "--out", str(out)
+    )
+    assert code == 0
+    assert out.exists()
+
+    code, _, err = call("model", "train", "--out", str(out))
+    assert code == 2
+    assert "give --data DIR, --recordings DIR, or both" in err

@@ -145,7 +145,17 @@ class Microarchitecture(_Part, frozen=True):
     threads_per_core: Annotated[float, Meta(ge=1, le=8)]
 
 
-class Artefact(_Part, frozen=True):
+class Fleet(_Part, frozen=True):
+    """What an operator's own metered machines draw beyond the models: ln(measured / predicted)."""
+
+    levels: Numbers
+    cpu: dict[Name, dict[str, Numbers]]
+    """CPU key -> scope (``wall`` of an ordinary server, ``pkg``, ``dram``) -> by level."""
+    microarchitecture: dict[Name, dict[str, Numbers]]
+    """The same for other CPUs of that microarchitecture."""
+
+
+class Artefact(_Part, frozen=True, omit_defaults=True):
     """The whole file."""
 
     schema: int
@@ -172,6 +182,8 @@ class Artefact(_Part, frozen=True):
     0: not known."""
     instances: dict[str, str]
     """Cloud instance family -> ``cpu_key_or_microarchitecture host_threads host_gb``."""
+    fleet: Fleet | None = None
+    """None in the shipped one."""
 
 
 def decode(data: bytes, pinned_sha256: str = "", *, name: str = "the model") -> Artefact:
@@ -309,6 +321,12 @@ def _other_shapes(artefact: Artefact) -> Iterator[_Shape]:
             _rising(name, band.levels)
             yield name, band.low, (len(band.levels),)
             yield name, band.high, (len(band.levels),)
+    if (fleet := artefact.fleet) is not None:
+        _rising("fleet.levels", fleet.levels)
+        for group, table in (("cpu", fleet.cpu), ("microarchitecture", fleet.microarchitecture)):
+            for key, offsets in table.items():
+                for scope, row in offsets.items():
+                    yield f"fleet.{group}.{key}.{scope}", row, (len(fleet.levels),)
 
 
 def _packed(row: str, count: int) -> bool:

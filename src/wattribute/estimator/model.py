@@ -9,6 +9,7 @@ import numpy as np
 from wattribute.estimator.artefact import KNOWN, Artefact, Band, wall_model
 from wattribute.estimator.calibration import Measured, correct
 from wattribute.estimator.components import SMALL_CORES, memory_watts, package_watts
+from wattribute.estimator.cpu_names import base_key
 from wattribute.estimator.host import Host
 from wattribute.estimator.identity import identify
 from wattribute.estimator.wall import Floats
@@ -70,6 +71,7 @@ class HostModel:
         log_wall = np.log(wall.curve(host))
         if profile == "typical":
             log_wall = log_wall + np.array(parts.wall.typical)
+            log_wall = log_wall + fleet_offsets(artefact, host, "wall", wall.levels)
         covariance = np.array(artefact.covariance)
         said = [one for one in measured if one.scope == "wall"]
         moved = correct(wall.levels, covariance, np.exp(log_wall), said)
@@ -102,6 +104,7 @@ class HostModel:
             watts = np.array([package_watts(host, parts.package, u) for u in GRID])
         else:
             watts = np.array([memory_watts(host, parts.memory, u) for u in GRID])
+        watts = np.maximum.accumulate(watts * np.exp(fleet_offsets(artefact, host, scope, GRID)))
         said = sorted((one.utilisation, one.watts) for one in measured if one.scope == scope)
         small = scope == "pkg" and host.cores / host.chips < SMALL_CORES
         band = artefact.quantiles[self.known]["pkg_small" if small else scope]
@@ -241,6 +244,16 @@ def guest_package_watts(
     watts, low, high = model.package.at(utilisation)
     whole = (watts * share, low / _GUEST * share, high * _GUEST * share)
     return whole, (watts - model.package.at(0.0)[0]) * share
+
+
+def fleet_offsets(artefact: Artefact, host: Host, scope: str, levels: Floats) -> Floats:
+    """What the operator's own machines with this CPU, or its like, add to ln W at these levels."""
+    fleet = artefact.fleet
+    if fleet is None:
+        return np.zeros(len(levels))
+    known = fleet.cpu.get(base_key(host.cpu_key), {})
+    known = known or fleet.microarchitecture.get(host.microarchitecture, {})
+    return np.interp(levels, fleet.levels, known.get(scope) or np.zeros(len(fleet.levels)))
 
 
 def _around(model: HostModel) -> Curve:

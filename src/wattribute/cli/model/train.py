@@ -1,16 +1,48 @@
-"""``wattribute model train``: measured data -> the artefact."""
+"""``wattribute model train``: measured data, recordings, or both -> the artefact."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
+
+from wattribute.cli.terminal import Column, clean, print_table
+
+if TYPE_CHECKING:
+    from wattribute.estimator.artefact import Artefact
+    from wattribute.training.recordings import Read
+    from wattribute.training.train import Trained
+
+_COLUMNS: Final = (
+    Column("SHA-256"),
+    Column("CPU"),
+    Column("HOW"),
+    *(Column(name, right=True) for name in ("POINTS", "WALL %", "PKG %", "DRAM %")),
+)
 
 
 @click.command()
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    required=True,
     help="Folder of CSV files: measured rows, cpu_specs.csv, *instances*.csv.",
+)
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path),
+    help="Folder of recordings that `wattribute model collect` wrote on your own machines.",
+)
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="SHA256",
+    help="Of a quarantine: the recordings to take, by the begin of their SHA-256, or `all`.",
+)
+@click.option(
+    "--model",
+    "model_file",
+    default="",
+    metavar="FILE",
+    help="Without --data: the artefact that learns from the recordings; default: the shipped one.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
@@ -18,24 +50,45 @@ import click
 @click.option(
     "--card",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the model card there too (Markdown).",
+    help="Write the model card there too (Markdown); with --data.",
 )
-def train(*, data: Path, out: Path, card: Path | None) -> int:
-    """Fit the power model on measured data; the same data give the same bytes.
+def train(
+    *,
+    data: Path | None,
+    recordings: Path | None,
+    accept: tuple[str, ...],
+    model_file: str,
+    out: Path,
+    card: Path | None,
+) -> int:
+    """Fit the power model on measured data, or let it learn from your own metered machines.
 
-    Rows that cannot be used are named and counted on standard error. Takes about a minute for a
-    thousand systems.
+    The same data give the same bytes. Rows and recordings that cannot be used are named and
+    counted on standard error. --data takes about a minute for a thousand systems; --recordings
+    alone a second:
+
+      wattribute model train --recordings recordings/ --out power-model.json
+
+    Exit code: 0; 1 if the recordings are a quarantine of which nothing is accepted.
     """
+    if data is None and recordings is None:
+        raise click.UsageError("give --data DIR, --recordings DIR, or both")
+    if data is None and card is not None:
+        raise click.UsageError("--card goes with --data")
+    if data is not None and model_file:
+        raise click.UsageError("--model goes with --recordings alone; --data makes a new one")
     from wattribute.errors import DataInvalid
-    from wattribute.training import train as training
+    from wattribute.training.train import encode
 
-    trained = training.train(data, lambda text: click.echo(text, err=True))
-    for name in trained.data.rows.named:
-        click.echo(f"left out: {name}", err=True)
-    for reason, count in sorted(trained.data.rows.dropped.items()):
-        click.echo(f"left out: {count} rows: {reason}", err=True)
-    files = {out: training.encode(trained.artefact)}
-    if card is not None:
+    trained = _fit(data) if data is not None else None
+    artefact = trained.artefact if trained is not None else _opened(model_file)
+    if recordings is not None:
+        taught = _taught(artefact, recordings, accept)
+        if taught is None:
+            return 1
+        artefact = taught
+    files = {out: encode(artefact)}
+    if card is not None and trained is not None:
         from wattribute.training.card import render
 
         click.echo("the model card's figures", err=True)
@@ -47,3 +100,68 @@ def train(*, data: Path, out: Path, card: Path | None) -> int:
             raise DataInvalid(f"{path}: {exc.strerror}") from exc
         click.echo(f"{path}: {len(content)} bytes")
     return 0
+
+
+def _fit(data: Path) -> "Trained":
+    from wattribute.training import train as training
+
+    trained = training.train(data, lambda text: click.echo(text, err=True))
+    for name in trained.data.rows.named:
+        click.echo(f"left out: {name}", err=True)
+    for reason, count in sorted(trained.data.rows.dropped.items()):
+        click.echo(f"left out: {count} rows: {reason}", err=True)
+    return trained
+
+
+def _opened(model_file: str) -> "Artefact":
+    from wattribute.meter.power_model import read_artefact
+
+    return read_artefact(model_file)
+
+
+def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Artefact | None":
+    """The artefact that learned from the folder; None: all are in quarantine."""
+    from wattribute.training.fleet import learn
+    from wattribute.training.recordings import read_recordings
+
+    found = read_recordings(folder, accept)
+    for line in found.broken:
+        click.echo(f"left out: {clean(line)}", err=True)
+    if found.waiting:
+        _list(artefact, found.waiting)
+        click.echo(
+            f"{len(found.waiting)} recordings in quarantine (% beyond the model); "
+            "take them with --accept SHA256 or --accept all",
+            err=True,
+        )
+        if not found.taken:
+            return None
+    learned = learn(artefact, found.taken)
+    click.echo(
+        f"learned from {len(found.taken)} recordings of {len(learned.machines)} machines", err=True
+    )
+    for gain in learned.gains:
+        click.echo(
+            f"{gain.scope}: each machine predicted from the {gain.machines - 1} others: median "
+            f"error {gain.before_pct:.1f} % before, {gain.after_pct:.1f} % with recordings",
+            err=True,
+        )
+    return learned.artefact
+
+
+def _list(artefact: "Artefact", read: "tuple[Read, ...]") -> None:
+    from wattribute.training.fleet import deviation
+
+    rows = []
+    for one in read:
+        off = deviation(artefact, one.recording)
+        rows.append(
+            [
+                one.digest[:12],
+                clean(one.recording.machine.cpu_name)[:44],
+                one.recording.how,
+                str(len(one.recording.points)),
+                *(f"{off[s]:+.0f}" if s in off else "" for s in ("wall", "pkg", "dram")),
+            ]
+        )
+    print_table(_COLUMNS, rows)
