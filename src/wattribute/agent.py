@@ -34,11 +34,17 @@ from wattribute.settings import Settings
 from wattribute.units import nanoseconds
 from wattribute.workload.engines import open_engines
 from wattribute.workload.kube.choose import Finding as SourceFinding
-from wattribute.workload.kube.choose import found, open_cluster
+from wattribute.workload.kube.choose import (
+    found,
+    found_allocations,
+    open_cluster,
+    open_pod_resources,
+)
 from wattribute.workload.sandbox import SandboxFinder
 from wattribute.workload.vms import VmFinder
 
 if TYPE_CHECKING:
+    from wattribute.workload.kube.pod_resources import PodResources
     from wattribute.workload.kube.source import PodSource
 
 _LOG = logging.getLogger(__name__)
@@ -61,6 +67,7 @@ class Finding:
 class _Opened:
     monitor: Monitor
     findings: tuple[Finding, ...]
+    allocations: "PodResources | None" = None
 
 
 def run_agent(settings: Settings) -> int:
@@ -148,9 +155,12 @@ def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.
         raise
     if cluster is not None:
         cluster.wait(patience_s)
-    f = misconfigured or found(cluster)
-    names = Finding("identity", f.name, f.state, f.message)
-    return _Opened(opened.monitor, (*opened.findings, names))
+    told = [misconfigured or found(cluster)]
+    if opened.allocations is not None:
+        opened.allocations.wait(patience_s)
+        told.append(found_allocations(opened.allocations))
+    names = (Finding("identity", f.name, f.state, f.message) for f in told)
+    return _Opened(opened.monitor, (*opened.findings, *names))
 
 
 def _open_cluster(settings: Settings) -> "tuple[PodSource | None, SourceFinding | None]":
@@ -175,6 +185,9 @@ def _open_with(
     topology = read_topology(sysfs, procfs)
     meters = choose_meters(settings, machine, patience_s=patience_s)
     activity = choose_activity(settings, topology)
+    allocations = None
+    if meters.gpus and cluster is not None:
+        allocations = open_pod_resources(settings.workload)
     identity, said = open_engines() if settings.workload.engines else (None, ())
     monitor = Monitor(
         machine=machine,
@@ -196,6 +209,7 @@ def _open_with(
         vm_of=VmFinder(procfs).vm_of,
         gpus=make_gpu_users(settings, meters.gpus, activity.activity.name),
         gpu_floor=settings.attribution.gpu_floor,
+        allocations=allocations,
     )
     notes = {meter.name: meter.notes for meter in meters.gpus}
     findings = (
@@ -208,7 +222,7 @@ def _open_with(
         *(Finding("activity", f.name, f.state, f.message) for f in activity.findings),
         *(Finding("identity", f.name, f.state, f.message) for f in said),
     )
-    return _Opened(monitor, findings)
+    return _Opened(monitor, findings, allocations)
 
 
 def _sandboxes(settings: Settings) -> SandboxFinder:

@@ -165,6 +165,12 @@ and newer). cgroups have a mount of their own, so that cgroup v2 is read-only ev
   mountPath: /etc/wattribute/redfish
   readOnly: true
 {{- end }}
+{{- if include "wattribute.podResources" . }}
+# The kubelet's word on who was given which GPU.
+- name: pod-resources
+  mountPath: /var/lib/kubelet/pod-resources
+  readOnly: true
+{{- end }}
 {{- if and .Values.gpu.enabled .Values.gpu.driverPath }}
 - name: nvidia
   mountPath: /usr/local/nvidia
@@ -200,6 +206,10 @@ and newer). cgroups have a mount of their own, so that cgroup v2 is read-only ev
     # The agent refuses passwords that others may read.
     defaultMode: 0400
 {{- end }}
+{{- if include "wattribute.podResources" . }}
+- name: pod-resources
+  hostPath: {path: {{ .Values.gpu.podResourcesPath }}, type: DirectoryOrCreate}
+{{- end }}
 {{- if and .Values.gpu.enabled .Values.gpu.driverPath }}
 - name: nvidia
   hostPath: {path: {{ .Values.gpu.driverPath }}, type: Directory}
@@ -207,4 +217,9 @@ and newer). cgroups have a mount of their own, so that cgroup v2 is read-only ev
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Whether the agent asks the kubelet who holds which GPU: not empty if so. */}}
+{{- define "wattribute.podResources" -}}
+{{- if and .Values.gpu.enabled .Values.gpu.podResourcesPath (ne (include "wattribute.kube" .) "off") -}}yes{{- end -}}
 {{- end -}}

@@ -29,7 +29,7 @@ class MigDevice:
         self._uuid = uuid
         self._dcgm = dcgm
         self._gpm = library.has_gpm(handle)
-        self._slots = max(library.slots(handle), 1)
+        self.slots = max(library.slots(handle), 1)
         self._before: dict[int, Any] = {}
         self.instances: list[Instance] = []
         self.source: Source = "memory"
@@ -43,14 +43,14 @@ class MigDevice:
         Raises:
             Refused: the device does not answer.
         """
-        self.instances = self._library.instances(self._handle, self._slots)
+        self.instances = self._library.instances(self._handle, self.slots)
         parts = self._activity()
         busy: dict[int, int] = {}
         for instance in self.instances:
             part = parts.get(instance.id)
             if not part:
                 continue
-            time_ns = round(part * min(instance.slices / self._slots, 1.0) * elapsed_ns)
+            time_ns = round(part * min(instance.slices / self.slots, 1.0) * elapsed_ns)
             mine = [holder for holder in holders if holder.instance == instance.id]
             for pid, share_ns in _by_memory(mine, time_ns).items():
                 busy[pid] = busy.get(pid, 0) + share_ns

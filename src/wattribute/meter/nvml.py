@@ -206,7 +206,7 @@ class NvmlMeter:
             seen.add(device.zone.id)
             known = self._devices.setdefault(device.zone.id, device)
             if known is not device:
-                known.found_again(index, handle)
+                known.found_again(device)
         for uuid in self._devices.keys() - seen:
             if not self._devices[uuid].lost:
                 unseen.append(f"gpu {uuid}: has vanished; it is read again when it comes back")

@@ -71,6 +71,8 @@ class NvmlDevice:
         self._servers: dict[int, bool] = {}
         self._failures = 0
         self._energy_problem = self._use_problem = ""
+        self.minor = self._if_told(library.minor)
+        """N of /dev/nvidiaN; None: not told."""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -83,9 +85,10 @@ class NvmlDevice:
         energy = _ENERGY_WORDS[self._form or "power"]
         return f"{self._name}: {energy}, shared by {_ACTIVITY_WORDS[self._activity]}"
 
-    def found_again(self, index: int, handle: Handle) -> None:
+    def found_again(self, now: "NvmlDevice") -> None:
         """The library was opened anew: handles and numbers may have changed."""
-        self.index, self.handle, self.lost = index, handle, False
+        self.index, self.handle, self.minor = now.index, now.handle, now.minor
+        self.lost = False
         self._form = None
         self._hear_anew()
 
@@ -272,7 +275,23 @@ class NvmlDevice:
             instances=len(self._mig.instances) if self._mig else 0,
             failures=self._failures,
             message="; ".join(self.problems),
+            names=self._names(),
+            slots=self._mig.slots if self._mig else 1,
         )
+
+    def _names(self) -> dict[str, int]:
+        """What device plugins call it, and the slots that each name stands for.
+
+        NVIDIA's plugin says the UUID or the index, GKE's ``nvidia0`` and ``nvidia0/gi1``,
+        NVIDIA's driver for dynamic allocation ``gpu-0``.
+        """
+        minor = self.index if self.minor is None else self.minor
+        slots = self._mig.slots if self._mig else 1
+        names = (self.zone.id, str(self.index), f"nvidia{minor}", f"gpu-{minor}")
+        told = dict.fromkeys(names, slots)
+        for instance in self._mig.instances if self._mig else ():
+            told[instance.uuid] = told[f"nvidia{minor}/gi{instance.id}"] = instance.slices
+        return told
 
     def _if_told(self, ask: Callable[[Handle], T]) -> T | None:
         try:

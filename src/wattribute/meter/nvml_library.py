@@ -165,6 +165,10 @@ class Library:
         """``NVIDIA H100 80GB HBM3``."""
         return str(_call(pynvml.nvmlDeviceGetName, handle))
 
+    def minor(self, handle: Handle) -> int:
+        """N of /dev/nvidiaN."""
+        return int(_call(pynvml.nvmlDeviceGetMinorNumber, handle))
+
     def energy_mj(self, handle: Handle) -> int:
         """Millijoules since the driver was loaded (Volta and later)."""
         return int(_call(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle))

@@ -24,7 +24,7 @@ from wattribute.monitor.sharing import Share, Sharer
 from wattribute.monitor.state import StateFile
 from wattribute.records import Health, Interval, Machine, NodeFacts, Snapshot, Usage
 from wattribute.units import NANOSECONDS_PER_SECOND, Nanoseconds
-from wattribute.workload import Cluster, Identity
+from wattribute.workload import Allocations, Cluster, Identity
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Monitor:
         vm_of: Callable[[int, bytes], str] = lambda *_: "",
         gpus: GpuUsers | None = None,
         gpu_floor: GpuFloor = "even",
+        allocations: Allocations | None = None,
         is_sandbox: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Take over open sources; ``close`` closes them."""
@@ -76,6 +77,7 @@ class Monitor:
         self._activity = activity
         self._identity = identity
         self._cluster = cluster
+        self._allocations = allocations
         self._namer = Namer(identity, cluster, is_sandbox)
         self._sharer = sharer
         self._gpus = gpus or GpuUsers((), lambda _: None)
@@ -233,6 +235,8 @@ class Monitor:
         )
         if self._cluster is not None:
             self._payer.adopt(self._cluster.node().capacity)
+        if self._allocations is not None:
+            self._payer.know_gpus(self._gpus.states, self._allocations.held())
         intervals, self._unshared = self._unshared, []
         failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
         for zone in self._metering.failed_now():
@@ -338,13 +342,13 @@ class Monitor:
             coverage=self._coverage,
             bpf_run_ns=self._activity.bpf_run_ns(),
             state_failures=self._state_failures,
-            identity=(self._cluster.health(),) if self._cluster else (),
+            identity=tuple(s.health() for s in (self._cluster, self._allocations) if s),
         )
 
     def close(self) -> None:
         """Close all sources."""
         self._metering.close()
         self._activity.close()
-        for names in (self._identity, self._cluster):
+        for names in (self._identity, self._cluster, self._allocations):
             if names is not None:
                 names.close()

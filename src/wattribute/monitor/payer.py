@@ -1,6 +1,6 @@
 """The floor's payers: what each container row pays of an attribution's idle energy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal
@@ -13,8 +13,9 @@ from wattribute.attribution.rollup import sum_by
 from wattribute.attribution.share import pay_floor
 from wattribute.monitor.books import Books
 from wattribute.monitor.gpus import GpuShare
+from wattribute.monitor.held import slots_held
 from wattribute.monitor.sharing import Share
-from wattribute.records import Consumer, Machine, Usage
+from wattribute.records import Allocation, Consumer, GpuState, Machine, Usage
 
 GpuFloor = Literal["even", "memory"]
 
@@ -39,11 +40,18 @@ class FloorPayer:
             "memory_bytes": machine.memory_bytes,
         }
         self.capacity: Mapping[str, int] = self._machine
+        self._states: Mapping[str, GpuState] = {}
+        self._allocations: tuple[Allocation, ...] = ()
 
     def adopt(self, capacity: Mapping[str, int]) -> None:
         """Take what the cluster says that the node has, where the machine itself does not tell."""
         told = {resource: amount for resource, amount in self._machine.items() if amount}
         self.capacity = {**self._machine, **capacity, **told}
+
+    def know_gpus(self, states: Iterable[GpuState], allocations: tuple[Allocation, ...]) -> None:
+        """Take what the GPUs are called now, and to whom the kubelet gave them."""
+        self._states = {state.device: state for state in states}
+        self._allocations = allocations
 
     def pay(
         self,
@@ -67,32 +75,48 @@ class FloorPayer:
         container = columns["container"][books.processes.find(share.keys)]
         dynamic_uj = sum_by(container, attribution.dynamic_uj, len(table.pod))
         basis = replace(table, dynamic_uj=dynamic_uj)
-        if zone.kind == "gpu" and zone.id in gpus:
-            basis = self._of_gpu(basis, gpus[zone.id], books)
+        if zone.kind == "gpu":
+            basis = self._of_gpu(basis, zone.id, gpus.get(zone.id), books)
         paid_uj, _ = share_floor(attribution.idle_uj, self.policy, component, basis)
         return Share(pay_floor(attribution, paid_uj), share.keys)
 
-    def _of_gpu(self, table: FloorBasis, gpu: GpuShare, books: Books) -> FloorBasis:
+    def _of_gpu(
+        self, table: FloorBasis, device: str, gpu: GpuShare | None, books: Books
+    ) -> FloorBasis:
         """One GPU: who used it, and who holds it; the special rows hold nothing.
 
-        A device is held by those whose processes have it open. One that several hold is
-        shared evenly, as a time-sliced device is requested, or by memory.
+        A device is held by those to whom the kubelet gave it, by the slots that each has;
+        without such word by those whose processes have it open. One that several hold
+        is shared evenly, as a time-sliced device is requested, or by memory.
         """
         size = len(table.pod)
-        container = books.processes.columns["container"][books.processes.find(gpu.keys)]
-        held = np.zeros(size, np.int64)
-        if self._gpu_floor == "memory" and gpu.memory_bytes.any():
-            held = sum_by(container, gpu.memory_bytes // _MIB, size)
-        else:
-            held[container] = 1
-        held[table.pod < 0] = 0
-        whole = int(held.sum()) if self.policy == "reserved" else 1
+        opened, used_ns, memory = (np.zeros(size, np.int64) for _ in range(3))
+        if gpu is not None:
+            container = books.processes.columns["container"][books.processes.find(gpu.keys)]
+            opened[container] = 1
+            used_ns = sum_by(container, gpu.busy_ns, size)
+            memory = sum_by(container, gpu.memory_bytes // _MIB, size)
+        held, slots = self._given(device, table, books)
+        if not held.any():
+            held, slots = np.where(table.pod < 0, 0, opened), 1
+        if self._gpu_floor == "memory" and memory[held > 0].any():
+            held = np.where(held > 0, memory, 0)
+            slots = 1
+        reserved = self.policy == "reserved"
         return replace(
             table,
-            gpu_ns=sum_by(container, gpu.busy_ns, size),
+            gpu_ns=used_ns,
             request_gpu=held,
-            capacity_gpus=max(whole, 1),
+            capacity_gpus=max(int(held.sum()), slots) if reserved else 1,
         )
+
+    def _given(self, device: str, table: FloorBasis, books: Books) -> tuple[NDArray[np.int64], int]:
+        """Slots of a GPU by row, as the kubelet gave them, and how many it has."""
+        state = self._states.get(device)
+        if state is None or not self._allocations:
+            return np.zeros(len(table.pod), np.int64), 1
+        there = table.alive_ns > 0
+        return slots_held(state, self._allocations, books.containers.consumers, there), state.slots
 
     def _of_tick(self, usage: Usage, books: Books) -> FloorBasis:
         """Requests, use and time alive of each container row; the same for all zones of a tick."""

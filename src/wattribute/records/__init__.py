@@ -34,9 +34,10 @@ from wattribute.records.snapshot import (
     ZoneTotal,
 )
 from wattribute.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
-from wattribute.records.workload import IdentityHealth, NodeFacts, Placement, Workload
+from wattribute.records.workload import Allocation, IdentityHealth, NodeFacts, Placement, Workload
 
 __all__ = [
+    "Allocation",
     "Attribution",
     "Cgroups",
     "Channel",

@@ -1,7 +1,7 @@
 """What activity sources say: who used what in one interval. Columnar."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,10 @@ class GpuState:
     """Calls that failed since it was found."""
     message: str
     """What was wrong last; "" when all is well."""
+    names: Mapping[str, int] = field(default_factory=dict)
+    """What device plugins call it and its MIG instances -> how many of its ``slots`` that is."""
+    slots: int = 1
+    """Parts in which it can be given away: 1, in MIG mode 7 as a rule."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -58,6 +58,19 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocation:
+    """A device that the kubelet gave to a container."""
+
+    namespace: str
+    pod: str
+    container: str
+    resource: str
+    """``nvidia.com/gpu``; of dynamic resource allocation the driver, ``gpu.nvidia.com``."""
+    device: str
+    """As its plugin calls it: a UUID, a number, a PCI address; any text."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityHealth:
     """How a source of names is doing."""
 

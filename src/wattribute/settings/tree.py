@@ -109,6 +109,9 @@ class Workload(_Room, frozen=True):
     kubelet_interval: Annotated[float, Meta(ge=1, le=3600, extra=_SECONDS)] = 5.0
     """Least time between two questions to the kubelet: unknown containers are asked for together.
     Without unknown ones it is asked every minute."""
+    pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
+    """The kubelet's socket that tells which container was given which GPU; asked where there are
+    GPUs and a source of pod names. "" asks nobody: then who has a GPU open holds it."""
     node_ip: str = ""
     """Address of this node, for the kubelet (``status.hostIP`` in a pod)."""
     node_name: str = ""

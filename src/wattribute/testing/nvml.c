@@ -281,6 +281,12 @@ int nvmlDeviceGetUUID(void *handle, char *out, unsigned length)
 	return text(of(handle)->uuid, out, length);
 }
 
+int nvmlDeviceGetMinorNumber(void *handle, unsigned *out)
+{
+	*out = (unsigned)NUMBER(handle) - 1;
+	return check(handle, "minor");
+}
+
 int nvmlDeviceGetName(void *handle, char *out, unsigned length)
 {
 	int code = check(handle, "name");

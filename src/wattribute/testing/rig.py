@@ -20,7 +20,7 @@ from wattribute.testing.activity import FakeActivity
 from wattribute.testing.clock import FakeClock
 from wattribute.testing.sysfs import FakeSysfs
 from wattribute.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
-from wattribute.workload import Cluster
+from wattribute.workload import Allocations, Cluster
 
 
 class FakeNames:
@@ -61,6 +61,7 @@ class Rig:
         find: Finder = lambda _: None,
         gpu_floor: GpuFloor = "even",
         meters: Collection[Meter] = (),
+        allocations: Allocations | None = None,
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -79,6 +80,7 @@ class Rig:
             find: who a process is that used a GPU and no CPU.
             gpu_floor: how those who hold a GPU share its floor under ``reserved``.
             meters: more of them.
+            allocations: to whom the kubelet gave which device.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -109,6 +111,7 @@ class Rig:
             state_file=StateFile(state, machine, boot) if state else None,
             gpus=GpuUsers([gpus], find) if gpus else None,
             gpu_floor=gpu_floor,
+            allocations=allocations,
         )
 
     def use(self, zone: str, energy_j: float) -> None:

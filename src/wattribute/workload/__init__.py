@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from wattribute.records import IdentityHealth, NodeFacts, Workload
+from wattribute.records import Allocation, IdentityHealth, NodeFacts, Workload
 
 
 class Identity(Protocol):
@@ -39,4 +39,20 @@ class Cluster(Identity, Protocol):
 
     def health(self) -> IdentityHealth:
         """How the source is doing."""
+        ...
+
+
+class Allocations(Protocol):
+    """Who was given which device. Never blocks: its own thread asks."""
+
+    def held(self) -> tuple[Allocation, ...]:
+        """What was told last; empty before that."""
+        ...
+
+    def health(self) -> IdentityHealth:
+        """How it is doing; ``pods``: those that hold a device."""
+        ...
+
+    def close(self) -> None:
+        """Stop its thread."""
         ...

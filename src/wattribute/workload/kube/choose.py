@@ -10,6 +10,7 @@ from wattribute.settings import Workload as WorkloadSettings
 
 if TYPE_CHECKING:
     from wattribute.workload.kube.endpoint import Endpoint
+    from wattribute.workload.kube.pod_resources import PodResources
     from wattribute.workload.kube.source import PodSource
 
 _KUBELET_PORT: Final = 10250
@@ -38,6 +39,23 @@ def found(source: "PodSource | None") -> Finding:
         return Finding(health.name, "works", f"{health.pods} pods on this node")
     message = health.message or "no answer yet; names come when it answers"
     return Finding(health.name, "denied" if source.denied else "failed", message)
+
+
+def found_allocations(source: "PodResources") -> Finding:
+    """How the kubelet's word on devices is doing, when it has had time to answer."""
+    health = source.health()
+    if health.up:
+        return Finding(health.name, "works", f"{health.pods} pods hold devices")
+    return Finding(health.name, "denied" if source.denied else "failed", health.message)
+
+
+def open_pod_resources(settings: WorkloadSettings) -> "PodResources | None":
+    """Start to ask the kubelet of this node who was given which device; None: not wanted."""
+    if not settings.pod_resources:
+        return None
+    from wattribute.workload.kube.pod_resources import PodResources  # noqa: PLC0415 - for few
+
+    return PodResources(Path(settings.pod_resources))
 
 
 def wanted_source(settings: WorkloadSettings, environ: Mapping[str, str]) -> str:
