@@ -2,13 +2,25 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wattribute.estimator.model import ArtefactEstimator
 from wattribute.meter.estimate import EstimateMeter
 from wattribute.meter.power_model import read_artefact
 from wattribute.monitor.metering import Limits, Metering
-from wattribute.records import Counter, Gauge, Machine, Reading, Zone
+from wattribute.monitor.opening import make_sharer
+from wattribute.records import (
+    Counter,
+    Gauge,
+    Interval,
+    Machine,
+    Origin,
+    Reading,
+    Topology,
+    Zone,
+)
+from wattribute.settings import Settings
 from wattribute.testing import FakeProcfs
 from wattribute.units import Microjoules, Microwatts, Nanoseconds, microwatts
 
@@ -127,3 +139,22 @@ def test_without_an_estimate_there_is_nothing_to_say_of_it() -> None:
     metering.tell_instance_type("m5.large")
 
     assert metering.estimator is None
+
+
+def test_a_meter_in_a_guest_shows_whole_packages_so_its_prior_is_not_the_guests_share() -> None:
+    zone = Zone("package", "0", "rapl-sysfs")
+    topology = Topology(("0",), np.zeros(4, np.int64), np.full(4, -1, np.int64))
+    sharer = make_sharer(Settings(), GUEST, topology, [Sensor(zone, 30.0)], "time")
+
+    share = sharer.share_with_nobody(
+        Interval(
+            zone,
+            Nanoseconds(0),
+            Nanoseconds(SECOND),
+            Microjoules(30_000_000),
+            Origin.MEASURED,
+        )
+    )
+
+    floor_w = share.attribution.idle_uj / 1e6
+    assert 5 < floor_w < 30  # 0.4 W as a share of a host of 192 threads

@@ -113,12 +113,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "x,Intel Core i7-8700B,intel,65,ark,6,3.2,4.6,,coffeelake\n"
         "x,Broken,intel,,ark,,,,,\n"
     )
-    (root / "instances").mkdir()
-    (root / "instances" / "aws-instances.csv").write_text(
-        "Category,Instance Type,vCPUs,Memory (GiB),Platform CPU Name\n"
-        "General,m6a.large,2,8,AMD EPYC 7R13\n"
-        "General,m6a.48xlarge,192,768,AMD EPYC 7R13\n"
-    )
     return root
 
 

@@ -1,6 +1,7 @@
 """Settings -> the parts that the loop and ``measure`` share: metering, floors, weights, policy."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -91,9 +92,14 @@ def _given(idle_watts: dict[str, float], zones: tuple[Zone, ...]) -> Callable[[Z
 def _prior(
     settings: Settings, machine: Machine, zones: tuple[Zone, ...]
 ) -> Callable[[Zone], int | None]:
-    """The idle power that the estimator expects of a zone: its part of its component's."""
+    """The idle power that the estimator expects of a metered zone: its part of its component's.
+
+    A meter in a guest shows whole packages, not the guest's share of its host: the machine is taken
+    for what it shows of itself.
+    """
     idle = Load(nanoseconds(1), 0.0)
-    powers = open_estimator(settings, machine).predict(machine, idle)
+    bare = replace(machine, hypervisor="")
+    powers = open_estimator(settings, machine).predict(bare, idle)
 
     def prior_uw(zone: Zone) -> int | None:
         power = powers.get(zone.component or "")

@@ -1,8 +1,8 @@
-"""Public tables of CPUs and instance types -> the small ones that the artefact ships."""
+"""Public tables of CPUs -> the small one that the artefact ships."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,6 @@ import numpy as np
 from wattribute.estimator.artefact import Microarchitecture
 from wattribute.estimator.cpu_names import cpu_key, family_of
 from wattribute.estimator.identity import Cpu
-from wattribute.estimator.instances import family_names
 from wattribute.estimator.microarchitectures import microarchitecture_in
 from wattribute.training.rows import Row, read_table
 
@@ -53,8 +52,15 @@ class CpuTable:
         return {name: ";".join(rows) for name, rows in sorted(by_name.items())}
 
 
-def build_cpu_table(specs: Path | None, clouds: Sequence[Path], rows: Sequence[Row]) -> CpuTable:
-    """From a table of specifications, the clouds' tables, and the measured machines themselves.
+def build_cpu_table(
+    specs: Path | None, rented_keys: Sequence[str], rows: Sequence[Row]
+) -> CpuTable:
+    """From a table of specifications, and the measured machines themselves.
+
+    Args:
+        specs: ``cpu_specs.csv``.
+        rented_keys: CPUs that clouds rent out, once per family of instances.
+        rows: the measured machines.
 
     Raises:
         DataInvalid: a table cannot be read.
@@ -76,7 +82,7 @@ def build_cpu_table(specs: Path | None, clouds: Sequence[Path], rows: Sequence[R
     if specs is not None:
         for text in read_table(specs, ("name", "tdp_w", "cores", "base_ghz", "boost_ghz", "uarch")):
             _add(cpus, text)
-    rented = [cpus[key] for key in _rented(clouds) if key in cpus]
+    rented = [cpus[key] for key in rented_keys if key in cpus]
     table = {}
     for name, (make, year) in sorted(lines.items()):
         mine = [cpu for cpu in cpus.values() if cpu.microarchitecture == name]
@@ -85,59 +91,6 @@ def build_cpu_table(specs: Path | None, clouds: Sequence[Path], rows: Sequence[R
         cloud = [cpu for cpu in rented if cpu.microarchitecture == name and cpu.cores]
         table[name] = _typical(make, year, smt[name], mine, cloud)
     return CpuTable(cpus, {"": _unknown(table), **table}, _tdp_exponent(cpus))
-
-
-_CLOUD_COLUMNS: Final = {
-    "aws": ("Instance Type", "Platform CPU Name", "vCPUs", "Memory (GiB)"),
-    "gcp": ("Instance Type", "CPU Name", "Instance vCPU", "Instance Memory"),
-    "azure": (
-        "Virtual Machine",
-        "Microarchitecture",
-        "Platform vCPUs (highest vCPU possible)",
-        "Platform Memory",
-    ),
-}
-"""Cloud -> the columns of its table: instance type, CPU, threads, gigabytes."""
-
-
-def build_instances(tables: Sequence[Path], cpus: Mapping[str, Cpu]) -> dict[str, str]:
-    """Instance family -> ``cpu threads gb`` of its largest type, which is taken for the host.
-
-    Raises:
-        DataInvalid: a table cannot be read.
-    """
-    found: dict[str, tuple[str, float, float]] = {}
-    for name, cpu_text, vcpus, memory in _offers(tables):
-        key, threads = cpu_key(cpu_text), _positive(vcpus)
-        cpu = key if key in cpus else microarchitecture_in(cpu_text)
-        for family in family_names(name)[:1]:
-            before = found.get(family)
-            if threads and (before is None or threads > before[1]):
-                found[family] = (cpu, threads, _positive(memory))
-    return {
-        family: f"{cpu or '-'} {threads:g} {gb:g}"
-        for family, (cpu, threads, gb) in sorted(found.items())
-    }
-
-
-def _offers(tables: Sequence[Path]) -> Iterator[tuple[str, ...]]:
-    """Instance type, CPU, threads and memory of every line."""
-    for path in tables:
-        columns = next(
-            (c for cloud, c in _CLOUD_COLUMNS.items() if path.name.startswith(cloud)), ()
-        )
-        for text in read_table(path, columns) if columns else ():
-            yield tuple(text[column] for column in columns)
-
-
-def _rented(tables: Sequence[Path]) -> list[str]:
-    """The CPU model of each instance family that tells one."""
-    families = {
-        (name, cpu_key(cpu))
-        for instance, cpu, *_ in _offers(tables)
-        for name in family_names(instance)[:1]
-    }
-    return sorted(key for _, key in families if key)
 
 
 def _add(cpus: dict[str, Cpu], text: Mapping[str, str]) -> None:

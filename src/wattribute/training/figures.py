@@ -131,6 +131,8 @@ def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
         points: list[Point] = []
         try:
             for kept, held in cpu_folds([s.host for s in systems]):
+                if not kept or not held:
+                    continue
                 test = [systems[i] for i in held]
                 for s, watts in zip(test, peer([systems[i] for i in kept], test), strict=True):
                     points += [

@@ -30,9 +30,10 @@ from wattribute.training.component_fit import (
     fit_typical,
     held_out_parts,
 )
-from wattribute.training.cpu_table import build_cpu_table, build_instances
+from wattribute.training.cpu_table import build_cpu_table
 from wattribute.training.crossval import COVERED, HeldOut, band_of, cross_validate
 from wattribute.training.hosts import assemble, key_of
+from wattribute.training.instance_table import shipped_instances
 from wattribute.training.ordinary import (
     HeldOutServer,
     hold_out_ordinary,
@@ -105,8 +106,8 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     """Fit all models on what the folder holds.
 
     Args:
-        folder: CSV files with the data dictionary's columns; ``cpu_specs.csv`` and
-            ``*instances*.csv``, where they are there. Subfolders too.
+        folder: CSV files with the data dictionary's columns; ``cpu_specs.csv``, where
+            it is there. Subfolders too.
         tell: takes a line of progress.
 
     Raises:
@@ -122,12 +123,11 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     for path in measured:
         rows.add(read_rows(path))
     specs = next((path for path in files if path.name == "cpu_specs.csv"), None)
-    clouds = [path for path in files if "instances" in path.name]
-    table = build_cpu_table(specs, clouds, rows.rows)
-    instances = build_instances(clouds, table.cpus)
-    digests = {
+    instances = shipped_instances()
+    table = build_cpu_table(specs, instances.rented(), rows.rows)
+    digests = instances.data_sha256 | {
         path.name: sha256(path.read_bytes()).hexdigest()
-        for path in (*measured, *((specs,) if specs else ()), *clouds)
+        for path in (*measured, *((specs,) if specs else ()))
     }
 
     def host_of(row: Row) -> Host:
@@ -169,7 +169,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         tdp_exponent=table.tdp_exponent,
         microarchitectures=table.microarchitectures,
         cpus=table.packed(),
-        instances=instances,
+        instances=instances.packed(table.cpus),
     )
     ordinary = hold_out_ordinary(systems, curves, variances, wall)
     artefact = widen_typical(artefact, ordinary)

@@ -24,7 +24,7 @@ _COLUMNS: Final = (
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder of CSV files: measured rows, cpu_specs.csv, *instances*.csv.",
+    help="Folder of CSV files: measured rows; cpu_specs.csv.",
 )
 @click.option(
     "--recordings",
