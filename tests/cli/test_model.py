@@ -2,10 +2,14 @@
 
 import csv
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from wattribute.estimator.power_recording import decode_recording
+from wattribute.testing import FakeProcfs, FakeSysfs
 
 Call = Callable[..., tuple[int, str, str]]
 COLUMNS = ("subset", "scope", "system_id", "vendor", "cpu_name", "cpu_make", "uarch", "uarch_year",
@@ -147,3 +151,85 @@ def test_train_from_recordings_alone_and_a_quarantine(tmp_path: Path, call: Call
     code, _, err = call("model", "train", "--out", str(out))
     assert code == 2
     assert "give --data DIR, --recordings DIR, or both" in err
+
+
+@pytest.fixture
+def bare_metal(tmp_path: Path) -> tuple[str, ...]:
+    """Flags for a server whose packages' counters stand still."""
+    sysfs = FakeSysfs(tmp_path / "sys").cpus(packages=2, cores=16, threads=2)
+    for package in (0, 1):
+        sysfs.rapl(f"intel-rapl:{package}", f"package-{package}", 0)
+        sysfs.write(f"class/powercap/intel-rapl:{package}/constraint_0_max_power_uw", 155_000_000)
+    procfs = FakeProcfs(tmp_path / "proc", cpus=64)
+    (tmp_path / "proc/cpuinfo").write_text("model name\t: AMD EPYC 7302 16-Core Processor\n")
+    return "--sysfs", str(sysfs.root), "--procfs", str(procfs.root)
+
+
+def test_collect_without_anything_to_keep_is_a_negative_answer(
+    bare_metal: tuple[str, ...], tmp_path: Path, call: Call
+) -> None:
+    out = tmp_path / "recording.json"
+
+    code, _, err = call("model", "collect", "--operation", "0.05", "--out", str(out), *bare_metal)
+
+    assert code == 1
+    assert "operation: 1 of 3 s" in err
+    assert "nothing recorded" in err
+    assert not out.exists()
+
+
+def test_collect_steps_writes_what_train_takes(
+    bare_metal: tuple[str, ...], tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    energy = tmp_path / "sys/devices/virtual/powercap/intel-rapl"
+    stop = threading.Event()
+
+    def run() -> None:
+        used_uj = 0
+        while not stop.wait(0.05):
+            used_uj += 5_000_000
+            for file in energy.glob("intel-rapl:*/energy_uj"):
+                file.write_text(f"{used_uj}\n")
+
+    monkeypatch.setattr("wattribute.measuring.stress.Stress.set", lambda *_: None)
+    sensors = threading.Thread(target=run)
+    sensors.start()
+    try:
+        code, shown, err = call(
+            "model", "collect", "--levels", "0", "--seconds", "2", "--settle", "0",
+            "--out", str(tmp_path / "recording.json"), *bare_metal,
+        )  # fmt: skip
+    finally:
+        stop.set()
+        sensors.join()
+
+    assert code == 0
+    assert "0% load: " in err
+    assert "packages       0" in shown
+    recording = decode_recording((tmp_path / "recording.json").read_bytes())
+    assert recording.machine.packages == 2
+    assert recording.tdp_watts == 155
+    (point,) = recording.points
+    assert 20 < point.watts < 250  # 2 x 100 W, by a thread that may be late
+    code, _, err = call(
+        "model", "train", "--recordings", str(tmp_path), "--out", str(tmp_path / "out")
+    )
+    assert code == 0
+    assert "learned from 1 recording of 1 machine\n" in err
+
+
+def test_collect_refuses_what_teaches_nothing(
+    bare_metal: tuple[str, ...], tmp_path: Path, call: Call
+) -> None:
+    out = str(tmp_path / "recording.json")
+    code, _, err = call("model", "collect", "--levels", "0,200", "--out", out, *bare_metal)
+    assert code == 2
+    assert "--levels 0,200: numbers from 0 to 100" in err
+    code, _, err = call("model", "collect", "--out", "/nowhere/at/all", *bare_metal)
+    assert code == 2
+    assert "there is no folder /nowhere/at" in err
+
+    (tmp_path / "proc/cpuinfo").write_text("flags\t: fpu hypervisor\nmodel name\t: AMD EPYC\n")
+    code, _, err = call("model", "collect", "--out", out, *bare_metal)
+    assert code == 5
+    assert "a virtual machine, whose meters do not show its host" in err

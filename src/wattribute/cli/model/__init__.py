@@ -5,6 +5,7 @@ from typing import Final
 from wattribute.cli.lazy import LazyGroup
 
 _COMMANDS: Final = {
+    "collect": ("wattribute.cli.model.collect:collect", "Record what this machine draws."),
     "train": ("wattribute.cli.model.train:train", "Fit a model on measured data."),
     "evaluate": ("wattribute.cli.model.evaluate:evaluate", "Score a model on measured data."),
 }

@@ -130,7 +130,7 @@ def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Art
     if found.waiting:
         _list(artefact, found.waiting)
         click.echo(
-            f"{len(found.waiting)} recordings in quarantine (% beyond the model); "
+            f"{_count(len(found.waiting), 'recording')} in quarantine (% beyond the model); "
             "take them with --accept SHA256 or --accept all",
             err=True,
         )
@@ -138,7 +138,9 @@ def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Art
             return None
     learned = learn(artefact, found.taken)
     click.echo(
-        f"learned from {len(found.taken)} recordings of {len(learned.machines)} machines", err=True
+        f"learned from {_count(len(found.taken), 'recording')} "
+        f"of {_count(len(learned.machines), 'machine')}",
+        err=True,
     )
     for gain in learned.gains:
         click.echo(
@@ -147,6 +149,10 @@ def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Art
             err=True,
         )
     return learned.artefact
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _list(artefact: "Artefact", read: "tuple[Read, ...]") -> None:

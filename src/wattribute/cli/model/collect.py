@@ -1,0 +1,266 @@
+"""``wattribute model collect``: what this machine draws under which load -> a recording."""
+
+import platform
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wattribute.cli.options import MEASURING, with_settings
+from wattribute.cli.terminal import Column, print_table
+from wattribute.errors import ConfigInvalid, MeterAbsent
+from wattribute.settings import Settings
+from wattribute.units import watts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wattribute.clock import Clock
+    from wattribute.estimator.power_recording import Point, Recording
+    from wattribute.measuring.recorder import Recorder
+    from wattribute.records import Machine
+
+_LEVELS: Final = "0,10,20,30,40,50,60,70,80,90,100"
+_COLUMNS: Final = (
+    Column("OF"),
+    *(Column(name, right=True) for name in ("LOAD %", "WATTS", "SECONDS")),
+)
+_OF: Final = {"wall": "machine", "pkg": "packages", "dram": "memory"}
+_PATIENCE_S: Final = 10.0
+"""For a BMC's first answer."""
+_LEAST_TDP_W: Final = 1.0
+_MOST_TDP_W: Final = 2000.0
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File to write.",
+)
+@click.option(
+    "--operation",
+    "minutes",
+    type=click.FloatRange(min=0.05, max=10_080),
+    metavar="MINUTES",
+    help="Make no load: record whatever runs, for so long or until Ctrl-C.",
+)
+@click.option(
+    "--levels",
+    default=_LEVELS,
+    show_default=True,
+    metavar="PERCENT,...",
+    help="The steps of load.",
+)
+@click.option(
+    "--seconds",
+    "step_s",
+    type=click.FloatRange(min=1, max=3600),
+    default=30.0,
+    show_default=True,
+    help="How long each step is measured; with a BMC 120 or more.",
+)
+@click.option(
+    "--settle",
+    "settle_s",
+    type=click.FloatRange(min=0, max=3600),
+    default=10.0,
+    show_default=True,
+    help="How long before that each is given to settle.",
+)
+@with_settings(*MEASURING)
+def collect(
+    *,
+    settings: Settings,
+    out: Path,
+    minutes: float | None,
+    levels: str,
+    step_s: float,
+    settle_s: float,
+) -> int:
+    """Record what this machine draws under which load, with the meters that it has.
+
+    Loads all CPUs in eleven steps from 0 to 100 % (7 minutes), so run it on a machine that is
+    free; or, with --operation, records what runs anyway. The file teaches the power model:
+
+      wattribute model collect --out recordings/$(hostname).json
+
+      wattribute model train --recordings recordings/ --out power-model.json
+
+    Ctrl-C ends it early, and keeps what there is. Exit code: 0; 1 if there is nothing to keep;
+    5 without a meter, or on a virtual machine.
+    """
+    from wattribute.clock import SystemClock
+    from wattribute.estimator.power_recording import encode_recording
+    from wattribute.measuring.recorder import record_operation, record_steps
+    from wattribute.measuring.stress import Stress
+    from wattribute.meter.machine import read_machine
+
+    machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
+    if machine.hypervisor:
+        raise MeterAbsent(
+            "model collect: this is a virtual machine, whose meters do not show its host; "
+            "run it on bare metal with the same CPU"
+        )
+    if not out.parent.is_dir():
+        raise ConfigInvalid(f"--out {out}: there is no folder {out.parent}")
+    clock = SystemClock()
+    loads = _levels(levels)
+    each_s = settle_s + step_s
+    total_s = minutes * 60 if minutes is not None else len(loads) * each_s
+    with _stopped() as wait, _recorder(settings, clock) as recorder, _progress(total_s) as tell:
+        if minutes is not None:
+            points = record_operation(
+                recorder, for_s=total_s, wait=wait, clock=clock, tell=lambda s: tell(s, "operation")
+            )
+        else:
+            with Stress() as stress:
+                points = record_steps(
+                    recorder,
+                    loads,
+                    stress,
+                    step_s=step_s,
+                    settle_s=settle_s,
+                    wait=wait,
+                    clock=clock,
+                    tell=lambda level, s: tell(
+                        loads.index(level) * each_s + s, f"{level:.0%} load"
+                    ),
+                )
+    if not points:
+        click.echo("nothing recorded: it ended too early, or the meters stood still", err=True)
+        return 1
+    recording = _recording(settings, machine, points, operation=minutes is not None)
+    try:
+        out.write_bytes(encode_recording(recording))
+    except OSError as exc:
+        raise ConfigInvalid(f"--out {out}: {exc.strerror}") from exc
+    rows = [
+        [_OF[p.scope], f"{p.utilisation * 100:.0f}", f"{p.watts:.1f}", f"{p.seconds:.0f}"]
+        for p in sorted(points, key=lambda p: (p.scope, p.utilisation))
+    ]
+    print_table(_COLUMNS, rows)
+    click.echo(f"{out}: {len(points)} points")
+    loads_seen = [p.utilisation for p in points]
+    if minutes is None and max(loads_seen) - min(loads_seen) < (max(loads) - min(loads)) / 2:
+        click.echo(
+            f"asked for {min(loads):.0%} to {max(loads):.0%} load, and it was "
+            f"{min(loads_seen):.0%} to {max(loads_seen):.0%}: "
+            "other work runs here; repeat it when the machine is free",
+            err=True,
+        )
+    return 0
+
+
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(dict.fromkeys(float(part) / 100 for part in text.split(",")))
+    except ValueError:
+        found = ()
+    if not found or not all(0 <= level <= 1 for level in found):
+        raise ConfigInvalid(f"--levels {text}: numbers from 0 to 100 with commas, as 0,50,100")
+    return found
+
+
+@contextmanager
+def _stopped() -> "Iterator[Callable[[float], bool]]":
+    """A sleep that Ctrl-C and SIGTERM end."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop.wait
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _recorder(settings: Settings, clock: "Clock") -> "Iterator[Recorder]":
+    from wattribute.measuring.recorder import Recorder
+    from wattribute.meter.choose import choose_meters
+    from wattribute.meter.estimate import LoadReader
+    from wattribute.meter.machine import read_machine
+    from wattribute.monitor.opening import make_metering
+
+    procfs = Path(settings.activity.procfs)
+    machine = read_machine(procfs, Path(settings.meter.sysfs))
+    meters = choose_meters(settings, machine, patience_s=_PATIENCE_S).meters
+    metering = make_metering(settings, meters)
+    load = LoadReader(procfs)
+    try:
+        yield Recorder(metering, [z for meter in meters for z in meter.zones], load, clock)
+    finally:
+        load.close()
+        metering.close()
+
+
+@contextmanager
+def _progress(total_s: float) -> "Iterator[Callable[[float, str], None]]":
+    """A bar on a terminal; elsewhere a line whenever another step begins."""
+    if not sys.stderr.isatty():
+        said = [""]
+
+        def line(done_s: float, what: str) -> None:
+            if what != said[0]:
+                said[0] = what
+                click.echo(f"{what}: {done_s:.0f} of {total_s:.0f} s", err=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=total_s)
+        yield lambda done_s, what: bar.update(task, completed=done_s, description=what)
+
+
+def _recording(
+    settings: Settings, machine: "Machine", points: "list[Point]", *, operation: bool
+) -> "Recording":
+    from wattribute import __version__
+    from wattribute.estimator.power_recording import SCHEMA, Recording
+
+    try:
+        own_id = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        own_id = ""
+    own_id = own_id or settings.workload.node_name or platform.node()
+    return Recording(
+        schema=SCHEMA,
+        version=__version__,
+        recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        how="operation" if operation else "steps",
+        machine_digest=sha256(f"wattribute recording {own_id}".encode()).hexdigest()[:16],
+        machine=machine,
+        tdp_watts=settings.estimator.tdp_watts or _tdp_watts(Path(settings.meter.sysfs)),
+        points=points,
+    )
+
+
+def _tdp_watts(sysfs: Path) -> float:
+    """The TDP of the first package, where RAPL tells it; else 0.
+
+    Source: Linux Documentation/power/powercap/powercap.rst, constraint_X_max_power_uw; of the long
+    term's constraint it is the thermal specification power (Intel SDM, MSR_PKG_POWER_INFO).
+    """
+    from wattribute.meter.rapl import package_of, powercap_zones
+
+    for zone in powercap_zones(sysfs):
+        try:
+            if package_of((zone / "name").read_text().strip()) is None:
+                continue
+            tdp_w = watts(int((zone / "constraint_0_max_power_uw").read_text()))
+        except (OSError, ValueError):
+            continue
+        return tdp_w if _LEAST_TDP_W <= tdp_w <= _MOST_TDP_W else 0.0
+    return 0.0
