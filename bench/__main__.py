@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import accuracy, churn, conservation, cost, scrape, switches
+from bench import accuracy, churn, conservation, cost, kube, scrape, switches
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
 from wattribute.errors import WattributeError
@@ -21,6 +21,7 @@ _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "cost": cost.run,
     "switch": switches.run,
     "scrape": scrape.run,
+    "kube": kube.run,
 }
 _WINDOW_S: Final = 60.0
 _QUICK_S: Final = 15.0

@@ -93,6 +93,16 @@ def test_an_unknown_section_is_refused() -> None:
     assert "no section nonsense; there are churn, conservation" in done.stderr
 
 
+def test_names_lose_nothing_and_come_at_once(tmp_path: Path) -> None:
+    """The figures of the section kube that do not depend on the machine's speed."""
+    from bench import kube
+
+    figures = [*kube._names(tmp_path), *kube._outage(tmp_path)]
+
+    assert len(figures) == 5
+    assert [figure.name for figure in figures if figure.met is False] == []
+
+
 @pytest.mark.root
 def test_a_crowd_fills_its_containers_and_leaves_nothing_behind() -> None:
     from bench.crowd import crowd

@@ -5,7 +5,14 @@ from wattribute.testing.kube.authority import Authority
 from wattribute.testing.kube.cluster import FakeCluster
 from wattribute.testing.kube.faults import Faults, Seen
 from wattribute.testing.kube.kubelet import FakeKubelet
-from wattribute.testing.kube.objects import Json, container_id, node, pod, static_pod
+from wattribute.testing.kube.objects import (
+    Json,
+    container_id,
+    node,
+    pod,
+    pod_of_real_size,
+    static_pod,
+)
 from wattribute.testing.kube.server import FakeServer
 
 __all__ = [
@@ -20,5 +27,6 @@ __all__ = [
     "container_id",
     "node",
     "pod",
+    "pod_of_real_size",
     "static_pod",
 ]

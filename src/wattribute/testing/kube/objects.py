@@ -104,6 +104,33 @@ def pod(
     }
 
 
+def pod_of_real_size(name: str) -> Json:
+    """A pod of 12 kB, as one with a sidecar, environment, mounts and managed fields is."""
+    namespace = f"team-{len(name)}"
+    made = pod(
+        name,
+        namespace,
+        containers={each: container_id(f"{namespace}/{name}/{each}") for each in ("app", "proxy")},
+        init_containers={"init": container_id(f"{namespace}/{name}/init")},
+        requests={"cpu": "100m", "memory": "128Mi"},
+        limits={"cpu": "2", "memory": "1Gi"},
+        labels={
+            f"app.kubernetes.io/{key}": f"{name}-{key}" for key in ("name", "part-of", "version")
+        }
+        | {"pod-template-hash": "7d9c5b8f6c"},
+        owner=("ReplicaSet", f"{name}-7d9c5b8f6c"),
+    )
+    for container in made["spec"]["containers"]:
+        container["env"] = [{"name": f"VARIABLE_{n}", "value": "x" * 30} for n in range(25)]
+        container["volumeMounts"] = [{"name": f"v-{n}", "mountPath": f"/v/{n}"} for n in range(6)]
+    made["metadata"]["managedFields"] = [
+        {"manager": "kubelet", "fieldsV1": {f"f:field-{n}": {f"f:{m}": {}}}}
+        for n in range(20)
+        for m in range(5)
+    ]
+    return made
+
+
 def static_pod(name: str, config_hash: str, *, mirror: bool = True, **given: Any) -> Json:  # noqa: ANN401
     """A pod from a file on the node.
 

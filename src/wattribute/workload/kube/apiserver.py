@@ -19,7 +19,7 @@ from wattribute.workload.kube.source import UNREADABLE, PodSource, jittered
 
 NEEDS: Final = 'apiGroups [""], resources ["pods"], verbs ["list", "watch"]'
 _PODS: Final = "/api/v1/pods"
-_WATCH_S: Final = 450.0
+WATCH_S: Final = 450.0
 """Mean time that a watch is asked for; jittered, about 4 to 11 minutes."""
 _SILENCE_S: Final = 30.0
 """So much longer than it was asked for a watch may be silent."""
@@ -44,7 +44,7 @@ class ApiServer(PodSource):
     name = "apiserver"
 
     def __init__(
-        self, endpoint: Endpoint, node: NodeWatch, node_name: str, *, watch_s: float = _WATCH_S
+        self, endpoint: Endpoint, node: NodeWatch, node_name: str, *, watch_s: float = WATCH_S
     ) -> None:
         """``watch_s``: mean time that a watch is asked for."""
         super().__init__(endpoint, node)

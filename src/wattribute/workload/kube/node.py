@@ -17,7 +17,7 @@ from wattribute.workload.kube.shapes import NODE, Node
 _LOG = logging.getLogger(__name__)
 
 NEEDS: Final = 'apiGroups [""], resources ["nodes"], verbs ["get"]'
-_AGAIN_S: Final = 1800.0
+AGAIN_S: Final = 1800.0
 """Capacity changes when a device plugin starts; the rest never."""
 _AFTER_FAILURE_S: Final = 300.0
 _INSTANCE_TYPE: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
@@ -74,7 +74,7 @@ class NodeWatch:
                 _LOG.warning("facts of the node: %s; measuring goes on without them", error)
             self._said = str(error)
             return
-        self._next_s = now_s + _AGAIN_S
+        self._next_s = now_s + AGAIN_S
         self._said = ""
 
     def close(self) -> None:
