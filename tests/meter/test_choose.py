@@ -199,7 +199,8 @@ def test_a_bmc_makes_an_estimate_of_the_rest_needless_even_before_it_answers(
         for meter in chosen.meters:
             meter.close()
 
-    assert [meter.name for meter in chosen.meters] == ["rapl", "redfish"]
+    assert [meter.name for meter in chosen.meters] == ["rapl", "redfish", "estimate"]
+    assert states(chosen)["estimate"] == "not used"
     assert states(chosen)["redfish"] == "failed"
     found = {finding.name: finding.message for finding in chosen.findings}
     assert found["redfish"] == "redfish: no answer yet"

@@ -113,7 +113,7 @@ class World:
         Rig(folder).sysfs.rapl("intel-rapl:1", "psys")
         self.rig = self._agent()
         self.rig.tick()
-        self.dropped = 0
+        self.dropped = self.unknown_uj = 0
 
     def _agent(self, clock: FakeClock | None = None) -> Rig:
         state = self._folder / "state"
@@ -125,12 +125,15 @@ class World:
 
     def restart(self, energy_j: float) -> None:
         present = list(self.rig.activity._present)
+        saved = (self._folder / "state").exists()
         self.rig = self._agent(self.rig.clock)
         self.rig.monitor.resume()
         for path in present:
             self.rig.activity.cgroup(path)
         self.rig.use("intel-rapl:1", 2 * energy_j)
         self.rig.tick(energy_j)
+        if not saved:  # what the counter held at the first reading is charged to nobody
+            self.unknown_uj = self.package_uj
 
     def step(self, event: str, ran: Ran, energy_j: float, seconds: int, which: int) -> None:
         for _ in range({"restart": 1, "crash": 3}.get(event, 0)):
@@ -156,8 +159,7 @@ class World:
         self.dropped += sum(rig.monitor._metering.rejected[reason] for reason in DROPPED)
 
 
-@pytest.mark.skip(reason="open: an agent killed 3 times in a row before its second tick")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps=steps, policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]))
 def test_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -176,4 +178,4 @@ def test_series_only_rise_and_their_rises_are_the_nodes(
     assert before
     if not world.dropped:
         totals = {t.zone.kind: t.dynamic_uj + t.idle_uj for t in before.node.zones}
-        assert totals["package"] == world.package_uj
+        assert totals.get("package", 0) == world.package_uj - world.unknown_uj

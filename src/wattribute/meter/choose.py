@@ -107,10 +107,13 @@ def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> 
     left = [component for component in COMPONENTS if component not in covered]
     if "platform" in covered and "other" in left:
         left.remove("other")  # it is what the platform meter shows beyond its parts
-    if not left:
-        raise MeterAbsent("estimate: all components are measured")
+    measured = [component for component in COMPONENTS if component in covered]
+    if "estimate" in settings.meter.use:
+        if not left:
+            raise MeterAbsent("estimate: all components are measured")
+        measured = []  # the user's choice: these meters, and no other in their place
     return EstimateMeter(
-        open_estimator(settings, machine), machine, Path(settings.activity.procfs), left
+        open_estimator(settings, machine), machine, Path(settings.activity.procfs), left, measured
     )
 
 
@@ -165,6 +168,8 @@ def choose_meters(
         meters.append(meter)
         works: State = "works" if meter.zones else "failed"  # it may still answer, later
         said = (*meter.problems, *(meter.notes if isinstance(meter, EstimateMeter) else ()))
+        if isinstance(meter, EstimateMeter) and not meter.zones:
+            works, said = "not used", ("all components are measured; stands by", *said)
         findings.append(Finding(name, works, "; ".join(said), meter.zones))
     return ChosenMeters(tuple(meters), tuple(findings))
 

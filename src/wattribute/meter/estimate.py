@@ -1,7 +1,7 @@
 """The meter where there is none: a power model fed with the machine's load."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -78,7 +78,10 @@ def busy_of(stat: bytes) -> tuple[int, int]:
 
 
 class EstimateMeter:
-    """One zone per component, for the whole node: what a model says of this machine and load."""
+    """One zone per component, for the whole node: what a model says of this machine and load.
+
+    It stands by for components that are measured: ``fill`` says which of them it gives, too.
+    """
 
     name = "estimate"
 
@@ -88,8 +91,16 @@ class EstimateMeter:
         machine: Machine,
         procfs: Path,
         components: Iterable[str] = COMPONENTS,
+        standby: Iterable[str] = (),
     ) -> None:
         """Prepare to estimate those of ``components`` that the model knows on this machine.
+
+        Args:
+            estimator: the model.
+            machine: what it is told of the machine.
+            procfs: where ``stat`` is.
+            components: those without a meter.
+            standby: those whose meter may fail later.
 
         Raises:
             MeterAbsent: the model knows none of them.
@@ -101,13 +112,13 @@ class EstimateMeter:
         self._observed = Observations()
         self._utilisation = 0.0
         known = estimator.predict(machine, Load(Nanoseconds(0), 0.0))
-        self._zones = {
-            component: Zone(_KIND_OF_COMPONENT[component], "0", SOURCE)
-            for component in components
-            if component in known
-        }
-        if not self._zones:
-            raise MeterAbsent(f"{estimator.name} knows nothing of {', '.join(components)} here")
+        asked = (*components, *standby)
+        zones = {c: Zone(_KIND_OF_COMPONENT[c], "0", SOURCE) for c in asked if c in known}
+        if not zones:
+            raise MeterAbsent(f"{estimator.name} knows nothing of {', '.join(asked)} here")
+        self._always = {c: zone for c, zone in zones.items() if c in components}
+        self._standby = {c: zone for c, zone in zones.items() if c not in self._always}
+        self._zones = dict(self._always)
         try:
             self._load = LoadReader(procfs)
         except OSError as exc:
@@ -117,8 +128,13 @@ class EstimateMeter:
 
     @property
     def zones(self) -> tuple[Zone, ...]:
-        """One per component."""
+        """One per component that is estimated now."""
         return tuple(self._zones.values())
+
+    def fill(self, components: Collection[str]) -> None:
+        """Stand in for those of ``components`` that it stands by for, and for no others."""
+        filled = {c: zone for c, zone in self._standby.items() if c in components}
+        self._zones = {**self._always, **filled}
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -142,6 +158,8 @@ class EstimateMeter:
     def estimated(self, load: Load, now_ns: Nanoseconds) -> tuple[Reading, ...]:
         """Return what the model says of a load, whoever knows it."""
         self._utilisation = load.utilisation
+        if not self._zones:
+            return ()
         powers = self._estimator.predict(self._machine, load)
         return tuple(
             Reading(

@@ -44,6 +44,8 @@ class ContainerBook:
         self._slot: dict[Group, int] = {}
         """The last row of each group, alive or lingering."""
         self._uids = count(1)
+        self._shown_ns = 0
+        """When the rows were looked through last for those to drop."""
         self.retired_uj: dict[str, NDArray[np.int64]] = {}
         """By pod uid, (channels, 2): energy of rows that were dropped while other rows of the pod
         remain, so that what is summed by pod never falls."""
@@ -123,10 +125,16 @@ class ContainerBook:
                 self._end(slot, now_ns)
 
     def drop_ended(self, now_ns: Nanoseconds, linger_ns: int) -> NDArray[np.int64] | None:
-        """Drop rows that have lingered; old slot -> new slot, None if nothing was dropped."""
+        """Drop rows that have lingered; old slot -> new slot, None if nothing was dropped.
+
+        A row lingers from the first time that its total is shown, however late this tick is.
+        """
         columns = self.columns
-        last_seen = np.maximum(columns["ended_ns"], columns["hold_until_ns"])
-        keep = (columns["ended_ns"] == 0) | (last_seen + linger_ns > now_ns)
+        ended_ns, hold_until_ns = columns["ended_ns"], columns["hold_until_ns"]
+        shown_first = (hold_until_ns > self._shown_ns) & (hold_until_ns <= now_ns)
+        ended_ns[shown_first & (ended_ns > 0)] = now_ns
+        self._shown_ns = now_ns
+        keep = (ended_ns == 0) | (np.maximum(ended_ns, hold_until_ns) + linger_ns > now_ns)
         if keep.all():
             return None
         self._retire(np.flatnonzero(~keep))
@@ -159,7 +167,7 @@ class ContainerBook:
         self.columns["tick_uj"][:] = 0
 
     def restore(self, group: Group, consumer: Consumer, now_ns: Nanoseconds, *, ended: bool) -> int:
-        """A row from the state file; it is not held, for its series is known already."""
+        """A row from the state file."""
         slot = self._add(group, replace(consumer, uid=next(self._uids)), now_ns, 0)
         self.columns["born_ns"][slot] = 0  # some time before now
         if ended:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wattribute.attribution.interval import interval_between
 from wattribute.errors import MeterError, MeterGone
 from wattribute.meter import Meter
-from wattribute.meter.estimate import EstimateMeter
+from wattribute.meter.estimate import SOURCE, EstimateMeter
 from wattribute.monitor.state import SavedReading
 from wattribute.records import (
     Counter,
@@ -65,6 +65,8 @@ class Metering:
         self._last: dict[Zone, Reading] = {}
         self._failing: dict[Zone, int] = {}
         self._unmoved: set[Zone] = set()
+        self._stood_in: frozenset[str] = frozenset()
+        """Components whose meter is down, and for which the model may stand in."""
         self._power_seen_uw: dict[Zone, int] = {}
         self._failures: Tally[str] = Tally()
         self._gone: dict[str, str] = {}
@@ -128,6 +130,7 @@ class Metering:
         """
         intervals = []
         seen = set()
+        self._stand_in()
         for reading in self._readings(now_ns):
             zone = reading.zone
             seen.add(zone)
@@ -146,15 +149,37 @@ class Metering:
             else:
                 self.rejected[interval] += 1
         for zone in self._failing.keys() - seen:
+            if zone.source == SOURCE and self._estimates and zone not in self._estimates.zones:
+                del self._failing[zone]  # the meter is back
+                self._last.pop(zone, None)
+                continue
             self._failing[zone] += 1
             self.rejected["unreadable"] += 1
         self._teach(intervals)
         return intervals
 
+    def _stand_in(self) -> None:
+        """Let the model stand in where all meters of a component are down.
+
+        What they count meanwhile is never booked: it has been estimated.
+        """
+        if self._estimates is None:
+            return
+        measured = [z for z in self._failing if z.component and z.source != SOURCE]
+        up = {zone.component for zone in measured if not self.down(zone)}
+        down = frozenset(z.component for z in measured if z.component and z.component not in up)
+        for zone in measured:
+            if zone.component in down & self._stood_in and self._last.pop(zone, None):
+                self.rejected["estimated"] += 1
+        self._stood_in = down
+        self._estimates.fill(down)
+
     @property
     def estimator(self) -> EstimatorInfo | None:
         """What the estimates rest on; None: nothing is estimated."""
-        return None if self._estimates is None else self._estimates.info
+        if self._estimates is None or not self._estimates.zones:
+            return None
+        return self._estimates.info
 
     def tell_instance_type(self, instance_type: str) -> None:
         """Pass on what the cluster says that this machine is."""
@@ -195,6 +220,7 @@ class Metering:
                 message=self._message.get(meter.name, ""),
             )
             for meter in self._meters
+            if meter is not self._estimates or meter.zones  # it stands by
         )
 
     def close(self) -> None:

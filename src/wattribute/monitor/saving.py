@@ -38,6 +38,7 @@ def to_state(
         groups=list(books.containers.groups),
         consumers=list(books.containers.consumers),
         ended=ended.tolist(),
+        hold_until_ns=containers["hold_until_ns"].tolist(),
         cpu_ns=containers["cpu_ns"].tolist(),
         memory_byte_ns=containers["memory_byte_ns"].tolist(),
         gpu_ns=containers["gpu_ns"].tolist(),
@@ -75,6 +76,8 @@ def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> Non
     containers = books.containers
     for group, consumer, ended in zip(totals.groups, totals.consumers, totals.ended, strict=True):
         containers.restore(group, consumer, now_ns, ended=ended and group not in (SYSTEM, KERNEL))
+    if totals.hold_until_ns:  # older files have none
+        containers.columns["hold_until_ns"][:] = totals.hold_until_ns
     containers.columns["cpu_ns"][:] = totals.cpu_ns
     containers.columns["memory_byte_ns"][:] = totals.memory_byte_ns
     if totals.gpu_ns:  # files from before there were GPUs have none

@@ -65,6 +65,8 @@ class SavedTotals:
     groups: list[Group] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     ended: list[bool] = field(default_factory=list)
+    hold_until_ns: list[Moment] = field(default_factory=list)
+    """On the monotonic clock of this boot: until then a row is published as 0."""
     cpu_ns: list[Amount] = field(default_factory=list)
     memory_byte_ns: list[Annotated[float, Meta(ge=0, le=1e27)]] = field(default_factory=list)
     energy_uj: list[list[list[Amount]]] = field(default_factory=list)
@@ -198,6 +200,7 @@ def _check_shape(path: Path, totals: SavedTotals) -> None:
         and all(len(row) == channels for row in totals.process_uj)
         and all(len(pair) == 2 for table in pairs for pair in table)
         and len(totals.gpu_ns) in (0, len(totals.groups))
+        and len(totals.hold_until_ns) in (0, len(totals.groups))
         and all(0 <= key < 1 << 64 for key in totals.process_keys)
         and all(0 <= amount < 1 << 60 for amount in requests)
     )
