@@ -169,7 +169,8 @@ class Metering:
         up = {zone.component for zone in measured if not self.down(zone)}
         down = frozenset(z.component for z in measured if z.component and z.component not in up)
         for zone in measured:
-            if zone.component in down & self._stood_in and self._last.pop(zone, None):
+            if zone.component in down & self._stood_in and zone in self._last:
+                del self._last[zone]
                 self.rejected["estimated"] += 1
         self._stood_in = down
         self._estimates.fill(down)
