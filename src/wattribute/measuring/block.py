@@ -88,6 +88,8 @@ class Measure(AbstractContextManager["Measure"]):
             g_per_kwh=self._g_per_kwh,
             complete=not problems,
             notes=(*self._notes, *problems),
+            power_peak_uw=window.power_peak_uw,
+            others_busy=window.others_busy,
         )
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:

@@ -26,11 +26,20 @@ _PYTHONS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def run_command(
-    command: Sequence[str], settings: Settings, g_per_kwh: float | None = None
+    command: Sequence[str],
+    settings: Settings,
+    g_per_kwh: float | None = None,
+    folder: Path | None = None,
 ) -> Measurement:
     """Run a command, and say what it and all its children used.
 
     Meters are read at its exec and at its exit, whatever the interval.
+
+    Args:
+        command: program and arguments.
+        settings: which meters, which source of activity.
+        g_per_kwh: carbon intensity of the electricity, in gCO2e per kWh.
+        folder: where it runs; None: where we are.
 
     Raises:
         OSError: it cannot be started; errno says why.
@@ -44,8 +53,10 @@ def run_command(
     # Where it is ignored (inherited so) the kernel reaps children itself, and tells nobody.
     handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        child = _Child(command, blocked, handlers)
+        # Before the fork: /proc tells a live child's time in steps of 10 ms only, and a step taken
+        # before the base would be missing for good.
         tree = Tree(Path(settings.activity.procfs), with_self=False)
+        child = _Child(command, blocked, handlers, folder)
         try:
             window, notes = open_window(settings, tree, child.pid)
         except BaseException:
@@ -90,6 +101,9 @@ def _measurement(
         g_per_kwh=g_per_kwh,
         complete=not left and inherits and not problems,
         notes=tuple(said),
+        power_peak_uw=window.power_peak_uw,
+        others_busy=window.others_busy,
+        counters=dict(window.counters),
     )
 
 
@@ -135,6 +149,7 @@ class _Child:
         command: Sequence[str],
         mask: set[signal.Signals] | set[int],
         handlers: Mapping[signal.Signals, Any],
+        folder: Path | None,
     ) -> None:
         """Fork; it gets the mask and the ignored signals that we were given."""
         go_read, self._go = os.pipe()
@@ -148,7 +163,7 @@ class _Child:
             ignored = {n for n, handler in handlers.items() if handler == signal.SIG_IGN}
             for number in (*handlers, *_PYTHONS):
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
-            _execute(command, go_read, failed, mask)
+            _execute(command, (go_read, failed), mask, folder)
         os.close(go_read)
         os.close(failed)
 
@@ -174,13 +189,19 @@ class _Child:
 
 
 def _execute(
-    command: Sequence[str], go: int, failed: int, mask: set[signal.Signals] | set[int]
+    command: Sequence[str],
+    pipes: tuple[int, int],
+    mask: set[signal.Signals] | set[int],
+    folder: Path | None,
 ) -> NoReturn:
     """In the child: wait for the word, then become the command."""
+    go, failed = pipes
     try:
         if not os.read(go, 1):
             os._exit(0)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if folder is not None:
+            os.chdir(folder)
         os.execvp(command[0], list(command))  # noqa: S606 - the user's own command
     except OSError as error:
         os.write(failed, str(error.errno).encode())

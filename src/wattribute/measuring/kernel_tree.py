@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from wattribute.activity import Activity
+from wattribute.activity.bpf.perf import HARDWARE_EVENTS
 from wattribute.clock import Clock
 from wattribute.errors import ActivityError
 from wattribute.measuring.tree import Tree
@@ -34,6 +36,7 @@ class KernelTree:
         self._ended: tuple[int, ...] = ()
         """Process ids of those that ended in the last read."""
         self._seen_ns = 0
+        self._counters: dict[str, int] = {}
         activity.read(clock.monotonic_ns())
 
     def cpu_ns(self, *, final: bool = False) -> int:
@@ -47,6 +50,11 @@ class KernelTree:
         if usage is not None:
             self._seen_ns += self._of_tree(usage.processes)
         return max(self._seen_ns, self._tree.cpu_ns(final=final))
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the hardware counted for the tree so far, by event."""
+        return self._counters
 
     def live(self) -> tuple[int, ...]:
         """Process ids of all descendants that have not been waited for."""
@@ -74,6 +82,9 @@ class KernelTree:
                 continue
             self._members[pid] = key
             total_ns += int(processes.cpu_ns[row].sum())
+            for name, counted in processes.counters.items():
+                if name in HARDWARE_EVENTS:
+                    self._counters[name] = self._counters.get(name, 0) + int(counted[row].sum())
             if not processes.alive[row]:
                 ended.append(pid)
         for pid in ended:

@@ -1,7 +1,7 @@
 """What a piece of work used."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from wattribute.records import Attribution, Origin
@@ -21,6 +21,8 @@ class ComponentEnergy:
     low_uj: int = 0
     high_uj: int = 0
     """Band of dynamic + idle; where all was measured, both are that."""
+    sources: tuple[str, ...] = ()
+    """Names of the meters (``rapl-sysfs``, ``trained_power_model``, ...), sorted."""
 
     def plus(self, attribution: Attribution) -> "ComponentEnergy":
         """Add the first row (the work's) of one attribution."""
@@ -36,6 +38,7 @@ class ComponentEnergy:
             worst(self.origin, interval.origin),
             self.low_uj + round(low_uj * part),
             self.high_uj + round(high_uj * part),
+            tuple(sorted({*self.sources, interval.zone.source})),
         )
 
 
@@ -60,6 +63,14 @@ class Measurement:
     complete: bool
     """False: some of its processes could not be followed to their end."""
     notes: tuple[str, ...]
+    power_peak_uw: int = 0
+    """Highest mean power of cpu, dram and gpu over one tick of 0.1 s or more; 0: not known."""
+    others_busy: float = 0.0
+    """Part of the machine's CPU time that others had, steal included, 0 to 1; /proc/stat's steps
+    of 10 ms make it rough in short runs."""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """``cycles``, ``instructions``, ``cache_misses`` of the work, where the hardware counts them
+    and the source of activity is ``cycles``; else empty."""
 
     @property
     def energy_uj(self) -> int:

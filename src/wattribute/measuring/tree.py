@@ -10,6 +10,7 @@ import ctypes
 import os
 import resource
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,11 @@ class Tree:
         """
         self._most_ns = max(self._most_ns, self._total() - self._base_ns)
         return self._most_ns
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Nothing: only eBPF counts what the hardware did."""
+        return {}
 
     def live(self) -> tuple[int, ...]:
         """Process ids of all descendants that have not been waited for."""

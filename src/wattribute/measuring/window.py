@@ -34,7 +34,7 @@ from wattribute.records import (
     Usage,
     Zone,
 )
-from wattribute.units import Nanoseconds, energy_at
+from wattribute.units import Nanoseconds, energy_at, power_of
 
 COARSE_NS: Final = 100_000_000
 """In less time than that the machine's load is not known: /proc/stat moves in steps of 10 ms."""
@@ -82,7 +82,12 @@ class Window:
         self.start_ns = self._last_ns = clock.monotonic_ns()
         metering.read(self.start_ns)
         self._gpus.read(self.start_ns, _WORK, _REST)
-        self._busy_ns = self._cpustat.read().busy_ns
+        stat = self._cpustat.read()
+        self._busy_ns = stat.busy_ns
+        self._taken_at_start_ns = int(stat.busy_ns.sum()) + stat.steal_ns
+        self._taken_ns = 0
+        """CPU time that anybody had since the start, steal included."""
+        self.power_peak_uw = 0
 
     @property
     def elapsed_ns(self) -> int:
@@ -93,6 +98,17 @@ class Window:
     def cpu_ns(self) -> int:
         """CPU time of the work until the last reading."""
         return self._tree_ns
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the hardware counted for the work, where it did."""
+        return self._tree.counters
+
+    @property
+    def others_busy(self) -> float:
+        """Part of the machine's CPU time that others had, steal included, 0 to 1."""
+        others_ns = max(self._taken_ns - self._tree_ns, 0)
+        return min(1.0, others_ns / max(self._cpus * self.elapsed_ns, 1))
 
     def now_ns(self) -> Nanoseconds:
         """The window's clock."""
@@ -113,6 +129,8 @@ class Window:
         tree_ns = self._tree.cpu_ns(final=final)
         usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
         rows = self._rows(tree_ns - self._tree_ns, usage)
+        self._taken_ns = int(stat.busy_ns.sum()) + stat.steal_ns - self._taken_at_start_ns
+        before_uj = self._direct_uj()
         self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
         gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
         for share in self._shares(intervals, rows, usage, gpus):
@@ -121,8 +139,18 @@ class Window:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
                 self._add(zone.component, attribution, _used(zone, rows, usage, gpus))
+        self._note_peak(self._direct_uj() - before_uj, usage.end_ns - usage.start_ns)
         for other in self._sharer.other(intervals):
             self._add_other(other, usage, rows)
+
+    def _direct_uj(self) -> int:
+        """The work's energy so far, without ``other``, which comes in a platform meter's steps."""
+        parts = [part for name, part in self.by_component.items() if name != "other"]
+        return sum(part.dynamic_uj + part.idle_uj for part in parts)
+
+    def _note_peak(self, energy_uj: int, elapsed_ns: int) -> None:
+        if elapsed_ns >= COARSE_NS:
+            self.power_peak_uw = max(self.power_peak_uw, power_of(energy_uj, elapsed_ns))
 
     def problems(self) -> tuple[str, ...]:
         """What of the energy is not known, a line each."""
