@@ -18,6 +18,10 @@
   + StateInvalid         the state file cannot be used: say why, start from 0
   + ModelInvalid         a model artefact cannot be used: say why, keep the last good one
   + DataInvalid          measured data cannot be read: name the file and what it lacks
+  + SourceFailed         a service that was asked (Prometheus, ...) did not answer as it should
+    - SourceDenied       it does not let us ask: name the missing right
+    - SourceLimited      it will not answer so much at once: ask for less
+  + LedgerFailed         the ledger cannot be read or written: it is as it was
   + ListenFailed         the address cannot be listened on: exit 5
   + Unbalanced           shares do not add up: our bug, never swallowed, never exported
 
@@ -100,6 +104,22 @@ class ModelInvalid(WattributeError):  # noqa: N818
 
 class DataInvalid(WattributeError):  # noqa: N818
     """The measured data cannot be used."""
+
+
+class SourceFailed(WattributeError):  # noqa: N818
+    """A service did not answer as it should."""
+
+
+class SourceDenied(SourceFailed):
+    """The service does not let us ask."""
+
+
+class SourceLimited(SourceFailed):
+    """The service will not answer so much at once."""
+
+
+class LedgerFailed(WattributeError):  # noqa: N818
+    """The ledger cannot be read or written; it is as it was."""
 
 
 class ListenFailed(WattributeError):  # noqa: N818

@@ -17,6 +17,7 @@ _COMMANDS: Final = {
         "Correct the estimates by a measured number.",
     ),
     "model": ("wattribute.cli.model:model", "Power models: train them, score them."),
+    "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
     "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),
 }
 

@@ -1,0 +1,70 @@
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+from pyarrow import parquet
+
+from wattribute.cli.demo import demo
+from wattribute.demo.bill import EC2, write_bill
+from wattribute.demo.cluster import END_S, NODES, START_S
+from wattribute.demo.energy import write_ledger
+from wattribute.errors import ConfigInvalid
+from wattribute.ledger.store import Store
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    assert write_ledger(Store.at(str(folder)), 7) > 100_000
+    return folder
+
+
+def test_the_ec2_part_is_50_000_dollars_to_the_last_digit(tmp_path: Path) -> None:
+    write_bill(tmp_path / "focus.parquet")
+
+    bill = parquet.read_table(tmp_path / "focus.parquet").to_pylist()
+    ec2 = [row for row in bill if row["ServiceName"] == EC2]
+
+    assert sum(row["EffectiveCost"] for row in ec2) == Decimal(50_000)
+    assert {row["ResourceId"] for row in ec2} == {node.instance_id for node in NODES}
+    assert len(bill) > len(ec2)
+
+
+def test_every_node_has_every_hour(ledger: Path) -> None:
+    rows = duckdb.sql(
+        f"select node, count(distinct hour) from '{ledger}/*/*.parquet' group by node"  # noqa: S608 - ours
+    ).fetchall()
+
+    assert len(rows) == len(NODES)
+    assert all(hours == (END_S - START_S) // 3600 for _, hours in rows)
+
+
+def test_the_two_bots_use_most_and_somebody_is_nobodys(ledger: Path) -> None:
+    rows = dict(
+        duckdb.sql(
+            "select case when kind = 'workload' then coalesce(labels['app'], '') else kind end, "
+            f"sum(energy_uj)::bigint from '{ledger}/*/*.parquet' group by 1 order by 2 desc"  # noqa: S608 - ours
+        ).fetchall()
+    )
+
+    assert set(list(rows)[:3]) == {"idle", "marketing-ai-bot", "customer-support-bot"}
+    assert rows[""] > 0
+    assert {"system", "kernel", "unattributed"} < set(rows)
+
+
+def test_the_same_seed_makes_the_same_month(ledger: Path, tmp_path: Path) -> None:
+    write_ledger(Store.at(str(tmp_path)), 7)
+
+    name = "dt=2026-10-17/demo-17.parquet"
+    assert parquet.read_table(ledger / name).equals(parquet.read_table(tmp_path / name))
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+
+    result = CliRunner().invoke(demo, [str(tmp_path)])
+
+    assert isinstance(result.exception, ConfigInvalid)
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
