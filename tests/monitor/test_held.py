@@ -177,7 +177,7 @@ def test_its_health_is_told_beside_the_names(make: Make) -> None:
 def test_a_device_is_known_by_what_its_vendors_plugins_call_it(
     vendor: str, resource: str, device: str, slots: int
 ) -> None:
-    names = ("0", "gpu-0", "nvidia0", "0000:03:00.0", "card0-0", "card0-1")
+    names = ("0", "gpu-0", "nvidia0", "0000:03:00.0", "card0")
     state = GpuState(
         device="x", index=0, name="", vendor=vendor, energy="counter", activity="sm",
         utilisation=None, memory_used_bytes=0, memory_total_bytes=0, instances=0, failures=0,

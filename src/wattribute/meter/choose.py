@@ -21,6 +21,7 @@ from wattribute.errors import (
     WattributeError,
 )
 from wattribute.meter import GpuMeter, Meter
+from wattribute.meter.drm import DrmMeter
 from wattribute.meter.estimate import COMPONENTS, EstimateMeter
 from wattribute.meter.hwmon import HwmonMeter
 from wattribute.meter.nvml import NvmlMeter
@@ -86,6 +87,12 @@ def _nvml(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Me
     return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
 
 
+def _drm(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+    without = ("amdgpu",) if "amdsmi" in covered else ()
+    room = settings.meter
+    return DrmMeter(Path(room.sysfs), Path(settings.activity.procfs), without=without)
+
+
 def _redfish(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     if not settings.meter.redfish_url and not settings.meter.redfish_credentials:
         raise MeterAbsent("redfish: no BMC is named; set meter.redfish_url to its address")
@@ -122,6 +129,7 @@ METERS: Final[dict[str, Factory]] = {
     "rapl": _rapl,
     "hwmon": _hwmon,
     "nvml": _nvml,
+    "drm": _drm,
     "redfish": _redfish,
     "ipmi": _ipmi,
     "estimate": _estimate,
@@ -129,7 +137,7 @@ METERS: Final[dict[str, Factory]] = {
 """All meters, best first. ``estimate`` is last: it fills what the others leave. ``ipmi`` asks the
 same BMC as ``redfish``, and is left out where that or hwmon sees the platform."""
 
-_AUTO: Final = ("rapl", "hwmon", "nvml", "redfish", "ipmi", "estimate")
+_AUTO: Final = ("rapl", "hwmon", "nvml", "drm", "redfish", "ipmi", "estimate")
 _HARDWARE: Final = frozenset(_AUTO) - {"estimate"}
 
 
@@ -193,13 +201,15 @@ def _names(use: Sequence[str]) -> tuple[str, ...]:
 def _covered(meters: Iterable[Meter]) -> frozenset[str]:
     """Components that these meters measure, and ``platform`` if one measures that.
 
-    Also ``machine`` if that one sees all of it, as psys (the processor's board) does not.
+    Also ``machine`` if that one sees all of it, as psys (the processor's board) does not; and
+    the meters' own names.
     """
     covered: set[str] = set()
     for meter in meters:
         if any(z.kind == "platform" and z.source != "rapl-sysfs" for z in meter.zones):
             covered.add("machine")
         covered |= {zone.component or zone.kind for zone in meter.zones}
+        covered.add(meter.name)
         if isinstance(meter, HwmonMeter | PolledMeter):
             covered |= meter.covers
     return frozenset(covered)

@@ -1,5 +1,6 @@
 """Which container rows hold a GPU, by what the kubelet gave to whom."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,9 @@ from wattribute.records import Allocation, Consumer, GpuState
 _REPLICA: Final = ("::", "/vgpu")
 """What NVIDIA's and GKE's plugins put between a device that pods share in turn, and the number of
 its replica."""
+
+_INTEL_REPLICA: Final = re.compile(r"(card\d+)-\d+")
+"""What Intel's plugin calls a device, shared or not: ``card0-0``."""
 
 
 def slots_held(
@@ -56,4 +60,4 @@ def _whole(device: str) -> str:
     """The device of a replica."""
     for mark in _REPLICA:
         device = device.partition(mark)[0]
-    return device
+    return _INTEL_REPLICA.sub(r"\1", device)

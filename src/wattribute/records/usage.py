@@ -95,7 +95,8 @@ class GpuState:
     """How its energy is known: ``counter``, ``average`` power over a second, or ``power`` now."""
     activity: str
     """By what its energy is shared: ``sm`` (time on its processors), ``gpm`` or ``dcgm`` (of each
-    MIG instance), ``memory`` (held: nothing better is told), ``none``."""
+    MIG instance), ``engine`` (time on its engines), ``memory`` (held: nothing better is told),
+    ``none``."""
     utilisation: float | None
     """Part of the interval in which it was busy, 0 to 1; None: not told."""
     memory_used_bytes: int

@@ -38,10 +38,15 @@ class FakeSysfs:
         return self
 
     def load(self, tree: Path) -> Self:
-        """Add what a tree file lists: ``path = value`` lines, ``#`` comments."""
+        r"""Add what a tree file lists: ``path = value`` lines, ``#`` comments.
+
+        A backslash is as in Python: ``\n`` for a file of several lines, ``\x01`` for a byte.
+        """
         for line in tree.read_text().splitlines():
             if line and not line.startswith("#"):
                 path, _, value = line.partition(" = ")
+                if "\\" in value:
+                    value = value.encode().decode("unicode_escape")
                 self.write(path.strip(), value)
         return self
 

@@ -1,0 +1,169 @@
+"""Who used a DRM device: /proc/PID/fdinfo of its open files, the same for every driver.
+
+Source: Linux Documentation/gpu/drm-usage-stats.rst (drm-driver, drm-pdev, drm-client-id,
+drm-engine-*, drm-engine-capacity-*, drm-cycles-*, drm-total-cycles-*, drm-resident-*).
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_NODES: Final = ("/dev/dri/", "/dev/accel/")
+_UNITS: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_OWN_MEMORY: Final = ("vram", "local")
+"""Regions on the board (amdgpu and xe, i915), which may be numbered."""
+_MEMORY: Final = ("resident", "memory", "total")
+"""Best first: what is there now; amdgpu's older key for it; what was asked for."""
+_LOOKS: Final = 256
+"""Old processes looked at again in one tick: with 10,000 of them each comes up in 40 ticks."""
+_NEW_LOOKS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What one client did on one class of engines, since it was opened."""
+
+    amount: int
+    """Nanoseconds, or cycles where ``total`` says of how many."""
+    total: int | None
+    """Cycles that went by on the engine's clock."""
+    capacity: int
+    """Engines of this class, which may all be busy at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One open file of a DRM device."""
+
+    device: str
+    """PCI address, ``0000:03:00.0``."""
+    id: str
+    engines: Mapping[str, Engine]
+    """By class: ``render``, ``rcs``, ``gfx``, ``compute``, ..."""
+    memory_bytes: int
+    """On the board; 0: not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One client at one instant."""
+
+    client: Client
+    pids: tuple[int, ...]
+    """Processes that have it open; more than one where it was inherited or passed on."""
+    newborn: bool
+    """All of them have begun since the last look: what it did is of this tick."""
+
+
+def parse_client(text: str) -> Client | None:
+    """What a file of fdinfo says; None: it is not of a DRM device, or tells no client."""
+    told: dict[str, str] = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and key.startswith("drm-"):
+            told[key] = value.strip()
+    device, client = told.get("drm-pdev", ""), told.get("drm-client-id", "")
+    if not device or not client:
+        return None
+    return Client(device, client, _engines(told), _memory(told))
+
+
+class Clients:
+    """Finds the processes that have DRM devices open, a part of all of them each time.
+
+    New processes are looked at first, those known to have a device always, the others
+    in turn.
+    """
+
+    def __init__(self, procfs: Path) -> None:
+        """Look at nothing yet."""
+        self._procfs = procfs
+        self._looked: dict[int, bool] = {}
+        """Every process that was there -> whether it had a device open; in order of looks."""
+        self._first = True
+        self.denied = 0
+        """Processes whose open files may not be seen by us, of those looked at last."""
+
+    def read(self) -> list[Seen]:
+        """Every client that is open now, each once."""
+        try:
+            there = {int(name) for name in os.listdir(self._procfs) if name.isdecimal()}  # noqa: PTH208 - 10,000 names
+        except OSError:
+            return []  # no procfs: nobody is seen
+        new = there - self._looked.keys()
+        self._looked = {pid: user for pid, user in self._looked.items() if pid in there}
+        users = [pid for pid, user in self._looked.items() if user]
+        idle = [pid for pid, user in self._looked.items() if not user]
+        looks = [*users, *sorted(new, reverse=True)[:_NEW_LOOKS], *idle[:_LOOKS]]
+        found: dict[tuple[str, str], tuple[Client, list[int]]] = {}
+        self.denied = 0
+        for pid in looks:
+            clients = self._of_process(pid)
+            self._looked.pop(pid, None)
+            self._looked[pid] = bool(clients)
+            for client in clients:
+                found.setdefault((client.device, client.id), (client, []))[1].append(pid)
+        newborn = set() if self._first else new
+        self._first = False
+        return [
+            Seen(client, tuple(pids), newborn.issuperset(pids)) for client, pids in found.values()
+        ]
+
+    def _of_process(self, pid: int) -> list[Client]:
+        """Its clients, each once; a process that ends meanwhile has none."""
+        folder = self._procfs / str(pid)
+        found: dict[tuple[str, str], Client] = {}
+        try:
+            for fd in _drm_files(folder / "fd"):
+                client = parse_client((folder / "fdinfo" / fd).read_text(errors="replace"))
+                if client is not None:
+                    found[client.device, client.id] = client
+        except PermissionError:
+            self.denied += 1
+        except OSError:
+            return []
+        return list(found.values())
+
+
+def _drm_files(folder: Path) -> Iterable[str]:
+    for fd in os.listdir(folder):  # noqa: PTH208 - thousands of files in every tick
+        try:
+            target = os.readlink(f"{folder}/{fd}")  # noqa: PTH115 - the same
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        if target.startswith(_NODES):
+            yield fd
+
+
+def _engines(told: Mapping[str, str]) -> dict[str, Engine]:
+    engines = {}
+    for key, value in told.items():
+        kind, _, name = key.removeprefix("drm-").partition("-")
+        if kind not in ("engine", "cycles") or name.startswith("capacity-"):
+            continue
+        amount = _number(value)
+        total = _number(told.get(f"drm-total-cycles-{name}", ""))
+        capacity = _number(told.get(f"drm-engine-capacity-{name}", "")) or 1
+        if amount is None or (kind == "cycles" and (total is None or name in engines)):
+            continue  # cycles without a clock say nothing; nanoseconds are better
+        engines[name] = Engine(amount, total if kind == "cycles" else None, capacity)
+    return engines
+
+
+def _memory(told: Mapping[str, str]) -> int:
+    for kind in _MEMORY:
+        prefixes = tuple(f"drm-{kind}-{region}" for region in _OWN_MEMORY)
+        found = [_number(value) or 0 for key, value in told.items() if key.startswith(prefixes)]
+        if found:
+            return sum(found)
+    return 0
+
+
+def _number(text: str) -> int | None:
+    """A number with its unit in bytes or nanoseconds; None: it is none."""
+    digits, _, unit = text.partition(" ")
+    if not digits.isascii() or not digits.isdecimal() or len(digits) > 20:
+        return None
+    return int(digits) * _UNITS.get(unit.strip(), 1)
