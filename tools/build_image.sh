@@ -23,6 +23,9 @@ aarch64) here=arm64 ;;
 esac
 arch=${PLATFORM:-linux/$here}
 arch=${arch#linux/}
+if [ "$arch" != "$here" ] && [ ! -e "/proc/sys/fs/binfmt_misc/qemu-$(echo "$arch" | sed 's/amd64/x86_64/; s/arm64/aarch64/')" ]; then
+    say "if programs of $arch do not start here: apt-get install qemu-user-static binfmt-support"
+fi
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 image=${IMAGE:-localhost/wattribute:$version}
 suite=bookworm
@@ -86,7 +89,7 @@ buildah) engine push --quiet "$image" "oci-archive:$OUT:$image" ;;
 esac
 sbom=${OUT%.tar}.cdx.json
 if [ "$engine" = buildah ]; then
-    made=$(engine from "$image")
+    made=$(engine from --arch "$arch" "$image")
     cat "$(engine mount "$made")/opt/wattribute/sbom.cdx.json" >"$sbom"
     engine rm "$made" >/dev/null
 else

@@ -3,9 +3,13 @@
 import functools
 import http.server
 import json
+import shutil
+import socket
 import subprocess
 import tarfile
 import threading
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +54,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(folder: Path) -> Iterator[str]:
     with serving(functools.partial(Files, directory=str(folder))) as url:
         yield url
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """A real registry of images on loopback, where helm needs no TLS."""
+    if not shutil.which("docker-registry"):
+        pytest.skip("no docker-registry program; Debian package docker-registry")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": address},
+    }
+    file = tmp_path / "registry.yml"
+    file.write_text(json.dumps(settings))  # JSON is YAML
+    with subprocess.Popen(["docker-registry", "serve", str(file)]) as server:
+        try:
+            _await(f"http://{address}/v2/")
+            yield address
+        finally:
+            server.terminate()
+
+
+def _await(url: str) -> None:
+    for _ in range(200):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"{url} does not answer")
 
 
 # What helm asks a cluster for before a dry run: which kinds there are.
@@ -148,6 +186,28 @@ def test_the_three_commands_of_the_readme_work_to_the_last_step(
     assert f"registry.example.org/wattribute:{package.version()}" in out
     assert "kind: ServiceMonitor" in out
     assert "kubectl get pods -n wattribute-system" in out
+
+
+def test_the_chart_installs_from_a_registry_too(
+    helm: Helm, folder: Path, registry: str, empty_cluster: Path, tmp_path: Path
+) -> None:
+    chart = f"oci://{registry}/charts/wattribute"
+    pushed = helm(
+        "push",
+        str(folder / f"wattribute-{package.version()}.tgz"),
+        f"oci://{registry}/charts",
+        home=tmp_path,
+    )
+    assert pushed.returncode == 0, pushed.stderr
+
+    done = helm(
+        *("install", "wattribute", chart, "--version", package.version()),
+        *("--dry-run", "--disable-openapi-validation", "--kubeconfig", str(empty_cluster)),
+        home=tmp_path,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"registry.example.org/wattribute:{package.version()}" in done.stdout
 
 
 def test_helm_4_installs_from_the_repository(helm4: Callable[..., Any], repository: str) -> None:
