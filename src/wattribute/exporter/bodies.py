@@ -1,8 +1,9 @@
 """Bodies of one metrics path, each made once per snapshot and then shared by all scrapers."""
 
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Sequence
+
+from isal import isal_zlib
 
 from wattribute.exporter import exposition
 from wattribute.exporter.exposition import Renderer
@@ -12,7 +13,8 @@ from wattribute.exporter.scene import NodeLabels, Scene
 from wattribute.records import Snapshot
 
 _GZIP = 31
-"""zlib's window bits for a gzip header; level 1 makes 2.5 MB to 0.14 MB in 6 ms."""
+"""Window bits for a gzip header, as zlib counts them. At level 1 isal makes 2.4 MB (10,900 series)
+to 0.20 MB in 1.3 ms; zlib takes 6.4 ms for the same."""
 
 
 class MetricsBodies:
@@ -67,5 +69,5 @@ class MetricsBodies:
 
 def compressed(parts: Iterable[bytes]) -> bytes:
     """The same in gzip; the whole never lies uncompressed in one place."""
-    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    stream = isal_zlib.compressobj(1, isal_zlib.DEFLATED, _GZIP)
     return b"".join([*map(stream.compress, parts), stream.flush()])
