@@ -14,6 +14,10 @@
     - IdentityDenied     it may not be asked by us: warn, name the missing right, try again later
     - IdentityExpired    where the watch was is no longer known: list again
     - IdentityFailed     one request failed: count it, try again
+  + IntensityError       a source of carbon intensity could not be used
+    - IntensityAbsent    it does not know the place or the time: use the next source
+    - IntensityDenied    it refuses us: warn, name the token, use the next source
+    - IntensityFailed    one request failed: use what is cached or the next, marked stale
   + ConfigInvalid        settings are wrong: before anything starts, exit 2
   + StateInvalid         the state file cannot be used: say why, start from 0
   + ModelInvalid         a model artefact cannot be used: say why, keep the last good one
@@ -87,6 +91,22 @@ class IdentityExpired(IdentityError):  # noqa: N818
 
 
 class IdentityFailed(IdentityError):  # noqa: N818
+    """One request failed; the next may work."""
+
+
+class IntensityError(WattributeError):
+    """A source of carbon intensity could not be used."""
+
+
+class IntensityAbsent(IntensityError):  # noqa: N818
+    """The source does not know the place, or the time."""
+
+
+class IntensityDenied(IntensityError):  # noqa: N818
+    """The source is there, and refuses us."""
+
+
+class IntensityFailed(IntensityError):  # noqa: N818
     """One request failed; the next may work."""
 
 

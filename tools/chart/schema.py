@@ -84,6 +84,8 @@ def _of(kind: inspect.Type) -> dict[str, Any]:
             return {"type": name, **{k: bound for k, bound in bounds.items() if bound is not None}}
         case inspect.StrType():
             return {"type": "string", **({"pattern": kind.pattern} if kind.pattern else {})}
+        case inspect.LiteralType():
+            return {"enum": list(kind.values)}
         case inspect.VarTupleType():
             return {"type": "array", "items": _of(kind.item_type)}
         case inspect.DictType() | inspect.StructType():

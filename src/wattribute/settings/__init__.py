@@ -5,6 +5,7 @@ from wattribute.settings.load import effective, load
 from wattribute.settings.tree import (
     Activity,
     Attribution,
+    Carbon,
     Estimator,
     Exporter,
     Ledger,
@@ -21,6 +22,7 @@ __all__ = [
     "FLAGS",
     "Activity",
     "Attribution",
+    "Carbon",
     "Estimator",
     "Exporter",
     "Key",

@@ -120,7 +120,9 @@ def _allowed(kind: inspect.Type, extra: Mapping[str, object]) -> str:
             item = _allowed(*_bare(kind.item_type))
             words = "a list, or one text with commas" + (f", of {item}" if item != "text" else "")
         case inspect.DictType():
-            words = f"a mapping, or a text NAME=NUMBER,...: {_allowed(*_bare(kind.value_type))}"
+            value = _allowed(*_bare(kind.value_type))
+            noun = "TEXT" if value == "text" else "NUMBER"
+            words = f"a mapping, or a text NAME={noun},...: {value}"
         case _:
             words = "text"
     return words

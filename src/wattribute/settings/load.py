@@ -163,8 +163,15 @@ def _structured(key: Key, value: object) -> object:
         pairs = [part.partition("=") for part in value.split(",") if part.strip()]
         if not all(name.strip() and equals for name, equals, _ in pairs):
             raise ValueError(value)
-        return {name.strip(): float(amount) for name, _, amount in pairs}
+        number = isinstance(_bare(key.type.value_type), inspect.FloatType)
+        return {
+            name.strip(): float(amount) if number else amount.strip() for name, _, amount in pairs
+        }
     return value
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
 def _seconds(text: str) -> float:

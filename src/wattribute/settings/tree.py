@@ -263,6 +263,74 @@ class Ownership(_Room, frozen=True):
     names is unowned, and a row of its own."""
 
 
+class Carbon(_Room, frozen=True):
+    """What a kilowatt-hour of electricity emits, and who says so."""
+
+    location: str = ""
+    """Where nodes are that do not say it: a country (``DE``), a grid zone (``US-NW-BPAT``) or a
+    cloud's region (``aws/eu-central-1``). AWS' and Google's nodes say it in their provider id."""
+    locations: dict[str, str] = field(default_factory=dict)
+    """The same by cluster or node name (``*`` and ``?`` are patterns): the first that matches."""
+    basis: Literal["location", "market", "marginal"] = "location"
+    """``location``: average of the grid; ``market``: what was bought; ``marginal``: of the plant
+    that runs more if more is drawn, for shifting load and never for a report."""
+    sources: Annotated[
+        tuple[
+            Literal["electricity-maps", "watttime", "uk", "entsoe", "csv", "table"],
+            ...,
+        ],
+        Meta(
+            min_length=1,
+            extra={
+                "allowed": "a list, or one text with commas, of electricity-maps, watttime, uk, "
+                "entsoe, csv, table"
+            },
+        ),
+    ] = ("table",)
+    """Asked in this order; the first that knows a place and time answers. Nothing is asked over the
+    network unless it is named here. End with ``table``, the shipped yearly averages, so that there
+    is always an answer; what stands in for a source that failed is marked stale."""
+    market: dict[str, Annotated[float, Meta(ge=0)]] = field(default_factory=dict)
+    """gCO2e/kWh of what was bought, by place or ``*``, for ``basis: market``."""
+    market_source: str = ""
+    """Where these factors are from (the supplier's disclosure and its year): shown beside each
+    gram."""
+    pue: dict[str, Annotated[float, Meta(ge=1, le=5)]] = field(default_factory=dict)
+    """Power usage effectiveness by place or ``*``; without one the region's from the shipped table,
+    and 1 where that has none."""
+    csv: str = ""
+    """File for the source ``csv``: columns ``start`` (RFC 3339), ``place`` (optional) and
+    ``g_per_kwh``."""
+    electricity_maps_url: str = "https://api.electricitymaps.com/v3"
+    """Address of Electricity Maps' API."""
+    electricity_maps_token_file: str = ""
+    """File with its ``auth-token``; read again for every request."""
+    watttime_url: str = "https://api.watttime.org"
+    """Address of WattTime's API."""
+    watttime_credentials: str = ""
+    """File with ``username`` and ``password`` (YAML or JSON)."""
+    uk_url: str = "https://api.carbonintensity.org.uk"
+    """Address of Great Britain's Carbon Intensity API, which needs no key."""
+    entsoe_url: str = "https://web-api.tp.entsoe.eu/api"
+    """Address of ENTSO-E's transparency platform."""
+    entsoe_token_file: str = ""
+    """File with its security token."""
+    timeout: Annotated[float, Meta(ge=0.1, le=300, extra=_SECONDS)] = 10.0
+    """Seconds for one answer as a whole; a source that takes longer has failed."""
+    refresh: Seconds = 300.0
+    """The newest value, and a forecast, are asked for again after this."""
+    cache: str = ""
+    """Folder in which answers are kept; "" takes ``wattribute/carbon`` in ``XDG_CACHE_HOME`` or
+    ``~/.cache``; ``none`` keeps nothing."""
+    instance_types: dict[str, str] = field(default_factory=dict)
+    """Instance type by node or cluster name (patterns), for the embodied share; AWS' are known."""
+    server_kg: Annotated[float, Meta(ge=0, extra={"unit": "kgCO2e"})] = 0.0
+    """What making one server emitted, from its maker's report, for machines of your own; 0: not
+    known, and no embodied share."""
+    server_years: Annotated[float, Meta(gt=0, le=30, extra={"unit": "years"})] = 4.0
+    """Over how long that is written off; Cloud Carbon Footprint takes 4 years too."""
+
+
 class Log(_Room, frozen=True):
     """The log, on standard error."""
 
@@ -284,4 +352,5 @@ class Settings(_Room, frozen=True):
     estimator: Estimator = Estimator()
     ledger: Ledger = Ledger()
     ownership: Ownership = Ownership()
+    carbon: Carbon = Carbon()
     log: Log = Log()
