@@ -68,9 +68,9 @@ def _value(key: Key) -> Mapping[str, Any]:
 
 
 def _of(kind: inspect.Type) -> dict[str, Any]:
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
     match kind:
-        case inspect.Metadata():
-            return _of(kind.type)
         case inspect.BoolType():
             return {"type": "boolean"}
         case inspect.IntType() | inspect.FloatType():
