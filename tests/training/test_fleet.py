@@ -13,6 +13,7 @@ from wattribute.estimator.artefact import Artefact, decode
 from wattribute.estimator.model import ArtefactEstimator
 from wattribute.estimator.power_recording import (
     MAX_BYTES,
+    QUARANTINE,
     Point,
     Recording,
     decode_recording,
@@ -21,7 +22,7 @@ from wattribute.estimator.power_recording import (
 from wattribute.meter.power_model import SHIPPED, read_artefact
 from wattribute.records import Load, Machine
 from wattribute.training.fleet import deviation, learn
-from wattribute.training.recordings import QUARANTINE, Read, read_recordings
+from wattribute.training.recordings import Read, read_recordings
 from wattribute.training.train import encode
 from wattribute.units import nanoseconds, watts
 

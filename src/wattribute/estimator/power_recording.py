@@ -17,6 +17,9 @@ from wattribute.records import Machine
 SCHEMA: Final = 1
 MAX_BYTES: Final = 1 << 16
 """A recording of 11 steps in 3 scopes has 4 kB."""
+QUARANTINE: Final = "QUARANTINE"
+"""A file of this name marks a folder of what strangers may have posted; `wattribute model train`
+takes nothing from there unless it is named."""
 _MOST_POINTS: Final = 200
 _LONGEST_TEXT: Final = 200
 _LARGEST: Final = 1 << 50

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.errors import DataInvalid
-from wattribute.estimator.power_recording import MAX_BYTES, Recording, decode_recording
+from wattribute.estimator.power_recording import (
+    MAX_BYTES,
+    QUARANTINE,
+    Recording,
+    decode_recording,
+)
 
-QUARANTINE: Final = "QUARANTINE"
-"""A file of this name marks a folder of what strangers may have posted; the model server makes
-it."""
 ALL: Final = "all"
 
 

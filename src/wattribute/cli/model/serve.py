@@ -1,0 +1,99 @@
+"""``wattribute model serve``: the model server."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from wattribute.cli.options import with_settings
+from wattribute.errors import ConfigInvalid
+from wattribute.settings import Settings
+
+_FILE: Final = click.Path(path_type=Path, dir_okay=False)
+_FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:8100",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Any other address than loopback needs a token, or --open-reads.",
+)
+@click.option(
+    "--models",
+    type=_FOLDER,
+    help="Folder of artefacts (*.json, and *.json.sig); looked at again every 5 s.",
+)
+@click.option("--quarantine", type=_FOLDER, help="Folder for posted recordings; needs a token.")
+@click.option(
+    "--most-recordings",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Of the quarantine.",
+)
+@click.option("--token-file", type=_FILE, help="The token for posting, and for reading.")
+@click.option("--read-token-file", type=_FILE, help="The token for reading alone.")
+@click.option(
+    "--open-reads",
+    is_flag=True,
+    help="Whoever can reach the address may read the models; Kepler sends no token.",
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate (PEM) to serve https.")
+@click.option("--tls-key", type=_FILE, help="Its key.")
+@with_settings("--log-level", "--log-format")
+def serve(
+    *,
+    settings: Settings,
+    listen: str,
+    models: Path | None,
+    quarantine: Path | None,
+    most_recordings: int,
+    token_file: Path | None,
+    read_token_file: Path | None,
+    open_reads: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> int:
+    """Serve power models to agents, and take recordings into quarantine.
+
+    On this machine alone:
+
+      wattribute model serve --models models/
+
+    For a fleet:
+
+      wattribute model serve --listen :8100 --models models/ --quarantine posted/
+      --token-file write.token --read-token-file read.token
+
+    Agents: `wattribute agent --model-server http://HOST:8100`, with estimator.sha256 or
+    estimator.public_key. Kepler up to 0.9 finds its POST /model and GET /best-models.
+
+    Exit code: 0 after a signal; 2 if an option is wrong; 5 if the address cannot be listened on.
+    """
+    from wattribute.cli.log import configure
+
+    try:
+        from wattribute.modelserver import serve as house
+    except ModuleNotFoundError as exc:
+        raise ConfigInvalid(
+            f"model serve needs wattribute[modelserver] ({exc.name} is not installed); "
+            "in a clone: make setup-all"
+        ) from exc
+    configure(settings.log)
+    house.serve(
+        house.Options(
+            listen=listen,
+            models=models,
+            quarantine=quarantine,
+            most_recordings=most_recordings,
+            token_file=token_file,
+            read_token_file=read_token_file,
+            open_reads=open_reads,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+        )
+    )
+    return 0

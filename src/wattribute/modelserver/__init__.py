@@ -1,0 +1,1 @@
+"""Serves power models to agents, and takes recordings into quarantine; one HTTP service."""
