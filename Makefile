@@ -79,7 +79,7 @@ e2e: setup-dev ## install into the cluster of KUBECONFIG, load two pods, assert 
 gpu-validate: setup-dev ## on a machine with a GPU: measure, and write docs/reference/gpu-validation.md
 	@exec $(BIN)/python -m tools.gpu $(ARGS)
 
-EXTRAS := $(foreach extra,gpu training chargeback polars gate web modelserver scaler,--extra $(extra)) # not spark: 400 MB
+EXTRAS := $(foreach extra,gpu amd training chargeback polars gate web modelserver scaler,--extra $(extra)) # not spark: 400 MB
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt

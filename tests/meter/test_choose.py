@@ -52,6 +52,7 @@ def test_rapl_measures_and_the_estimate_fills_the_rest(sysfs: FakeSysfs) -> None
         "rapl": "works",
         "hwmon": "absent",
         "nvml": "absent",
+        "amdsmi": "absent",
         "drm": "absent",
         "redfish": "absent",
         "ipmi": "absent",

@@ -21,6 +21,7 @@ from wattribute.errors import (
     WattributeError,
 )
 from wattribute.meter import GpuMeter, Meter
+from wattribute.meter.amdsmi import AmdSmiMeter
 from wattribute.meter.drm import DrmMeter
 from wattribute.meter.estimate import COMPONENTS, EstimateMeter
 from wattribute.meter.hwmon import HwmonMeter
@@ -87,6 +88,10 @@ def _nvml(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Me
     return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
 
 
+def _amdsmi(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+    return AmdSmiMeter(Path(settings.meter.rocm))
+
+
 def _drm(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
     without = ("amdgpu",) if "amdsmi" in covered else ()
     room = settings.meter
@@ -129,6 +134,7 @@ METERS: Final[dict[str, Factory]] = {
     "rapl": _rapl,
     "hwmon": _hwmon,
     "nvml": _nvml,
+    "amdsmi": _amdsmi,
     "drm": _drm,
     "redfish": _redfish,
     "ipmi": _ipmi,
@@ -137,7 +143,7 @@ METERS: Final[dict[str, Factory]] = {
 """All meters, best first. ``estimate`` is last: it fills what the others leave. ``ipmi`` asks the
 same BMC as ``redfish``, and is left out where that or hwmon sees the platform."""
 
-_AUTO: Final = ("rapl", "hwmon", "nvml", "drm", "redfish", "ipmi", "estimate")
+_AUTO: Final = ("rapl", "hwmon", "nvml", "amdsmi", "drm", "redfish", "ipmi", "estimate")
 _HARDWARE: Final = frozenset(_AUTO) - {"estimate"}
 
 

@@ -41,6 +41,9 @@ class Meter(_Room, frozen=True):
     nvml_library: str = ""
     """NVIDIA's libnvidia-ml.so.1; "" looks where the loader and GPU operators have it. In a
     container: where the host's is mounted."""
+    rocm: str = "/opt/rocm"
+    """Folder of ROCm, whose ``lib/libamd_smi.so`` knows AMD's GPUs better than their kernel driver.
+    In a container: where the host's is mounted."""
     dcgm_url: str = ""
     """Metrics of dcgm-exporter, ``http://HOST:9400/metrics``: who used which MIG instance, on
     devices (before Hopper) whose driver does not tell. "" asks nobody."""
