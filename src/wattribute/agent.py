@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ from wattribute.clock import SystemClock
 from wattribute.errors import ConfigInvalid, StateInvalid
 from wattribute.exporter.scene import NodeLabels
 from wattribute.exporter.serve import Exporter
+from wattribute.meter import Meter
 from wattribute.meter.choose import choose_meters
+from wattribute.meter.estimate import EstimateMeter
 from wattribute.meter.machine import read_machine, read_topology
 from wattribute.monitor.loop import Monitor, Timing
 from wattribute.monitor.opening import (
@@ -223,6 +225,15 @@ def _open_with(
         *(Finding("identity", f.name, f.state, f.message) for f in said),
     )
     return _Opened(monitor, findings, allocations)
+
+
+def _follow_model_server(settings: Settings, meters: Sequence[Meter]) -> None:
+    """Let estimates take newer models, which a thread fetches; nothing waits for it."""
+    from wattribute.meter.model_updates import open_updates  # noqa: PLC0415 - 2.5 MB, for few
+
+    for meter in meters:
+        if isinstance(meter, EstimateMeter):
+            meter.follow(open_updates(settings, meter))
 
 
 def _sandboxes(settings: Settings) -> SandboxFinder:

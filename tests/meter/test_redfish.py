@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from wattribute.errors import ConfigInvalid, MeterDenied, MeterError, MeterFailed
 from wattribute.meter.bmcfile import Credentials
+from wattribute.meter.http_client import Client
 from wattribute.meter.redfish import RedfishSource, open_redfish
-from wattribute.meter.redfish_http import Client
 from wattribute.meter.redfish_session import Session
 from wattribute.records import Gauge, Zone
 from wattribute.settings import Meter, Settings
@@ -169,7 +169,9 @@ def test_no_body_crashes_it(bmc: FakeBmc, junk: bytes) -> None:
 def test_an_endless_answer_is_given_up(bmc: FakeBmc) -> None:
     bmc.faults.endless = True
 
-    assert "an answer of over 1 MiB is not read; is this a BMC?" in failure(source_of(bmc))
+    assert "an answer of over 1 MiB is not read; is this the right server?" in failure(
+        source_of(bmc)
+    )
 
 
 def test_an_answer_that_breaks_off_is_a_failure(bmc: FakeBmc) -> None:

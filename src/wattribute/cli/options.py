@@ -38,6 +38,7 @@ _METAVARS: Final = {
     "monitor.state": "FILE",
     "workload.node_name": "NAME",
     "estimator.model": "FILE",
+    "estimator.model_server": "URL",
 }
 
 

@@ -46,6 +46,12 @@ class Observations:
         ):
             return ()
         self._told = {place: mean for place, (_, _, mean) in ripe.items()}
+        return self.known()
+
+    def known(self) -> tuple[Measured, ...]:
+        """All that is known, for a model that is new."""
         return tuple(
-            Measured(at, mean, scope) for (scope, _), (_, at, mean) in sorted(ripe.items())
+            Measured(at, mean, scope)
+            for (scope, _), (ticks, at, mean) in sorted(self._seen.items())
+            if ticks >= _LEAST_TICKS
         )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from wattribute.errors import MeterAbsent, MeterDenied, MeterFailed
 from wattribute.estimator import Estimator
@@ -77,6 +77,18 @@ def busy_of(stat: bytes) -> tuple[int, int]:
     return user + nice + system + irq + softirq, cpus
 
 
+class Updates(Protocol):
+    """Where newer models come from; a thread of its own."""
+
+    def news(self) -> Estimator | None:
+        """The newest model, once; None: there is none since the call before. Never waits."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
+
+
 class EstimateMeter:
     """One zone per component, for the whole node: what a model says of this machine and load.
 
@@ -110,6 +122,7 @@ class EstimateMeter:
         self._shipped = self._estimator = estimator
         self._machine = machine
         self._observed = Observations()
+        self._updates: Updates | None = None
         self._utilisation = 0.0
         known = estimator.predict(machine, Load(Nanoseconds(0), 0.0))
         asked = (*components, *standby)
@@ -153,6 +166,10 @@ class EstimateMeter:
             self._problems = (f"stat: {exc}; tried again at every reading",)
             raise MeterFailed(f"estimate: {self._problems[0]}") from exc
         self._problems = ()
+        if self._updates is not None and (newer := self._updates.news()) is not None:
+            self._shipped = newer
+            known = self._observed.known()
+            self._estimator = newer.calibrated(known) if known else newer
         return self.estimated(load, now_ns)
 
     def estimated(self, load: Load, now_ns: Nanoseconds) -> tuple[Reading, ...]:
@@ -191,6 +208,15 @@ class EstimateMeter:
         ]
         return ("; ".join(part for part in parts if part),)
 
+    @property
+    def machine(self) -> Machine:
+        """What is estimated, with all that is known of it by now."""
+        return self._machine
+
+    def follow(self, updates: Updates) -> None:
+        """Take newer models from there, between two reads; takes it over."""
+        self._updates = updates
+
     def tell_instance_type(self, instance_type: str) -> None:
         """Take the cluster's word for what machine this is; it counts from the next read on."""
         if instance_type and instance_type != self._machine.instance_type:
@@ -208,5 +234,7 @@ class EstimateMeter:
             self._estimator = self._shipped.calibrated(news)
 
     def close(self) -> None:
-        """Close /proc/stat."""
+        """Close /proc/stat, and ask for no more models."""
+        if self._updates is not None:
+            self._updates.close()
         self._load.close()

@@ -5,7 +5,8 @@ always there.
 """
 
 import json
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib import resources
 from math import isfinite
 from pathlib import Path
@@ -28,22 +29,49 @@ def open_estimator(settings: Settings, machine: Machine) -> ArtefactEstimator:
     Raises:
         ConfigInvalid: the artefact or the calibration file cannot be used.
     """
-    return _open(settings.estimator, machine)
+    return _open(settings.estimator, cached_path(settings), machine)
 
 
 @lru_cache(maxsize=1)
-def _open(room: Estimator, machine: Machine) -> ArtefactEstimator:
+def _open(room: Estimator, cache: Path | None, machine: Machine) -> ArtefactEstimator:
+    return estimator_maker(room, machine)(_artefact(room, cache))
+
+
+def cached_path(settings: Settings) -> Path | None:
+    """Where the model server's artefact is kept: beside the agent's state; None: nowhere."""
+    if not settings.estimator.model_server or not settings.monitor.state:
+        return None
+    return Path(settings.monitor.state).with_name(SHIPPED)
+
+
+@lru_cache(maxsize=1)
+def estimator_maker(room: Estimator, machine: Machine) -> Callable[[Artefact], ArtefactEstimator]:
+    """How an artefact becomes the estimator of this machine.
+
+    Raises:
+        ConfigInvalid: the calibration file cannot be used.
+    """
     instance_type = room.instance_type
     if not (instance_type or machine.instance_type) and machine.hypervisor and room.cloud_metadata:
         instance_type = ask_instance_type()
     measured = read_calibration(Path(room.calibration)) if room.calibration else ()
-    return ArtefactEstimator(
-        read_artefact(room.model, room.sha256),
+    return partial(
+        ArtefactEstimator,
         tdp_watts=room.tdp_watts,
         instance_type=instance_type,
         profile=room.profile,
         measured=measured,
     )
+
+
+def _artefact(room: Estimator, cache: Path | None) -> Artefact:
+    """The last good one of the model server, if one is named; else the file's or the shipped."""
+    if not room.model_server:
+        return read_artefact(room.model, room.sha256)
+    from wattribute.meter.model_updates import Cache, Pin  # noqa: PLC0415 - 2.5 MB, for few
+
+    cached = Cache(cache).load(Pin(room))
+    return cached[1] if cached else read_artefact(room.model)
 
 
 def read_artefact(path: str = "", sha256: str = "") -> Artefact:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from wattribute.errors import ConfigInvalid, MeterError, MeterFailed
 from wattribute.meter.bmcfile import Bmc, Credentials, read_bmc
+from wattribute.meter.http_client import Client
 from wattribute.meter.polled import PolledMeter
-from wattribute.meter.redfish_http import Client
 from wattribute.meter.redfish_session import Session
 from wattribute.meter.redfish_tree import Json, Route, link, power, routes
 from wattribute.records import Gauge, Zone

@@ -14,7 +14,7 @@ import msgspec
 
 from wattribute.errors import MeterDenied, MeterError, MeterFailed
 from wattribute.meter.bmcfile import Credentials
-from wattribute.meter.redfish_http import Answer, Client, is_success
+from wattribute.meter.http_client import Answer, Client, is_success
 
 Json = Any
 """What a body holds: anything."""

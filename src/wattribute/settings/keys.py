@@ -31,6 +31,7 @@ FLAGS: Final[Mapping[str, str]] = {
     "--node-name": "workload.node_name",
     "--kube": "workload.kube",
     "--model": "estimator.model",
+    "--model-server": "estimator.model_server",
     "--log-level": "log.level",
     "--log-format": "log.format",
 }

@@ -185,7 +185,21 @@ class Estimator(_Room, frozen=True):
     sha256: Annotated[
         str, Meta(pattern=r"^([0-9A-Fa-f]{64})?$", extra={"allowed": "64 hexadecimal digits"})
     ] = ""
-    """Digest that the artefact's file must have; "" takes any. Another one is refused."""
+    """Digest that the artefact's file must have; "" takes any. Another one is refused. With
+    ``model_server``: of the artefact that it shall give."""
+    model_server: str = ""
+    """URL of a model server (``http://HOST:8100``), asked at start and daily; until it answers the
+    last good artefact is used, or the shipped one. Needs ``sha256`` or ``public_key``, because a
+    digest from the same server proves nothing. "" asks nobody."""
+    public_key: Annotated[
+        str,
+        Meta(pattern=r"^([A-Za-z0-9+/]{43}=)?$", extra={"allowed": "32 bytes in base64"}),
+    ] = ""
+    """Ed25519 key that must have signed what ``model_server`` gives; "" goes by ``sha256``."""
+    model_server_token_file: str = ""
+    """File with the token that the model server wants; "" sends none."""
+    model_server_ca_file: str = ""
+    """Certificate of the model server, or of what signed it; "" takes the system's authorities."""
     profile: Literal["typical", "tuned"] = "typical"
     """``tuned`` for a machine set up for a benchmark of energy efficiency. Ordinary ones draw more,
     most of all when idle."""

@@ -1,6 +1,7 @@
-"""Requests to one BMC: one connection kept open, bounded answers, no redirect to elsewhere.
+"""Requests to one web server: one connection kept open, bounded answers, no redirect to elsewhere.
 
-The door of ``http.client`` and ``ssl`` for BMCs: 2.5 MB, imported only where one is configured.
+For BMCs and the model server.
+The door of ``http.client`` and ``ssl`` for meters: 2.5 MB, imported only where one is configured.
 """
 
 import contextlib
@@ -40,16 +41,28 @@ class Answer:
     body: bytes
 
 
-class Client:
-    """One BMC's web server."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The settings that say where the server is, and what signs its certificate."""
 
-    def __init__(self, url: str, ca_file: str, *, insecure: bool) -> None:
+    url: str
+    ca_file: str
+
+
+_BMC: Final = Keys("meter.redfish_url", "meter.redfish_ca_file")
+
+
+class Client:
+    """One web server."""
+
+    def __init__(self, url: str, ca_file: str, *, insecure: bool, keys: Keys = _BMC) -> None:
         """Nothing is asked yet.
 
         Args:
-            url: ``https://HOST[:PORT]``; a path is ignored, Redfish has its own.
+            url: ``https://HOST[:PORT]``; a path is ignored, requests have their own.
             ca_file: who signed its certificate; "": the system's authorities.
             insecure: take any certificate, and allow ``http://``.
+            keys: named in messages.
 
         Raises:
             ConfigInvalid: ``url`` is no address, or would send the password in the clear.
@@ -62,10 +75,10 @@ class Client:
             valid = False
         if not valid:
             shown = "it" if "@" in url else repr(url)
-            raise ConfigInvalid(f"meter.redfish_url: {shown} is no address; write https://HOST")
+            raise ConfigInvalid(f"{keys.url}: {shown} is no address; write https://HOST")
         if parts.scheme == "http" and not insecure:
             raise ConfigInvalid(
-                f"meter.redfish_url: {url!r} would send the password in the clear; write https:// "
+                f"{keys.url}: {url!r} would send the password in the clear; write https:// "
                 "(or set meter.redfish_insecure, on a network that is only yours)"
             )
         self._tls = parts.scheme == "https"
@@ -74,6 +87,7 @@ class Client:
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._ca_file = ca_file
         self._insecure = insecure
+        self._keys = keys
         self._lock = threading.Lock()
         self._interrupted = False
         self._connection: http.client.HTTPConnection | None = None
@@ -127,7 +141,7 @@ class Client:
         if elsewhere:
             raise MeterFailed(
                 f"{self.url}: redirects to {link[:80]!r}; another host is not followed: "
-                "set meter.redfish_url to the right one"
+                f"set {self._keys.url} to the right one"
             )
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         printable = path.isascii() and path.isprintable() and " " not in path
@@ -204,7 +218,7 @@ class Client:
             context = ssl.create_default_context(cafile=self._ca_file or None)
         except OSError as error:
             reason = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-            raise MeterFailed(f"meter.redfish_ca_file {self._ca_file}: {reason}") from error
+            raise MeterFailed(f"{self._keys.ca_file} {self._ca_file}: {reason}") from error
         # On by default from Python 3.13; BMCs' own certificates often lack what it wants.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if self._insecure:
@@ -222,7 +236,7 @@ class Client:
             if size > LARGEST_BYTES:
                 raise MeterFailed(
                     f"{where}: an answer of over {LARGEST_BYTES >> 20} MiB is not read; "
-                    "is this a BMC?"
+                    "is this the right server?"
                 )
             if time.monotonic() > until_s:
                 raise MeterFailed(f"{where}: no whole answer in {ANSWER_S:.0f} s; given up")
@@ -236,7 +250,7 @@ class Client:
             return "given up, because the agent ends"
         if isinstance(error, ssl.SSLCertVerificationError):
             return (
-                f"its certificate is not trusted ({error.verify_message}); meter.redfish_ca_file "
+                f"its certificate is not trusted ({error.verify_message}); {self._keys.ca_file} "
                 f"({self._ca_file or 'the system certificates'}) must hold what signed it, or "
                 "the certificate itself"
             )
