@@ -16,6 +16,7 @@ _COMMANDS: Final = {
         "wattribute.cli.calibrate:calibrate",
         "Correct the estimates by a measured number.",
     ),
+    "gate": ("wattribute.cli.gate:gate", "Fail a build when its energy regresses."),
     "model": ("wattribute.cli.model:model", "Power models: train them, score them."),
     "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
     "carbon": ("wattribute.cli.carbon:carbon", "What a kilowatt-hour emits, here and then."),

@@ -1,6 +1,6 @@
 """From two sets of runs to an answer: pass, regression, too noisy to tell, or not comparable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
 from typing import Final
@@ -140,6 +140,39 @@ def compare(sides: Sides, rules: Rules, comparisons: int) -> Comparison:
         verdict=verdict,
         reason=reason,
         location=sides.location,
+    )
+
+
+def against_limit(sides: Sides, limit: float, rules: Rules, comparisons: int) -> Comparison:
+    """Decide whether ``sides.new`` stays below a limit (> 0): surely, surely not, or not to tell.
+
+    With fewer runs than an interval needs, all of them must be on the same side.
+    """
+    new = np.array(sides.new, np.float64)
+    if bad := _unusable(new, new):
+        return _undecided(sides, 0.0, Verdict.NOISY, bad)
+    alpha = rules.alpha / max(comparisons, 1)
+    test = paired(np.full(len(new), limit), new)
+    low = test.low(alpha) or float(new.min()) / limit
+    high = min(test.high(rules.alpha), float(new.max()) / limit)
+    mean, unit = geometric_mean(new), METRICS[sides.metric].unit
+    if low > 1:
+        verdict, reason = Verdict.REGRESSION, f"surely more than {limit * low:.4g} {unit}"
+    elif high <= 1:
+        verdict, reason = Verdict.PASS, f"surely less than {limit * high:.4g} {unit}"
+    else:
+        verdict = Verdict.NOISY
+        reason = f"{limit * low:.4g} to {limit * high:.4g} {unit} is possible: more --runs"
+    return replace(
+        _undecided(sides, 0.0, verdict, f"{mean:.4g} {unit}, limit {limit:g}; {reason}"),
+        base_runs=0,
+        new=mean,
+        ratio=test.ratio,
+        low=low,
+        high=high,
+        p_value=test.p_value(1.0),
+        spread=spread_of(new),
+        limit=limit,
     )
 
 

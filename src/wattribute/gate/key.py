@@ -34,7 +34,7 @@ def comparability_key(settings: Settings, runs: "Iterable[Measurement]") -> dict
     return {
         "cpu": machine.cpu_name or f"{machine.vendor} {machine.family}/{machine.model}",
         "cpus": f"{len(os.sched_getaffinity(0))} of {machine.threads}",
-        "machine": machine.instance_type or machine.hypervisor or "bare metal",
+        "machine": machine.instance_type or _machine(machine.hypervisor),
         "governor": governor(sysfs),
         "turbo": turbo(sysfs),
         "quota": quota(cgroupfs, procfs),
@@ -97,6 +97,10 @@ def _cgroup_path(procfs: Path) -> Path:
         if (controllers == "" or "cpu" in controllers.split(",")) and ".." not in path:
             return Path("/") / path.lstrip("/")
     return Path("/")
+
+
+def _machine(hypervisor: str) -> str:
+    return {"": "bare metal", _UNKNOWN: "virtual"}.get(hypervisor, hypervisor)
 
 
 def _model(settings: Settings, machine: Machine) -> str:

@@ -14,6 +14,7 @@ bound is the one at the place alpha. For pairs (a run of each side, one after th
 turns pairs around: k pairs turned around give the mean of their differences.
 """
 
+from functools import lru_cache
 from itertools import combinations
 from math import comb, exp, floor, log
 from typing import Final
@@ -112,6 +113,7 @@ def fewest_runs(alpha: float, *, pairs: bool) -> int:
     return runs
 
 
+@lru_cache(maxsize=4)
 def _choices(size: int, chosen: int) -> NDArray[np.bool_]:
     """(N, size): each way to call ``chosen`` of them new, or a random part of the ways."""
     if comb(size, chosen) <= EXACT_MOST:
@@ -125,6 +127,7 @@ def _choices(size: int, chosen: int) -> NDArray[np.bool_]:
     return np.concatenate([rows[:1], drawn])
 
 
+@lru_cache(maxsize=4)
 def _subsets(size: int) -> NDArray[np.bool_]:
     """(N, size): each way to turn pairs around, none included, or a random part of the ways."""
     if 2**size <= EXACT_MOST:

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -145,11 +145,6 @@ def revision(folder: Path | None) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return said.stdout.strip()
-
-
-def in_folder(work: Work, name: str, folder: Path) -> Work:
-    """The same work elsewhere, under another name."""
-    return replace(work, name=name, folder=folder)
 
 
 def _units(path: Path, what: str) -> float:

@@ -64,7 +64,8 @@ class Measurement:
     """False: some of its processes could not be followed to their end."""
     notes: tuple[str, ...]
     power_peak_uw: int = 0
-    """Highest mean power of cpu, dram and gpu over one tick of 0.1 s or more; 0: not known."""
+    """Highest mean power over one tick of 0.1 s or more, without what a platform meter shows beyond
+    the other meters (its windows are longer); 0: not known."""
     others_busy: float = 0.0
     """Part of the machine's CPU time that others had, steal included, 0 to 1; /proc/stat's steps
     of 10 ms make it rough in short runs."""

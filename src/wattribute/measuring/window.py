@@ -130,7 +130,7 @@ class Window:
         usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
         rows = self._rows(tree_ns - self._tree_ns, usage)
         self._taken_ns = int(stat.busy_ns.sum()) + stat.steal_ns - self._taken_at_start_ns
-        before_uj = self._direct_uj()
+        before_uj = self._energy_uj()
         self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
         gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
         for share in self._shares(intervals, rows, usage, gpus):
@@ -139,16 +139,16 @@ class Window:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
                 self._add(zone.component, attribution, _used(zone, rows, usage, gpus))
-        self._note_peak(self._direct_uj() - before_uj, usage.end_ns - usage.start_ns)
+        self._note_peak(self._energy_uj() - before_uj, usage.end_ns - usage.start_ns)
         for other in self._sharer.other(intervals):
             self._add_other(other, usage, rows)
 
-    def _direct_uj(self) -> int:
-        """The work's energy so far, without ``other``, which comes in a platform meter's steps."""
-        parts = [part for name, part in self.by_component.items() if name != "other"]
-        return sum(part.dynamic_uj + part.idle_uj for part in parts)
+    def _energy_uj(self) -> int:
+        """The work's energy so far."""
+        return sum(part.dynamic_uj + part.idle_uj for part in self.by_component.values())
 
     def _note_peak(self, energy_uj: int, elapsed_ns: int) -> None:
+        """Without what a platform meter adds: that is of its own, longer windows."""
         if elapsed_ns >= COARSE_NS:
             self.power_peak_uw = max(self.power_peak_uw, power_of(energy_uj, elapsed_ns))
 

@@ -1,0 +1,94 @@
+"""``wattribute gate ab``: two revisions, measured in turn in one job."""
+
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wattribute.cli.gate.options import deciding
+from wattribute.cli.gate.run import cannot_start, say
+from wattribute.cli.gate.shown import publish
+from wattribute.cli.log import configure
+from wattribute.cli.options import MEASURING, with_settings
+from wattribute.errors import DataInvalid
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from wattribute.gate.check import Limit
+    from wattribute.gate.decision import Rules
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--base", required=True, metavar="REV", help="The revision to compare with.")
+@click.option("--setup", metavar="COMMAND",
+              help="Run once in each tree before, by sh, not measured: 'make build'.")  # fmt: skip
+@click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True,
+              help="Measured runs of each side.")  # fmt: skip
+@click.option("--warmup", type=click.IntRange(0, 100), default=1, show_default=True,
+              help="Runs of each side before, not measured.")  # fmt: skip
+@click.option("--name", metavar="NAME", help="What reports call it  [default: the command]")
+@click.option("--g-per-kwh", type=click.FloatRange(min=0, min_open=True), metavar="G",
+              help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
+@deciding
+@with_settings("--interval", *MEASURING)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def ab(
+    *,
+    settings: Settings,
+    command: tuple[str, ...],
+    base: str,
+    setup: str | None,
+    runs: int,
+    warmup: int,
+    name: str | None,
+    g_per_kwh: float | None,
+    rules: "Rules",
+    metrics: tuple[str, ...],
+    limits: "list[Limit]",
+    reports: list[tuple[str, Path | None]],
+) -> int:
+    """Compare the working tree with another revision of the repository, measured in turn.
+
+    \b
+    wattribute gate ab --base origin/main -- pytest -q tests/perf
+    wattribute gate ab --base v1.2 --setup 'make build' -- ./build/bench
+
+    The base is checked out in a folder of its own, and both run the command in turn: base new, new
+    base, ... A machine that gets slower or busier does so for both, which cancels. No baseline
+    file is needed. Files that git ignores (builds, virtual environments) are not in the base's
+    folder: --setup makes them.
+
+    Exit code: 0 pass, 1 regression, 3 too noisy to tell.
+    """  # noqa: D301
+    from wattribute.gate.check import check_sides
+    from wattribute.gate.repeat import Work, run_in_turn
+    from wattribute.gate.worktree import checked_out
+
+    configure(settings.log)
+    here = Path.cwd()
+    with checked_out(base, here) as (folder, commit):
+        for where, what in ((folder, base), (here, "the working tree")):
+            if setup is not None:
+                _set_up(setup, where, what)
+        work = Work(
+            name=name or shlex.join(command), command=command, settings=settings,
+            folder=here, g_per_kwh=g_per_kwh,
+        )  # fmt: skip
+        old = Work(
+            name=f"{base} ({commit})", command=command, settings=settings,
+            folder=folder, g_per_kwh=g_per_kwh,
+        )  # fmt: skip
+        try:
+            sides = run_in_turn(old, work, runs, warmup, say)
+        except OSError as exc:
+            raise cannot_start(command, exc) from exc
+    return publish(check_sides(*sides, metrics, limits, rules), reports)
+
+
+def _set_up(setup: str, folder: Path, what: str) -> None:
+    say(f"set-up of {what}")
+    code = subprocess.run(["sh", "-c", setup], cwd=folder, check=False).returncode  # noqa: S607
+    if code:
+        raise DataInvalid(f"--setup failed in {what} with exit code {code}: {setup}")

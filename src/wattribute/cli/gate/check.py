@@ -1,0 +1,77 @@
+"""``wattribute gate check``: compare with the baseline."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wattribute.cli.gate.options import BASELINE, deciding, results_option
+from wattribute.cli.gate.shown import publish
+from wattribute.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wattribute.gate.check import Limit
+    from wattribute.gate.decision import Rules
+    from wattribute.gate.series import Series
+
+
+@click.command()
+@results_option("The runs to check, as `gate run` left them.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"What they are compared with  [default: {BASELINE}, if it is there]",
+)
+@click.option(
+    "--on-missing",
+    type=click.Choice(["fail", "pass"]),
+    default="fail",
+    show_default=True,
+    help="Without a comparable baseline: exit 4, or 0 with a warning.",
+)
+@deciding
+def check(
+    *,
+    results: Path,
+    baseline: Path | None,
+    on_missing: Literal["fail", "pass"],
+    rules: "Rules",
+    metrics: tuple[str, ...],
+    limits: "list[Limit]",
+    reports: list[tuple[str, Path | None]],
+) -> int:
+    """Compare the last runs with the baseline: fail on a regression that is sure.
+
+    \b
+    wattribute gate check --max-regression 5% --metric energy_j,cpu_s
+    wattribute gate check --absolute 'energy_j<500'
+    wattribute gate check --report markdown=summary.md --report junit=energy.xml
+
+    A one-sided permutation test on new/base. It fails if the ratio's lower bound is above the
+    tolerance; it passes only if the upper bound excludes a regression worth talking about
+    (--detect); else it is too noisy to tell.
+
+    Exit code: 0 pass, 1 regression, 3 too noisy to tell, 4 no comparable baseline.
+    """  # noqa: D301
+    from wattribute.gate.baseline import read_baseline
+    from wattribute.gate.check import check as compared
+    from wattribute.gate.decision import EXIT_CODES, Verdict
+    from wattribute.gate.series import read_series
+
+    fresh = read_series(results, made_by="wattribute gate run")
+    if not fresh:
+        raise ConfigInvalid(f"{results}: holds no runs; `wattribute gate run` writes some")
+    if baseline is not None or BASELINE.exists():
+        entries: Sequence[Series] | None = read_baseline(baseline or BASELINE)
+    else:
+        entries = None if limits else ()
+    report = compared(fresh, entries, metrics, limits, rules)
+    code = publish(report, reports)
+    if code == EXIT_CODES[Verdict.INCOMPARABLE] and on_missing == "pass":
+        click.echo(
+            "wattribute: nothing was compared; passed because of --on-missing pass", err=True
+        )
+        return 0
+    return code
