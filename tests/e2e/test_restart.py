@@ -85,16 +85,51 @@ class Watcher:
         self._thread.join()
 
 
+def stored(server: Any, *names: str) -> dict[Series, list[int]]:
+    """Every sample that a Prometheus holds of these counters, in microjoules."""
+    answer = server.ask("query", query=f'{{__name__=~"{"|".join(names)}"}}[1h]')
+    return {
+        (one["metric"].pop("__name__"), frozenset(one["metric"].items())): [
+            round(float(value) * 1e6) for _, value in one["values"]
+        ]
+        for one in answer["result"]
+    }
+
+
+def assert_prometheus_holds(server: Any, truth_uj: int) -> None:
+    """Its counters never fell, and what its series rose by is what the node used."""
+    node = stored(server, "wattribute_node_joules_total")
+    shares = stored(
+        server,
+        "kepler_container_joules_total",
+        "wattribute_idle_joules_total",
+        "wattribute_unattributed_joules_total",
+        "wattribute_birth_held_joules",
+    )
+    for (name, labels), values in (node | shares).items():
+        if name.endswith("_total"):
+            assert values == sorted(values), (name, labels)
+    assert sum(values[-1] for values in node.values()) == truth_uj
+    assert sum(values[-1] for values in shares.values()) == truth_uj
+    # A series that was born with energy would be hidden from rate() and increase().
+    assert sum(v[0] for (n, _), v in shares.items() if n.startswith("kepler")) == 0
+
+
 @pytest.mark.usefixtures("burner")
 @pytest.mark.timeout(120 + 5 * KILLS)
 def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
-    start_agent: Callable[..., Any], counter: Any, tmp_path: Path
+    start_agent: Callable[..., Any],
+    start_prometheus: Callable[..., Any],
+    counter: Any,
+    tmp_path: Path,
 ) -> None:
     random_instant = random.Random(20)
     state = tmp_path / "state.json"
     flags = ("--interval", "0.2", *machine(counter), "--state", str(state))
     agent = start_agent(*flags)
     agent.wait(lambda text: state.exists() and node_uj(microjoules(text)) == 0)
+    server = start_prometheus([f"127.0.0.1:{agent.port}"])
+    server.wait("sum(wattribute_node_joules_total)", lambda rows: rows[0][1] == 0)
     watcher = Watcher(agent.port)
     try:
         counter.run(watts=100)
@@ -108,6 +143,8 @@ def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
         truth_uj = counter.freeze()
         end = agent.wait(lambda text: node_uj(microjoules(text)) >= truth_uj)
         time.sleep(1)  # more ticks, which must add nothing
+        shown = f"sum(wattribute_node_joules_total) >= {truth_uj / 1e6 - 1e-7:.7f}"
+        server.wait(shown, lambda rows: bool(rows))
         end = agent.get()
     finally:
         watcher.stop()
@@ -126,6 +163,7 @@ def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
     )
     assert watcher.falls == []
     assert watcher.scrapes > KILLS
+    assert_prometheus_holds(server, truth_uj)
 
 
 def test_sigterm_writes_the_state_and_exits_0_within_2_seconds(
