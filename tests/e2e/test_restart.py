@@ -144,7 +144,7 @@ def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
         end = agent.wait(lambda text: node_uj(microjoules(text)) >= truth_uj)
         time.sleep(1)  # more ticks, which must add nothing
         shown = f"sum(wattribute_node_joules_total) >= {truth_uj / 1e6 - 1e-7:.7f}"
-        server.wait(shown, lambda rows: bool(rows))
+        server.wait(shown, bool)
         end = agent.get()
     finally:
         watcher.stop()
