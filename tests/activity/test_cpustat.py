@@ -1,5 +1,6 @@
 """CPU time of the packages from /proc/stat."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_a_missing_stat_file_says_where_it_was_looked_for(tmp_path: Path) -> Non
 @given(st.binary())
 def test_rubbish_fails_this_read_alone(text: bytes) -> None:
     cpustat = _over_file(text)
-    with pytest.raises(ActivityFailed, match="stat"):
+    with contextlib.closing(cpustat), pytest.raises(ActivityFailed, match="stat"):
         cpustat.read()
 
 

@@ -395,6 +395,8 @@ def test_real_processes_are_seen_by_both_sources() -> None:
         usages = [source.read(Nanoseconds(time.monotonic_ns())) for source in sources]
         assert child.stdin is not None
         child.stdin.write(b"\n")
+    for source in sources:
+        source.close()
     for usage in usages:
         assert usage is not None
         assert 8 <= ticks(usage)[child.pid] <= 30

@@ -217,3 +217,17 @@ def test_a_pid_namespace_of_its_own_is_refused_with_what_would_fix_it(
     monkeypatch.setattr(permission, "_SELF", tmp_path)
     with pytest.raises(ActivityAbsent, match="hostPID: true"):
         permission.require_host_pids()
+
+
+@pytest.mark.bpf
+@pytest.mark.usefixtures("bpf")
+def test_a_source_that_is_gone_has_left_no_file_open(topology: Topology) -> None:
+    def use() -> None:
+        with contextlib.closing(opened(topology)) as source:
+            source.read(time.monotonic_ns())
+
+    use()  # opens what is kept for all
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are wanted
+    use()
+
+    assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -114,8 +114,10 @@ class CyclesActivity:
         return self._books.run_ns()
 
     def close(self) -> None:
-        """Detach, unload, close the counters."""
+        """Detach, unload, close the counters and all files."""
         self._books.close()
+        self._cgroups.close()
+        self._node.close()
 
     def _scale(self) -> NDArray[np.float64]:
         """(packages, events) what to multiply counts with.

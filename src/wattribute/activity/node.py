@@ -33,6 +33,10 @@ class NodeTimes:
         self._last: tuple[Nanoseconds, CpuTimes] | None = None
         self._measured: tuple[Nanoseconds, CpuTimes] | None = None
 
+    def close(self) -> None:
+        """Close /proc/stat."""
+        self._cpustat.close()
+
     @property
     def began(self) -> bool:
         """Whether there was a reading: the next one makes an interval."""

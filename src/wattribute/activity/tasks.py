@@ -105,8 +105,10 @@ class TasksActivity:
         return self._books.run_ns()
 
     def close(self) -> None:
-        """Detach and unload."""
+        """Detach, unload, close all files."""
         self._books.close()
+        self._cgroups.close()
+        self._node.close()
 
 
 def _processes(owed: list[Used]) -> Processes:
