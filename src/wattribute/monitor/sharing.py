@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wattribute.attribution.floor import FloorLearner
 from wattribute.attribution.other import Remainder
+from wattribute.attribution.platform_windows import PlatformWindows
 from wattribute.attribution.share import attribute
 from wattribute.attribution.weight import Weight
 from wattribute.errors import StateInvalid
@@ -27,13 +28,8 @@ from wattribute.records import (
     Usage,
     Zone,
 )
-from wattribute.units import Microjoules, Microwatts, energy_at, nanoseconds, power_of
+from wattribute.units import Microwatts, energy_at, power_of
 
-_PLATFORMS: Final = {"redfish": 0, "acpi": 1, "hwmon": 2, "ipmi": 3, "rapl-sysfs": 4}
-"""Sources of platform meters, best first: a BMC that somebody named sees the power supplies' input;
-ACPI and hwmon move more often than DCMI; psys (rapl-sysfs) is only the processor's board."""
-_SILENT_NS: Final = nanoseconds(300)
-"""One that was not heard for so long is not waited for."""
 _MOST_LOADS: Final = 1500
 """Five minutes of the shortest ticks."""
 
@@ -105,8 +101,7 @@ class Sharer:
         self._saved_ns = 0
         self._waiting: dict[Zone, _Waiting] = {}
         self._remainder = Remainder()
-        self._heard_ns: dict[str, int] = {}
-        """By source of a platform meter: the end of its last interval."""
+        self._platform = PlatformWindows()
         self._loads: deque[_Load] = deque(maxlen=_MOST_LOADS)
         self.floors: dict[Zone, FloorState] = {}
 
@@ -178,25 +173,13 @@ class Sharer:
     def other(self, intervals: Sequence[Interval]) -> list[Interval]:
         """Platform less its parts, over each window in which a platform meter has moved."""
         parts = [i for i in intervals if i.zone.component not in (None, "other")]
-        windows = _wholes(self._platform(intervals))
-        rests = [self._remainder.add(None, parts)]
-        rests += [self._remainder.add(window, ()) for window in windows]
-        return [rest for rest in rests if rest is not None]
+        rest = self._remainder.add(self._platform.add(intervals), parts)
+        return [] if rest is None else [rest]
 
     @property
     def platform_fit(self) -> PlatformFit | None:
         """How the platform's power follows its components'."""
         return self._remainder.fit.result()
-
-    def _platform(self, intervals: Sequence[Interval]) -> list[Interval]:
-        """Those of the one source that `other` is made with: the best that is not silent."""
-        platforms = [i for i in intervals if i.zone.kind == "platform"]
-        for interval in platforms:
-            self._heard_ns[interval.zone.source] = interval.end_ns
-        now_ns = max((interval.end_ns for interval in intervals), default=0)
-        heard = [s for s, at_ns in self._heard_ns.items() if now_ns - at_ns <= _SILENT_NS]
-        best = min(heard, key=lambda source: _PLATFORMS.get(source, 1), default="")
-        return [interval for interval in platforms if interval.zone.source == best]
 
     def floor_of(
         self,
@@ -318,31 +301,6 @@ def _gpu_busy(zone: Zone, gpus: Mapping[str, GpuShare]) -> float:
     """Part of the time in which a GPU was busy; of one that does not tell, nothing is learned."""
     share = gpus.get(zone.id)
     return 1.0 if share is None else share.busy
-
-
-def _wholes(platforms: Sequence[Interval]) -> list[Interval]:
-    """The platform's energy by one source, a window at a time.
-
-    A box of several modules has a meter for each, which count together. Windows that
-    follow each other (who ran was not known for a tick) are one.
-    """
-    runs: list[Interval] = []
-    last: dict[Zone, int] = {}
-    for interval in sorted(platforms, key=lambda interval: interval.start_ns):
-        at = last.get(interval.zone)
-        if at is not None and runs[at].end_ns == interval.start_ns:
-            energy_uj = Microjoules(runs[at].energy_uj + interval.energy_uj)
-            runs[at] = replace(runs[at], end_ns=interval.end_ns, energy_uj=energy_uj)
-        else:
-            last[interval.zone] = len(runs)
-            runs.append(interval)
-    whole: dict[tuple[int, int], Interval] = {}
-    for run in runs:
-        window = (run.start_ns, run.end_ns)
-        one = whole.get(window)
-        energy_uj = Microjoules(run.energy_uj + (one.energy_uj if one else 0))
-        whole[window] = replace(one or run, energy_uj=energy_uj)
-    return sorted(whole.values(), key=lambda interval: interval.end_ns)
 
 
 def _name(zone: Zone) -> str:
