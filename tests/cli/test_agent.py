@@ -49,11 +49,11 @@ def test_flags_reach_the_agent_as_settings(room: Room, call: Call) -> None:
 
 
 def test_every_flag_of_the_settings_is_one_of_the_agents(call: Call) -> None:
-    from wattribute.settings import FLAGS
+    from wattribute.cli.options import AGENT
 
     _, out, _ = call("agent", "--help")
 
-    assert all(f"  {flag} " in out for flag in FLAGS)
+    assert all(f"  {flag} " in out for flag in AGENT)
 
 
 def test_an_address_in_use_is_one_line_and_exit_5(room: Room, call: Call) -> None:

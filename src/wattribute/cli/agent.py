@@ -5,8 +5,8 @@ import logging
 import click
 
 from wattribute.cli.log import configure
-from wattribute.cli.options import with_settings
-from wattribute.settings import FLAGS, Settings, effective
+from wattribute.cli.options import AGENT, with_settings
+from wattribute.settings import Settings, effective
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
     help="Check the settings, open everything once, print what works, and exit.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --check: print JSON.")
-@with_settings(*FLAGS)
+@with_settings(*AGENT)
 def agent(*, settings: Settings, check: bool, as_json: bool) -> int:
     """Measure this node, and serve its joules.
 

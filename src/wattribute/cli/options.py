@@ -11,6 +11,9 @@ import click
 from wattribute.settings import FLAGS, Key, keys, load
 from wattribute.settings.reference import descriptions
 
+AGENT: Final = tuple(flag for flag, name in FLAGS.items() if not name.startswith("ledger."))
+"""All that concerns the agent."""
+
 MEASURING: Final = (
     "--sysfs",
     "--procfs",
@@ -39,6 +42,8 @@ _METAVARS: Final = {
     "workload.node_name": "NAME",
     "estimator.model": "FILE",
     "estimator.model_server": "URL",
+    "ledger.path": "DIR",
+    "ledger.prometheus_url": "URL",
 }
 
 

@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     ),
     "gate": ("wattribute.cli.gate:gate", "Fail a build when its energy regresses."),
     "model": ("wattribute.cli.model:model", "Power models: train them, score them."),
+    "ledger": ("wattribute.cli.ledger:ledger", "The book of hourly energy: fill, show, check it."),
     "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
     "carbon": ("wattribute.cli.carbon:carbon", "What a kilowatt-hour emits, here and then."),
     "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),

@@ -1,8 +1,10 @@
 """Where a ledger is kept: Parquet files in day folders, on disk or in an object store."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -66,6 +68,18 @@ class Store:
             LedgerFailed: the store cannot be asked.
         """
         return self._listed(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
+
+    def days(self) -> tuple[int, int]:
+        """Start of the first day with entries and end of the last, Unix seconds; (0, 0): none.
+
+        Raises:
+            LedgerFailed: the store cannot be asked.
+        """
+        names = [path.rpartition("/dt=")[2][:10] for path in self.all_files() if "/dt=" in path]
+        if not names:
+            return 0, 0
+        first, last = (datetime.fromisoformat(f"{name}T00Z") for name in (min(names), max(names)))
+        return int(first.timestamp()), int(last.timestamp()) + _DAY_S
 
     def _listed(self, selector: fs.FileSelector) -> list[str]:
         try:
@@ -164,13 +178,40 @@ class Store:
         finally:
             os.close(descriptor)
 
-    def sweep(self) -> Iterator[str]:
-        """Remove what a writer that was killed left behind; gives their names."""
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One writer at a time, in a folder; an object store has no lock.
+
+        Raises:
+            LedgerFailed: another one is at work, or the folder cannot be made.
+        """
+        if not self.local:
+            yield
+            return
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(f"{self.root}/.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as exc:
+            raise LedgerFailed(f"{self.root}: cannot write the ledger: {exc.strerror}") from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise LedgerFailed(
+                f"{self.root}: another collect is at work on this ledger; wait for it"
+            ) from None
+        try:
+            self._sweep()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _sweep(self) -> None:
+        """Remove what a writer that was killed left behind."""
         selector = fs.FileSelector(self.root, allow_not_found=True, recursive=True)
         for info in self.filesystem.get_file_info(selector):
             if info.path.endswith(_UNFINISHED):
                 self.filesystem.delete_file(info.path)
-                yield info.path
 
 
 def _by_fsspec(path: str) -> tuple[fs.FileSystem, str]:

@@ -32,6 +32,8 @@ FLAGS: Final[Mapping[str, str]] = {
     "--kube": "workload.kube",
     "--model": "estimator.model",
     "--model-server": "estimator.model_server",
+    "--ledger": "ledger.path",
+    "--prometheus": "ledger.prometheus_url",
     "--log-level": "log.level",
     "--log-format": "log.format",
 }

@@ -1,0 +1,133 @@
+"""``wattribute ledger collect``: read hours, and seal them."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from wattribute.cli.extras import needs
+from wattribute.cli.log import configure
+from wattribute.cli.options import with_settings
+from wattribute.cli.periods import HOUR_S, instant, period, shown
+from wattribute.cli.terminal import clean
+from wattribute.errors import ConfigInvalid
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from wattribute.ledger.fill import Outcome
+
+_LINES: Final = 20
+"""Gaps and problems that are printed one by one."""
+
+
+@click.command()
+@click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
+@click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option("--month", metavar="YYYY-MM", help="A whole month, up to what is past.")
+@click.option(
+    "--recheck", is_flag=True, help="Read again what is sealed and whole; write what differs."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings("--prometheus", "--ledger", "--log-level", "--log-format")
+def collect(
+    *,
+    settings: Settings,
+    from_s: int | None,
+    to_s: int | None,
+    month: str | None,
+    recheck: bool,
+    as_json: bool,
+) -> int:
+    r"""Read hours from a Prometheus-compatible API, and seal them in the ledger.
+
+    An hour is sealed once, ten minutes after its end (ledger.settle). What comes late is added by
+    the next run that covers the hour, as corrections; nothing is overwritten. A run may be stopped
+    and started again. Without --from it begins where the ledger ends, at least a day back.
+
+    \b
+    Examples:
+      wattribute ledger collect --prometheus http://prometheus:9090 --month 2026-10
+      wattribute ledger collect --prometheus http://prometheus:9090     # from cron, every hour
+
+    Exit code: 0; 2 if the settings are wrong; 5 if the API or the ledger cannot be used.
+    """
+    configure(settings.log)
+    start_s, end_s = period(month, from_s, to_s)
+    if not settings.ledger.prometheus_url:
+        raise ConfigInvalid("ledger collect needs --prometheus URL (ledger.prometheus_url)")
+    with needs("chargeback"):
+        from wattribute.ledger.collect import Collector
+        from wattribute.ledger.fill import Fill, default_start
+        from wattribute.ledger.store import Store
+        from wattribute.promql.client import Prometheus
+    settled_s = int(time.time() - settings.ledger.settle) // HOUR_S * HOUR_S
+    end_s = min(end_s if end_s is not None else settled_s, settled_s)
+    store = Store.at(settings.ledger.path)
+    start_s = start_s if start_s is not None else default_start(store, end_s)
+    if start_s >= end_s:
+        raise click.UsageError(f"no hour that is over in this period; now {shown(settled_s)} is")
+    with (
+        store.locked(),
+        Prometheus(settings.ledger) as prometheus,
+        _progress((end_s - start_s) // HOUR_S) as done,
+    ):
+        collector = Collector(
+            prometheus, selector=settings.ledger.selector, cluster=settings.ledger.cluster
+        )
+        fill = Fill(store, collector, now_s=time.time, recheck=recheck, progress=done)
+        try:
+            fill.run(start_s, end_s)
+        finally:
+            outcome = fill.outcome
+    report(outcome, as_json=as_json)
+    return 0
+
+
+@contextmanager
+def _progress(hours: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error; gives what to tell of every hour that is done."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("hours", total=hours)
+
+        def done(hour_s: int) -> None:
+            bar.update(task, advance=1, description=shown(hour_s))
+
+        yield done
+
+
+def report(outcome: "Outcome", *, as_json: bool) -> None:
+    """Print what a run did."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome)).decode())
+        return
+    click.echo(
+        f"read {outcome.node_hours:,} node hours ({outcome.skipped:,} were sealed already): "
+        f"{outcome.entries:,} entries and {outcome.corrections:,} corrections "
+        f"in {len(outcome.seals)} seals"
+    )
+    lines = [f"gap: {node} {shown(a / 1000)} to {shown(b / 1000)} ({(b - a) / 60_000:.0f} min)"
+             for node, a, b in outcome.gaps]  # fmt: skip
+    lines += [f"kept as sealed, because less is known of it now: {node} {shown(hour_s)}"
+              for hour_s, _, node in outcome.forgotten]  # fmt: skip
+    lines += outcome.problems
+    for line in lines[:_LINES]:
+        click.echo(clean(line), err=True)
+    if len(lines) > _LINES:
+        click.echo(f"and {len(lines) - _LINES:,} more lines like these; --json has all", err=True)

@@ -1,0 +1,89 @@
+"""``wattribute ledger show``: who used how much energy."""
+
+import click
+import msgspec
+
+from wattribute.cli.extras import needs
+from wattribute.cli.options import with_settings
+from wattribute.cli.periods import instant, period
+from wattribute.cli.terminal import Column, print_table
+from wattribute.settings import Settings
+from wattribute.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
+
+
+@click.command()
+@click.option(
+    "--by",
+    default="namespace",
+    show_default=True,
+    metavar="KEY",
+    help="cluster, node, instance_type, region, kind, component, origin, namespace, pod, "
+    "container, owner_kind, owner_name, label:NAME or annotation:NAME.",
+)
+@click.option("--month", metavar="YYYY-MM", help="A whole month.")
+@click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
+@click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in microjoules.")
+@with_settings("--ledger")
+def show(
+    *,
+    settings: Settings,
+    by: str,
+    month: str | None,
+    from_s: int | None,
+    to_s: int | None,
+    as_json: bool,
+) -> int:
+    r"""Energy by namespace, label, node, ...; nodes' floors as (idle), unsplit.
+
+    Who pays the floor, and money, are `wattribute statement`.
+
+    \b
+    Example:
+      wattribute ledger show --by label:app --month 2026-10
+
+    Exit code: 0; 1 if the period has no entry; 5 if the ledger cannot be read.
+    """
+    with needs("chargeback"):
+        from wattribute.ledger.store import Store
+        from wattribute.ledger.summary import sums
+    start_s, end_s = period(month, from_s, to_s)
+    store = Store.at(settings.ledger.path)
+    first_s, last_s = store.days()
+    start_s = first_s if start_s is None else start_s
+    end_s = last_s if end_s is None else end_s
+    rows = sums(store, start_s, end_s, by)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        return 0 if rows else 1
+    if not rows:
+        click.echo(f"{settings.ledger.path}: no entries in this period", err=True)
+        return 1
+    total_uj = sum(row.energy_uj for row in rows)
+    columns = (
+        Column(by.upper()),
+        *(Column(title, right=True) for title in
+          ("KWH", "SHARE %", "LOW", "HIGH", "CPU HOURS", "ESTIMATED %")),
+    )  # fmt: skip
+    table = [
+        (
+            row.group or "(none)",
+            _kwh(row.energy_uj),
+            _percent(row.energy_uj, total_uj),
+            _kwh(row.low_uj),
+            _kwh(row.high_uj),
+            f"{row.cpu_ns / NANOSECONDS_PER_SECOND / 3600:,.1f}",
+            _percent(row.estimated_uj, row.energy_uj),
+        )
+        for row in rows
+    ]
+    print_table(columns, [*table, ("total", _kwh(total_uj), "100.0", "", "", "", "")])
+    return 0
+
+
+def _kwh(energy_uj: int) -> str:
+    return f"{energy_uj / MICROJOULES_PER_KWH:,.3f}"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}" if whole else "0.0"

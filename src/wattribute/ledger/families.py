@@ -1,0 +1,80 @@
+"""What the ledger reads of Prometheus: families, and which labels are the agent's own.
+
+The rest of a series' labels (job, instance, what an operator or a remote-write added) say which
+target it was scraped from.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+ENERGY: Final[Mapping[str, str]] = {
+    "kepler_container_package_joules_total": "cpu",
+    "kepler_container_dram_joules_total": "dram",
+    "kepler_container_gpu_joules_total": "gpu",
+    "kepler_container_other_joules_total": "other",
+}
+"""Family to component. Only ``mode="dynamic"`` is read: who pays the floor is a statement's."""
+
+NODE_INFO: Final = "wattribute_node_info"
+NODE_JOULES: Final = "wattribute_node_joules_total"
+UNATTRIBUTED: Final = "wattribute_unattributed_joules_total"
+HELD: Final = "wattribute_birth_held_joules"
+CAPACITY: Final = "wattribute_node_capacity"
+POWER: Final = "wattribute_zone_power_watts"
+POWER_LOW: Final = "wattribute_zone_power_low_watts"
+POWER_HIGH: Final = "wattribute_zone_power_high_watts"
+ESTIMATOR: Final = "wattribute_estimator_info"
+NODE_FAMILIES: Final = (
+    *(NODE_INFO, NODE_JOULES, UNATTRIBUTED, HELD, CAPACITY),
+    *(POWER, POWER_LOW, POWER_HIGH, ESTIMATOR),
+)
+
+CONTAINER_INFO: Final = "wattribute_container_info"
+POD_LABELS: Final = "wattribute_pod_labels"
+POD_ANNOTATIONS: Final = "wattribute_pod_annotations"
+REQUESTS: Final = "wattribute_container_requests"
+CPU: Final = "wattribute_container_cpu_seconds_total"
+MEMORY: Final = "wattribute_container_memory_byte_seconds_total"
+GPU: Final = "wattribute_container_gpu_seconds_total"
+CONTAINER_FAMILIES: Final = (
+    *ENERGY,
+    *(CONTAINER_INFO, POD_LABELS, POD_ANNOTATIONS, REQUESTS, CPU, MEMORY, GPU),
+)
+
+_OWN: Final = frozenset(
+    (
+        *("__name__", "container_id", "pod_uid", "pod_name", "container_namespace"),
+        *("container_name", "owner_kind", "owner_name", "runtime", "component", "mode", "origin"),
+        *("source", "zone", "basis", "resource", "node", "provider_id", "instance_type", "region"),
+        *("cluster", "virtual", "nested", "model", "version", "profile", "cpu"),
+        *("microarchitecture", "calibrated", "wide_because"),
+    )
+)
+_OWN_PREFIXES: Final = ("label_", "annotation_", "exported_")
+
+Target = tuple[tuple[str, str], ...]
+
+
+def target_of(labels: Mapping[str, str]) -> Target:
+    """Which target a series was scraped from."""
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in labels.items()
+            if name not in _OWN and not name.startswith(_OWN_PREFIXES)
+        )
+    )
+
+
+def own(labels: Mapping[str, str], name: str) -> str:
+    """A label of the agent's own: Prometheus renames it when the target has one of that name."""
+    return labels.get(f"exported_{name}") or labels.get(name, "")
+
+
+def shown_labels(labels: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """``label_team="shop"`` as ``team: shop``, sorted by name."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in sorted(labels.items())
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,186 @@
+"""Sums over a ledger, and what is wrong with it: DuckDB over its files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+from pyarrow import dataset
+
+from wattribute.errors import ConfigInvalid, DataInvalid, LedgerFailed
+from wattribute.ledger.schema import KEY, SCHEMA
+from wattribute.ledger.store import Store
+
+BY: Final = (
+    *("cluster", "node", "instance_type", "region", "kind", "component", "origin"),
+    *("namespace", "pod", "container", "owner_kind", "owner_name"),
+)
+"""Columns that entries can be grouped by, beside ``label:NAME`` and ``annotation:NAME``."""
+_ABOUT_NODES: Final = frozenset(BY[:7])
+_MAPS: Final = {"label": "labels", "annotation": "annotations"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Energy of one group, in microjoules."""
+
+    group: str
+    """``(idle)``, ``(system)`` and so on where the key says nothing of such entries."""
+    energy_uj: int
+    floor_uj: int
+    """The part of it that is the floor of nodes."""
+    low_uj: int
+    high_uj: int
+    cpu_ns: int
+    estimated_uj: int
+    """The part of it that is estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Hours of a node that are not, or not wholly, in the ledger."""
+
+    cluster: str
+    node: str
+    start_s: int
+    end_s: int
+    """Unix seconds."""
+    missing_s: int
+
+
+def sums(store: Store, start_s: int, end_s: int, by: str) -> list[Sum]:
+    """Entries of the hours in [start_s, end_s) added up by a key, the largest first.
+
+    Raises:
+        ConfigInvalid: no such key.
+        DataInvalid: a file of the ledger is damaged.
+        LedgerFailed: the ledger cannot be read.
+    """
+    group, parameters = _group(by)
+    with _connected(store, start_s, end_s) as database:
+        rows = _ask(
+            database,
+            f"select {group} as who, sum(energy_uj)::hugeint, sum(floor_uj)::hugeint, "  # noqa: S608 - of the table above
+            "sum(low_uj)::hugeint, sum(high_uj)::hugeint, sum(cpu_ns)::hugeint, "
+            "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint "
+            "from entries group by who order by 2 desc, who",
+            parameters,
+        )
+    return [Sum(*row) for row in rows]
+
+
+def gaps(store: Store, start_s: int, end_s: int) -> list[Gap]:
+    """Hours between a node's first and last that are not whole; neighbours are one gap.
+
+    Raises:
+        DataInvalid: a file of the ledger is damaged.
+        LedgerFailed: the ledger cannot be read.
+    """
+    with _connected(store, start_s, end_s) as database:
+        rows = _ask(
+            database,
+            "select cluster, node, (epoch_us(hour) // 3600000000)::bigint as h, sum(covered_s) "
+            "from entries where kind = 'idle' and component = 'cpu' group by all order by all",
+        )
+    return list(_gaps(rows))
+
+
+def faults(store: Store, start_s: int, end_s: int) -> list[str]:
+    """What must not be: entries that are there twice, and workloads below 0.
+
+    Raises:
+        DataInvalid: a file of the ledger is damaged.
+        LedgerFailed: the ledger cannot be read.
+    """
+    key = ", ".join(KEY)
+    with _connected(store, start_s, end_s) as database:
+        twice = _ask(
+            database,
+            "select hour, cluster, node, string_agg(distinct seal_id, ', ' order by seal_id), "  # noqa: S608 - of the schema
+            f"count(*) from (select {key}, any_value(seal_id) as seal_id, count(*) as n, "
+            "list(distinct seal_id) as seals "
+            f"from entries where corrects = '' group by {key} having n > 1) "
+            "group by all order by all",
+        )
+        below = _ask(
+            database,
+            f"select {key}, sum(energy_uj)::hugeint as e from entries "  # noqa: S608 - of the schema
+            f"where kind = 'workload' group by {key} having e < 0 order by all",
+        )
+    said = [
+        f"{hour:%Y-%m-%d %H:%M} {cluster}/{node}: {count} entries are there twice; the later seal "
+        f"is {seals}: two runs without a lock; move that file away"
+        for hour, cluster, node, seals, count in twice
+    ]
+    said += [
+        f"{row[0]:%Y-%m-%d %H:%M} {row[2]}: {row[6]}/{row[8]} has less than 0: {row[-1]} uJ"
+        for row in below
+    ]
+    return said
+
+
+def _group(by: str) -> tuple[str, list[str]]:
+    special = "'(' || kind || ')'"
+    prefix, _, name = by.partition(":")
+    if prefix in _MAPS and name:
+        value = f"{_MAPS[prefix]}[$1]"
+        return f"case when kind = 'workload' then coalesce({value}, '') else {special} end", [name]
+    if by in _ABOUT_NODES:
+        return by, []
+    if by in BY:
+        return f"case when kind = 'workload' then {by} else {special} end", []
+    raise ConfigInvalid(
+        f"--by {by}: no such key; known are {', '.join(BY)}, label:NAME, annotation:NAME"
+    )
+
+
+def _connected(store: Store, start_s: int, end_s: int) -> duckdb.DuckDBPyConnection:
+    """A database in memory in which ``entries`` are those of the hours in [start_s, end_s)."""
+    files = store.files(start_s, end_s)
+    for path in files:
+        store.check_file(path)
+    database = duckdb.connect()
+    whole = dataset.dataset(files, SCHEMA, format="parquet", filesystem=store.filesystem)
+    database.register("every_entry", whole if files else SCHEMA.empty_table())
+    database.execute("set timezone = 'UTC'")
+    period = f"epoch_us(hour) >= {start_s}000000 and epoch_us(hour) < {end_s}000000"
+    database.execute(f"create view entries as select * from every_entry where {period}")  # noqa: S608 - whole numbers
+    return database
+
+
+def _ask(
+    database: duckdb.DuckDBPyConnection, query: str, parameters: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    try:
+        return database.execute(query, parameters or []).fetchall()
+    except (duckdb.IOException, OSError, pa.ArrowException) as exc:
+        raise LedgerFailed(f"cannot read the ledger: {exc}") from exc
+    except duckdb.InvalidInputException as exc:
+        raise DataInvalid(f"cannot read the ledger: {exc}") from exc
+
+
+def _gaps(rows: list[tuple[str, str, int, int]]) -> Iterator[Gap]:
+    last: tuple[str, str, int] | None = None
+    found: list[Gap] = []
+    for cluster, node, hour, covered_s in rows:
+        if last is not None and last[:2] == (cluster, node) and hour > last[2] + 1:
+            missing = hour - last[2] - 1
+            found.append(Gap(cluster, node, (last[2] + 1) * 3600, hour * 3600, missing * 3600))
+        if covered_s < 3600:
+            found.append(Gap(cluster, node, hour * 3600, hour * 3600 + 3600, 3600 - covered_s))
+        last = (cluster, node, hour)
+    joined: Gap | None = None
+    for gap in found:
+        if joined and (joined.node, joined.cluster, joined.end_s) == (
+            *(gap.node, gap.cluster),
+            gap.start_s,
+        ):
+            missing_s = joined.missing_s + gap.missing_s
+            joined = Gap(gap.cluster, gap.node, joined.start_s, gap.end_s, missing_s)
+            continue
+        if joined:
+            yield joined
+        joined = gap
+    if joined:
+        yield joined
