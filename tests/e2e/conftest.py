@@ -200,8 +200,8 @@ def counter(tmp_path: Path) -> Iterator[PowerCounter]:
 def start_agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
     agents: list[Agent] = []
 
-    def start(*flags: str, port: int | None = None) -> Agent:
-        agents.append(Agent(*flags, port=port, log=tmp_path / "agent.log"))
+    def start(*flags: str, port: int | None = None, name: str = "agent") -> Agent:
+        agents.append(Agent(*flags, port=port, log=tmp_path / f"{name}.log"))
         return agents[-1]
 
     yield start

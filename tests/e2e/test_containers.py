@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.testing.kube import FakeCluster, FakeKubelet, pod
+from wattribute.testing.kube import FakeApiServer, FakeCluster, FakeKubelet, pod
 
 pytestmark = [
     pytest.mark.e2e,
@@ -163,11 +163,13 @@ def test_a_real_container_gets_joules_under_its_own_id(
     agent.wait(lambda text: joules_of(text, container) > 1)
 
 
-def test_a_real_container_has_the_name_that_the_kubelet_tells(
+@pytest.mark.parametrize("source", ["kubelet", "apiserver"])
+def test_a_real_container_has_the_name_that_kubernetes_tells(
     containerd_pod: tuple[str, str],
     start_agent: Callable[..., Any],
     counter: Any,
     tmp_path: Path,
+    source: str,
 ) -> None:
     uid, container = containerd_pod
     cluster = FakeCluster()
@@ -175,13 +177,15 @@ def test_a_real_container_has_the_name_that_the_kubelet_tells(
     settings = tmp_path / "settings.yaml"
     counter.run(watts=50)
     words = f'container_id="{container}",pod_name="burner",container_name="app"'
+    server = {"kubelet": FakeKubelet, "apiserver": FakeApiServer}[source](cluster)
+    key = {"kubelet": "kubelet_url", "apiserver": "kube_url"}[source]
 
-    with FakeKubelet(cluster) as kubelet:
-        keys = {"kube": "kubelet", "kubelet_url": kubelet.url, "node_name": "node-1"}
+    with server:
+        keys = {"kube": source, key: server.url, "node_name": "node-1"}
         settings.write_text(json.dumps({"workload": keys}))  # JSON is YAML
         agent = start_agent(
             *("--interval", "0.5", "--sysfs", str(counter.sysfs)),
-            *("--config", str(settings), "--kube", "kubelet"),
+            *("--config", str(settings), "--kube", source),
         )
         agent.wait(lambda text: joules_of(text, words) > 1)
 

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ from wattribute.testing.plant.cgroups import CgroupUnavailable, GroupCgroup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
+FILES = {"kube_ca_file": "ca.crt", "kube_token_file": "token"}
 UID = str(uuid.uuid4())
 APP, PAUSE = container_id(f"{UID}/app"), container_id(f"{UID}/pause")
 POD_CGROUP = f"/kubepods/burstable/pod{UID}"
@@ -224,6 +225,61 @@ def test_an_api_server_that_comes_back_names_what_was_measured_without_it(
     total = sum(map(value, lines(text, "wattribute_node_joules_total", 'mode="dynamic"')))
     assert shown + held + nobody == pytest.approx(total, abs=1e-5)
     assert "connection refused" in agent.log.read_text()
+
+
+def test_whatever_an_api_server_answers_measuring_goes_on_and_the_fix_is_said(
+    tmp_path: Path, cluster: FakeCluster, start_agent: Callable[..., Any]
+) -> None:
+    """An agent for each fault; none loses a joule, and names come when the fault is gone."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl program; Debian package openssl")
+    cluster.put_pod(WEB)
+    ours, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
+    certificate = ours.issue(["127.0.0.1"])
+    said = {
+        "untrusted": "certificate is not trusted (unable to get local issuer certificate); "
+        "workload.kube_ca_file",
+        "expired": "has expired or is another cluster's; it is read again at every try",
+        "malformed": "not a list of pods: Input data was truncated",
+        "huge": "an answer of over 32 MiB is not read; is this the right server",
+    }
+    agents, servers = {}, {}
+    with Machine(tmp_path) as machine, ExitStack() as stack:
+        for fault in said:
+            folder = tmp_path / fault
+            folder.mkdir()
+            (folder / "token").write_text("expired" if fault == "expired" else "good")
+            shutil.copy((other if fault == "untrusted" else ours).certificate, folder / "ca.crt")
+            api = FakeApiServer(cluster, tls=certificate, tokens={"good"})
+            api.faults.junk = b'{"items": [{"metadata": ' if fault == "malformed" else None
+            api.faults.huge_bytes = 100 << 20 if fault == "huge" else 0
+            servers[fault] = stack.enter_context(api)
+            keys = {name: str(folder / file) for name, file in FILES.items()}
+            flags = settings(folder, kube_url=api.url, **keys)
+            agents[fault] = start_agent(*machine.flags, *flags, name=fault)
+        for fault, words in said.items():
+            agent = agents[fault]
+            text = agent.wait(lambda text: joules(text) > 20)
+            assert not named(text)
+            warned = [line for line in agent.log.read_text().splitlines() if words in line]
+            assert len(warned) == 1, agent.log.read_text()
+            assert peak_mib(agent.process.pid) < 150
+        (tmp_path / "expired" / "token").write_text("good")
+        shutil.copy(ours.certificate, tmp_path / "untrusted" / "ca.crt")
+        for server in servers.values():
+            server.faults.junk, server.faults.huge_bytes = None, 0
+        for agent in agents.values():
+            assert_all_is_told(agent.wait(named, 60))  # its pauses have grown
+            assert "Traceback" not in agent.log.read_text()
+
+
+def joules(text: str) -> float:
+    return sum(map(value, lines(text, "wattribute_node_joules_total", 'mode="dynamic"')))
+
+
+def peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 @contextmanager

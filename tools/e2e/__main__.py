@@ -33,6 +33,8 @@ def main() -> int:
 
 
 def _clean_up(run: steps.Run) -> bool:
+    if not run.made_namespace:
+        return True
     gone = _step(run, steps.uninstall)
     try:
         run.cluster.kubectl("delete", "namespace", run.cluster.namespace, "--ignore-not-found")
