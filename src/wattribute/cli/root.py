@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "model": ("wattribute.cli.model:model", "Power models: train them, score them."),
     "ledger": ("wattribute.cli.ledger:ledger", "The book of hourly energy: fill, show, check it."),
     "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
+    "focus": ("wattribute.cli.focus:focus", "Bills in FOCUS, the FinOps Foundation's format."),
     "carbon": ("wattribute.cli.carbon:carbon", "What a kilowatt-hour emits, here and then."),
     "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),
 }

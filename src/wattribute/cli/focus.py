@@ -1,0 +1,82 @@
+"""``wattribute focus``: bills in the FinOps Foundation's format."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from wattribute.cli.extras import needs
+from wattribute.cli.terminal import Column, clean, print_table
+
+if TYPE_CHECKING:
+    from wattribute.focus import Finding
+
+_COLUMNS: Final = (
+    Column(""),
+    Column("RULE"),
+    Column("COLUMN"),
+    Column("ROWS", right=True),
+    Column("FIRST AT ROW"),
+    Column("WHAT"),
+)
+
+
+@click.group()
+def focus() -> None:
+    """Bills in FOCUS, the FinOps Foundation's format."""
+
+
+@focus.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--version",
+    type=click.Choice(["1.0", "1.1", "1.2", "1.3", "1.4"]),
+    help="Version of the standard  [default: what the header shows]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def validate(*, file: Path, version: str | None, as_json: bool) -> int:
+    r"""Check whether FILE (CSV or Parquet) keeps the rules of FOCUS; exit 1 if it does not.
+
+    \b
+    Structure (columns, nulls), formats, allowed values, rules within a row; and of charges that
+    were split: ratios sum to 1, parts sum to the charge, one remainder at most.
+
+    \b
+    wattribute focus validate focus.parquet
+    wattribute focus validate --json bill.csv.gz
+    """
+    with needs("chargeback"):
+        from wattribute.focus import validate as check
+    report = check(file, version)
+    if as_json:
+        body = {
+            "file": str(file),
+            "version": report.version,
+            "valid": report.valid,
+            "rows": report.rows,
+            "split_groups": report.split_groups,
+            "findings": [msgspec.to_builtins(finding) for finding in report.findings],
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+        return 0 if report.valid else 1
+    if report.findings:
+        print_table(_COLUMNS, [_row(finding) for finding in report.findings])
+    errors = sum(finding.error for finding in report.findings)
+    verdict = "valid" if report.valid else f"NOT valid: {errors} kinds of errors"
+    splits = f", {report.split_groups:,} split charges" if report.split_groups else ""
+    click.echo(
+        f"{clean(str(file))}: FOCUS {report.version}, {report.rows:,} rows{splits}: {verdict}"
+    )
+    return 0 if report.valid else 1
+
+
+def _row(finding: "Finding") -> list[str]:
+    return [
+        "error" if finding.error else "warning",
+        finding.rule,
+        finding.column,
+        f"{finding.count:,}" if finding.rows else "",
+        ", ".join(map(str, finding.rows)),
+        finding.message,
+    ]
