@@ -87,6 +87,14 @@ def test_a_command_that_may_not_be_executed_says_so(tmp_path: Path) -> None:
         run(str(file))
 
 
+def test_a_script_without_an_interpreter_line_is_the_shells(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text('exit "$1"\n')
+    script.chmod(0o755)
+
+    assert run(str(script), "7").exit_code == 7
+
+
 def test_processes_that_outlive_the_command_are_named_not_hidden() -> None:
     measured = run("sh", "-c", "sleep 3 >/dev/null 2>&1 &")
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.estimator.microarchitectures import microarchitecture_of
 from wattribute.exporter.family import Family, Samples, counter, gauge, listed
 from wattribute.exporter.labels import block
 from wattribute.exporter.layout import Shown, last_of_each
@@ -144,7 +145,8 @@ def _node_info(scene: Scene) -> Samples | None:
         return sources[0] if sources else "none"
 
     labels = {
-        "cpu_architecture": scene.snapshot.machine.architecture,
+        # Kepler means the generation here, and says "unknown" where it cannot tell.
+        "cpu_architecture": microarchitecture_of(scene.snapshot.machine) or "unknown",
         "components_power_source": power_source("package", "dram"),
         "platform_power_source": power_source("platform"),
         "source": "os",

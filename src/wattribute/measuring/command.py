@@ -1,6 +1,8 @@
 """``wattribute run``: a command, from its exec to its exit, with every child that came and went."""
 
+import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -202,8 +204,19 @@ def _execute(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if folder is not None:
             os.chdir(folder)
-        os.execvp(command[0], list(command))  # noqa: S606 - the user's own command
+        _become(command)
     except OSError as error:
         os.write(failed, str(error.errno).encode())
     finally:
         os._exit(127)  # whatever happened, what is above us on the stack is the parent's
+
+
+def _become(command: Sequence[str]) -> NoReturn:
+    """Execute; a script without ``#!`` is sh's, as for every shell (POSIX, XCU 2.9.1.4)."""
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606 - the user's own command
+    except OSError as error:
+        script = shutil.which(command[0])
+        if error.errno != errno.ENOEXEC or script is None:
+            raise
+        os.execv("/bin/sh", ["/bin/sh", script, *command[1:]])  # noqa: S606

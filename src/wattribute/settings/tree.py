@@ -88,8 +88,8 @@ class Activity(_Room, frozen=True):
     source: Literal["auto", "cycles", "tasks", "cgroup", "procfs"] = "auto"
     """``auto`` takes the first that works of cycles, tasks, cgroup, procfs."""
     corun_weight: Annotated[float, Meta(gt=0, le=1)] = 0.65
-    """What a cycle costs while the SMT sibling runs too, against one run alone. Two busy siblings
-    draw about 1.3 times what one draws (design decision 0003), so each pays 0.65."""
+    """What a cycle costs while the SMT sibling runs too, against one run alone. An assumption
+    (decision 0003): two busy siblings draw 1.3 times what one draws, so that each pays 0.65."""
     max_processes: Annotated[int, Meta(ge=1024, le=1_048_576)] = 65_536
     """Bound of the kernel maps, in processes per interval."""
 
