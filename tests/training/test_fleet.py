@@ -40,6 +40,10 @@ def package_w(load: float, memory_gb: float) -> float:
     return (150 + 330 * load**1.3) * (1 + memory_gb / 10_000)
 
 
+def dram_w(load: float, memory_gb: float) -> float:
+    return (15 + 30 * load) * (memory_gb / 384)
+
+
 def recorded(
     machine: Machine, digest: str = "0" * 16, factor: float = 1.0, tdp: float = 0.0
 ) -> Recording:
@@ -49,7 +53,8 @@ def recorded(
         for u in LOADS
     ]
     points += [
-        Point(scope="dram", utilisation=u, watts=factor * (30 + 60 * u), seconds=30) for u in LOADS
+        Point(scope="dram", utilisation=u, watts=factor * dram_w(u, memory_gb), seconds=30)
+        for u in LOADS
     ]
     return Recording(
         schema=1, version="0", recorded_at="2026-01-02T03:04:05Z", how="steps",
@@ -104,6 +109,28 @@ def test_what_it_is_worth_is_told_by_holding_out_each_machine(shipped: Artefact)
     assert learn(shipped, pair[:1]).gains == ()
 
 
+def test_what_the_recordings_make_worse_is_not_learned(shipped: Artefact) -> None:
+    one, other = recorded(EPYC, "a" * 16), recorded(EPYC, "b" * 16)
+    opposite = [
+        msgspec.structs.replace(p, watts=p.watts * (9 if r is one else 1 / 9))
+        if p.scope == "dram"
+        else p
+        for r in (one, other)
+        for p in r.points
+    ]
+    half = len(one.points)
+    pair = read(
+        msgspec.structs.replace(one, points=opposite[:half]),
+        msgspec.structs.replace(other, points=opposite[half:]),
+    )
+
+    learned = learn(shipped, pair)
+
+    assert [gain.scope for gain in learned.gains if not gain.helps] == ["dram"]
+    assert learned.artefact.fleet is not None
+    assert learned.artefact.fleet.cpu["epyc-9354"].keys() == {"pkg"}
+
+
 def test_another_cpu_of_its_microarchitecture_learns_half_and_others_nothing(
     shipped: Artefact,
 ) -> None:
@@ -129,9 +156,9 @@ def test_a_cpu_that_the_table_lacks_is_learned_with_its_tdp(shipped: Artefact) -
     assert cpu_w(learned, new, 0.5) == pytest.approx(package_w(0.5, 384), rel=0.1)
 
 
-def test_one_forged_machine_among_three_moves_little(shipped: Artefact) -> None:
-    honest = [recorded(EPYC, "a" * 16), recorded(EPYC, "b" * 16)]
-    forged = recorded(EPYC, "c" * 16, factor=50)
+def test_one_forged_machine_among_five_moves_little(shipped: Artefact) -> None:
+    honest = [recorded(EPYC, digest * 16) for digest in "abcd"]
+    forged = recorded(EPYC, "e" * 16, factor=50)
 
     learned = learn(shipped, read(*honest, forged)).artefact
 

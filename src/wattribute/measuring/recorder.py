@@ -146,9 +146,11 @@ def record_steps(
         begun_ns = clock.monotonic_ns()
         from_ns = begun_ns + nanoseconds(settle_s)
         until_ns = from_ns + nanoseconds(step_s)
+        recorder.read()  # what lies before this step
         samples: list[Sample] = []
         while (now_ns := clock.monotonic_ns()) < until_ns:
-            if wait(min(TICK_S, seconds(Nanoseconds(until_ns - now_ns)))):
+            next_ns = from_ns if now_ns < from_ns else until_ns
+            if wait(min(TICK_S, seconds(Nanoseconds(next_ns - now_ns)))):
                 return points
             samples += recorder.read()
             tell(level, seconds(Nanoseconds(clock.monotonic_ns() - begun_ns)))

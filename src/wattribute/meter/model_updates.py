@@ -30,7 +30,7 @@ from wattribute.units import Nanoseconds
 
 _LOG: Final = logging.getLogger(__name__)
 _DAY_S: Final = 86_400.0
-_FIRST_PAUSE_S: Final = 60.0
+_FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 3600.0
 _SILENCE_S: Final = 10.0
 _CLOSE_S: Final = 2.0

@@ -6,7 +6,7 @@ The models below stay as they are, so an artefact can learn where its training d
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -60,6 +60,11 @@ class Gain:
     after_pct: float
     """Median absolute percentage errors over all points of machines that were held out."""
 
+    @property
+    def helps(self) -> bool:
+        """Whether the recordings are worth learning; a scope of which they are not is left out."""
+        return self.after_pct < self.before_pct
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:
@@ -82,6 +87,8 @@ def learn(artefact: Artefact, read: Sequence[Read]) -> Learned:
         msgspec.structs.replace(artefact, fleet=None), [one.recording for one in read]
     )
     machines = tuple(_machines(plain, [one.recording for one in read]))
+    gains = tuple(_gains(plain, machines))
+    useless = frozenset(gain.scope for gain in gains if not gain.helps)
     together = sha256("".join(sorted(one.digest for one in read)).encode()).hexdigest()
     taught = msgspec.structs.replace(
         plain,
@@ -91,9 +98,9 @@ def learn(artefact: Artefact, read: Sequence[Read]) -> Learned:
             Source(name=f"{_OWN} ({len(machines)} machines)", terms="the operator's own"),
         ],
         data_sha256={**artefact.data_sha256, "recordings": together},
-        fleet=_fleet(machines),
+        fleet=_fleet(machines, without=useless),
     )
-    return Learned(taught, machines, tuple(_gains(plain, machines)))
+    return Learned(taught, machines, gains)
 
 
 def deviation(artefact: Artefact, recording: Recording) -> dict[str, float]:
@@ -149,21 +156,25 @@ def _offsets(artefact: Artefact, host: Host, points: Sequence[Point]) -> _Offset
     return found
 
 
-def _fleet(machines: Iterable[Machine]) -> Fleet:
+def _fleet(machines: Iterable[Machine], without: Collection[str] = ()) -> Fleet:
     by_cpu: dict[str, list[Machine]] = defaultdict(list)
     for machine in machines:
         by_cpu[base_key(machine.host.cpu_key)].append(machine)
     cpu: dict[str, dict[str, list[float]]] = {}
     kinds: dict[str, list[_Offsets]] = defaultdict(list)
     for key, same in sorted(by_cpu.items()):
-        offsets = [m.offsets for m in same]
+        offsets = [_less(m.offsets, without) for m in same]
         if key:
             cpu[key] = _shipped(_drawn_in(offsets, _SAME_CPU))
         for name in sorted({m.host.microarchitecture for m in same} - {""}):
-            here = [m.offsets for m in same if m.host.microarchitecture == name]
+            here = [_less(m.offsets, without) for m in same if m.host.microarchitecture == name]
             kinds[name].append(_drawn_in(here, 0.0))
     kind = {name: _shipped(_drawn_in(own, _SAME_KIND)) for name, own in sorted(kinds.items())}
     return Fleet(levels=list(LEVELS), cpu=cpu, microarchitecture=kind)
+
+
+def _less(offsets: Mapping[str, Floats], without: Collection[str]) -> _Offsets:
+    return {scope: values for scope, values in offsets.items() if scope not in without}
 
 
 def _drawn_in(offsets: Sequence[Mapping[str, Floats]], scatter: float) -> _Offsets:

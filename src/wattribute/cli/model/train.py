@@ -144,8 +144,9 @@ def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Art
     )
     for gain in learned.gains:
         click.echo(
-            f"{gain.scope}: each machine predicted from the {gain.machines - 1} others: median "
-            f"error {gain.before_pct:.1f} % before, {gain.after_pct:.1f} % with recordings",
+            f"{gain.scope}: each of {gain.machines} machines predicted from the others: median "
+            f"error {gain.before_pct:.1f} % before, {gain.after_pct:.1f} % with recordings"
+            + ("" if gain.helps else ": not learned"),
             err=True,
         )
     return learned.artefact
