@@ -186,6 +186,8 @@ def _open_with(
     machine = read_machine(procfs, sysfs)
     topology = read_topology(sysfs, procfs)
     meters = choose_meters(settings, machine, patience_s=patience_s)
+    if with_state and settings.estimator.model_server:
+        _follow_model_server(settings, meters.meters)
     activity = choose_activity(settings, topology)
     allocations = None
     if meters.gpus and cluster is not None:

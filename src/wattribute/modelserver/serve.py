@@ -1,6 +1,9 @@
 """Starting the service: who may reach it, and uvicorn."""
 
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -100,4 +103,18 @@ def serve(options: Options) -> None:
     where = f"[{host}]" if ":" in host else host
     _LOG.info("serving power models at %s://%s:%s/api/v1/models", scheme, where, port)
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends with exit code 0 at a signal; uvicorn would let the signal kill it afterwards."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self.handle_exit) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
