@@ -98,11 +98,23 @@ def _entsoe(settings: Settings, _basis: Basis) -> Source:
     return Entsoe(room.entsoe_url, room.entsoe_token_file, room.timeout)
 
 
+def _prometheus(settings: Settings, basis: Basis) -> Source:
+    from wattribute.carbon.prometheus import PrometheusSeries  # noqa: PLC0415
+
+    room = settings.carbon
+    if not room.prometheus_selector or not settings.ledger.prometheus_url:
+        raise ConfigInvalid(
+            "carbon.sources: prometheus needs carbon.prometheus_selector and ledger.prometheus_url"
+        )
+    return PrometheusSeries(settings.ledger, room.prometheus_selector, basis, room.timeout)
+
+
 _SOURCES: Final[Mapping[str, Callable[[Settings, Basis], Source]]] = {
     "electricity-maps": _electricity_maps,
     "watttime": _watttime,
     "uk": _uk,
     "entsoe": _entsoe,
     "csv": _csv,
+    "prometheus": _prometheus,
     "table": _table,
 }

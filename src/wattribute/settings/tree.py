@@ -293,14 +293,14 @@ class Carbon(_Room, frozen=True):
     that runs more if more is drawn, for shifting load and never for a report."""
     sources: Annotated[
         tuple[
-            Literal["electricity-maps", "watttime", "uk", "entsoe", "csv", "table"],
+            Literal["electricity-maps", "watttime", "uk", "entsoe", "csv", "prometheus", "table"],
             ...,
         ],
         Meta(
             min_length=1,
             extra={
                 "allowed": "a list, or one text with commas, of electricity-maps, watttime, uk, "
-                "entsoe, csv, table"
+                "entsoe, csv, prometheus, table"
             },
         ),
     ] = ("table",)
@@ -318,6 +318,13 @@ class Carbon(_Room, frozen=True):
     csv: str = ""
     """File for the source ``csv``: columns ``start`` (RFC 3339), ``place`` (optional) and
     ``g_per_kwh``."""
+    prometheus_selector: str = ""
+    """Series for the source ``prometheus``, in g/kWh; ``{place}`` and ``{zone}`` are put in:
+    ``grid_intensity_carbon_average{location="{zone}"}``. At ``ledger.prometheus_url``."""
+    units: dict[str, str] = field(default_factory=dict)
+    """Functional units by name, as PromQL that counts them in ``{window}``, by owner:
+    ``request: sum by (app) (increase(http_requests_total[{window}]))``. From
+    ``ledger.prometheus_url`` too."""
     electricity_maps_url: str = "https://api.electricitymaps.com/v3"
     """Address of Electricity Maps' API."""
     electricity_maps_token_file: str = ""
