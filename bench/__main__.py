@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import accuracy, churn, conservation, cost, kube, scrape, switches
+from bench import accuracy, churn, conservation, cost, gpu, kube, scrape, switches
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
 from wattribute.errors import WattributeError
@@ -22,6 +22,7 @@ _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "switch": switches.run,
     "scrape": scrape.run,
     "kube": kube.run,
+    "gpu": gpu.run,
 }
 _WINDOW_S: Final = 60.0
 _QUICK_S: Final = 15.0

@@ -16,8 +16,11 @@ _OWN_MEMORY: Final = ("vram", "local")
 """Regions on the board (amdgpu and xe, i915), which may be numbered."""
 _MEMORY: Final = ("resident", "memory", "total")
 """Best first: what is there now; amdgpu's older key for it; what was asked for."""
-_LOOKS: Final = 256
-"""Old processes looked at again in one tick: with 10,000 of them each comes up in 40 ticks."""
+_LOOKS: Final = 128
+"""Processes without a device that are looked at again in one tick, at most."""
+_LONGEST_PAUSE: Final = 64
+"""Ticks between two looks at one of them; 1, 2, 4, ... when it is young: most open a device in
+their first seconds."""
 _NEW_LOOKS: Final = 4096
 
 
@@ -73,18 +76,25 @@ def parse_client(text: str) -> Client | None:
 class Clients:
     """Finds the processes that have DRM devices open, a part of all of them each time.
 
-    New processes are looked at first, those known to have a device always, the others
-    in turn.
+    New processes are looked at first, those that have a device always, the others the
+    more seldom the longer they had none.
     """
 
     def __init__(self, procfs: Path) -> None:
         """Look at nothing yet."""
         self._procfs = procfs
-        self._looked: dict[int, bool] = {}
-        """Every process that was there -> whether it had a device open; in order of looks."""
-        self._first = True
-        self.denied = 0
-        """Processes whose open files may not be seen by us, of those looked at last."""
+        self._tick = 0
+        self._users: set[int] = set()
+        self._due: dict[int, tuple[int, int]] = {}
+        """Of every process that was there: the tick of its next look, and ticks to that after."""
+        self._there: set[int] | None = None
+        """All processes of the last tick; None: there was none."""
+        self._denied: set[int] = set()
+
+    @property
+    def denied(self) -> int:
+        """Processes whose open files may not be seen by us."""
+        return len(self._denied)
 
     def read(self) -> list[Seen]:
         """Every client that is open now, each once."""
@@ -92,36 +102,44 @@ class Clients:
             there = {int(name) for name in os.listdir(self._procfs) if name.isdecimal()}  # noqa: PTH208 - 10,000 names
         except OSError:
             return []  # no procfs: nobody is seen
-        new = there - self._looked.keys()
-        self._looked = {pid: user for pid, user in self._looked.items() if pid in there}
-        users = [pid for pid, user in self._looked.items() if user]
-        idle = [pid for pid, user in self._looked.items() if not user]
-        looks = [*users, *sorted(new, reverse=True)[:_NEW_LOOKS], *idle[:_LOOKS]]
+        self._tick += 1
+        new = there - self._due.keys()
         found: dict[tuple[str, str], tuple[Client, list[int]]] = {}
-        self.denied = 0
-        for pid in looks:
+        for pid in self._looks(there, new):
             clients = self._of_process(pid)
-            self._looked.pop(pid, None)
-            self._looked[pid] = bool(clients)
+            _, pause = self._due.get(pid, (0, 0))
+            pause = 1 if clients else min(max(2 * pause, 1), _LONGEST_PAUSE)
+            self._due[pid] = (self._tick + pause, pause)
+            (self._users.add if clients else self._users.discard)(pid)
             for client in clients:
                 found.setdefault((client.device, client.id), (client, []))[1].append(pid)
-        newborn = set() if self._first else new
-        self._first = False
+        newborn = set() if self._there is None else there - self._there
+        self._there = there
         return [
             Seen(client, tuple(pids), newborn.issuperset(pids)) for client, pids in found.values()
         ]
+
+    def _looks(self, there: set[int], new: set[int]) -> list[int]:
+        """Whom to look at in this tick."""
+        self._users &= there
+        self._denied &= there
+        self._due = {pid: due for pid, due in self._due.items() if pid in there}
+        waiting = sorted((tick, pid) for pid, (tick, _) in self._due.items() if tick <= self._tick)
+        old = [pid for _, pid in waiting if pid not in self._users]
+        return [*self._users, *sorted(new, reverse=True)[:_NEW_LOOKS], *old[:_LOOKS]]
 
     def _of_process(self, pid: int) -> list[Client]:
         """Its clients, each once; a process that ends meanwhile has none."""
         folder = self._procfs / str(pid)
         found: dict[tuple[str, str], Client] = {}
+        self._denied.discard(pid)
         try:
             for fd in _drm_files(folder / "fd"):
                 client = parse_client((folder / "fdinfo" / fd).read_text(errors="replace"))
                 if client is not None:
                     found[client.device, client.id] = client
         except PermissionError:
-            self.denied += 1
+            self._denied.add(pid)
         except OSError:
             return []
         return list(found.values())
