@@ -56,14 +56,17 @@ def prune(
     return dropped
 
 
-def find(entries: Sequence[Series], fresh: Series) -> tuple[Series | None, str]:
-    """The entry to compare with; else why there is none."""
+def find(entries: Sequence[Series], fresh: Series, *, made_by: str) -> tuple[Series | None, str]:
+    """The entry to compare with; else why there is none.
+
+    ``made_by``: what makes one, for the message.
+    """
     named = [one for one in entries if one.name == fresh.name]
     for one in named:
         if one.key == fresh.key:
             return one, ""
     if not named:
-        return None, f"no baseline of {fresh.name!r}; `gate baseline update` makes one"
+        return None, f"no baseline of {fresh.name!r}; {made_by} makes one"
     nearest = min((differences(fresh.key, one.key) for one in named), key=len)
     return None, "made on another kind of machine or meter: " + "; ".join(nearest)
 

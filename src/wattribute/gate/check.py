@@ -22,6 +22,7 @@ from wattribute.gate.metrics import METRICS
 from wattribute.gate.series import Series
 
 _LIMIT: Final = re.compile(r"\s*(\w+)\s*<=?\s*([0-9.]+(?:[eE][-+]?\d+)?)\s*")
+_MADE_BY: Final = "`gate baseline update`"
 _WORST_FIRST: Final = ("estimated", "integrated", "measured")
 
 
@@ -95,7 +96,11 @@ def check(
     Raises:
         DataInvalid: a metric was not measured.
     """
-    found = [(one, *find(baseline, one)) for one in fresh] if baseline is not None else []
+    found = (
+        [(one, *find(baseline, one, made_by=_MADE_BY)) for one in fresh]
+        if baseline is not None
+        else []
+    )
     number = len(found) * len(metrics) + len(fresh) * len(limits)
     comparisons = [
         _with_baseline(one, old, reason, metric, rules, number)

@@ -153,13 +153,14 @@ def against_limit(sides: Sides, limit: float, rules: Rules, comparisons: int) ->
         return _undecided(sides, 0.0, Verdict.NOISY, bad)
     alpha = rules.alpha / max(comparisons, 1)
     test = paired(np.full(len(new), limit), new)
+    sure = "surely" if test.low(alpha) else f"in {len(new)} of {len(new)} runs"
     low = test.low(alpha) or float(new.min()) / limit
     high = min(test.high(rules.alpha), float(new.max()) / limit)
     mean, unit = geometric_mean(new), METRICS[sides.metric].unit
     if low > 1:
-        verdict, reason = Verdict.REGRESSION, f"surely more than {limit * low:.4g} {unit}"
+        verdict, reason = Verdict.REGRESSION, f"{sure} more than {limit * low:.4g} {unit}"
     elif high <= 1:
-        verdict, reason = Verdict.PASS, f"surely less than {limit * high:.4g} {unit}"
+        verdict, reason = Verdict.PASS, f"{sure} less than {limit * high:.4g} {unit}"
     else:
         verdict = Verdict.NOISY
         reason = f"{limit * low:.4g} to {limit * high:.4g} {unit} is possible: more --runs"
