@@ -1,11 +1,13 @@
 """Every query of every board, rule and old dashboard, run by a real Prometheus on real series.
 
-Five nodes: one real agent, and four made ones (measured, estimated, with GPUs, nested) whose pods
-have names, labels, owners and requests. Target labels are an operator's. Time runs 60 times as
-fast: scrapes and rules every second, so [24h:1m] of an old dashboard is [24m:1s] here.
+Five nodes: one real agent, which has GPUs by a made library, and four made ones (measured,
+estimated, with GPUs, nested) whose pods have names, labels, owners and requests. Target labels are
+an operator's. Time runs 60 times as fast: scrapes and rules every second, so [24h:1m] of an old
+dashboard is [24m:1s] here.
 """
 
 import json
+import os
 import re
 import shutil
 import threading
@@ -23,6 +25,7 @@ from wattribute.exporter.families import kepler_families, metrics_families
 from wattribute.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.exporter.scene import NodeLabels, Scene
 from wattribute.records import Channel, Origin, Snapshot
+from wattribute.testing.nvml import FakeNvml, compiler
 from wattribute.testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
@@ -167,6 +170,33 @@ def fast_rules(folder: Path) -> list[str]:
     return [*files, str(folder / "budget.yaml")]
 
 
+class Driver(threading.Thread):
+    """Two GPUs of 300 W, on which this process works half of the time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self._nvml = FakeNvml(folder / "nvml")
+        self._stopped = threading.Event()
+        for _ in range(2):
+            gpu = self._nvml.gpu()
+            gpu.power_mw, gpu.utilisation, gpu.memory_used = 300_000, 50, 8 << 30
+            gpu.holds(os.getpid(), 8 << 30)
+        self._nvml.write()
+        self.library = self._nvml.library
+
+    def run(self) -> None:
+        while not self._stopped.wait(0.2):
+            for gpu in self._nvml.gpus:
+                gpu.energy_mj = (gpu.energy_mj or 0) + 60_000
+                gpu.samples.clear()
+                gpu.ran(os.getpid(), 50, at_us=time.time_ns() // 1000)
+            self._nvml.write()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
 def joules_of(page: str) -> float:
     """What the node has used; rate() treats counters that have hardly begun otherwise."""
     found = re.findall(r"^wattribute_node_joules_total\S+ (\S+)$", page, re.MULTILINE)
@@ -181,7 +211,14 @@ def server(real: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
     folder = tmp_path_factory.mktemp("queries")
     counter = real.PowerCounter(folder / "sys")
     counter.run(watts=50)
-    flags = ("--interval", "0.5", "--meters", "rapl", "--sysfs", str(counter.sysfs))
+    flags = ["--interval", "0.5", "--meters", "rapl", "--sysfs", str(counter.sysfs)]
+    driver = None
+    if compiler():
+        driver = Driver(folder)
+        driver.start()
+        settings = folder / "settings.yaml"
+        settings.write_text(json.dumps({"meter": {"nvml_library": str(driver.library)}}))
+        flags += ["--meters", "nvml", "--config", str(settings)]
     agent = real.Agent(*flags, "--node-name", "node-a", log=folder / "agent.log")
     for node in NODES:
         for _ in range(20):
@@ -224,6 +261,8 @@ def server(real: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
         pages.shutdown()
         pages.server_close()
         counter.freeze()
+        if driver:
+            driver.stop()
 
 
 def filled(expr: str, board: dict[str, Any], node: str) -> str:
@@ -295,6 +334,23 @@ def test_the_node_board_works_on_a_real_agent(server: Any) -> None:
         "Floor and power",
         "What was lost",
     }
+
+
+def test_the_gpu_board_works_on_a_real_agent(server: Any) -> None:
+    """All that it says of one node."""
+    if not compiler():
+        pytest.skip("no C compiler (cc) to build the fake NVML library")
+    board = BOARDS["gpu"]
+    empty = {
+        f"{panel['title']}: {target['expr']}"
+        for panel in board["panels"]
+        for target in panel.get("targets", ())
+        if "$node" in target["expr"]
+        and not answered(
+            server, panel, target, filled(target["expr"].replace("$node", "node-a"), board, "")
+        )
+    }
+    assert not empty, "\n".join(empty)
 
 
 def test_every_rule_is_healthy_and_every_recorded_series_has_data(server: Any) -> None:
