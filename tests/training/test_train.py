@@ -1,5 +1,6 @@
 """Training on a small made data set: reproducible, close to the truth, honest about it."""
 
+import dataclasses
 import json
 import shutil
 from hashlib import sha256
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from wattribute.errors import DataInvalid
-from wattribute.estimator.artefact import decode
+from wattribute.estimator.artefact import decode, wall_model
+from wattribute.estimator.host import Host
+from wattribute.estimator.model import HostModel
 from wattribute.training.card import render
 from wattribute.training.instance_table import shipped_instances
 from wattribute.training.train import Trained, encode, train
@@ -77,6 +80,35 @@ def test_the_tables_hold_what_the_data_tell(trained: Trained) -> None:
     assert artefact.microarchitectures["zen3"].cloud_cores == 48
 
 
+def test_a_measured_cpu_keeps_half_of_what_it_differs(made: Any, tmp_path: Path) -> None:
+    for row in made.rows:
+        if row["system_id"] == "cloud-3" and row["scope"] == "pkg":
+            row["watts"] *= 1.3
+    made.write(tmp_path / "rows.csv")
+
+    artefact = train(tmp_path).artefact
+
+    added = artefact.coefficients.package.cpu["xsp-8180"]
+    assert added == pytest.approx([np.log(1.3) / 2] * 11, abs=1e-5)
+    host = Host(cpu_key="xsp-8180", tdp_watts=205, chips=2, cores=56)
+    other = dataclasses.replace(host, cpu_key="xsp-8160")
+    drawn, usual = (HostModel(artefact, h).package.at(0.5)[0] for h in (host, other))
+    assert drawn / usual == pytest.approx(1.3**0.5, rel=1e-3)
+
+
+def test_one_odd_system_changes_little(trained: Trained, made: Any, tmp_path: Path) -> None:
+    for row in made.rows:
+        if row["system_id"] == "spec-4-1":
+            row["watts"] *= 3
+    made.write(tmp_path / "rows.csv")
+
+    odd = wall_model(train(tmp_path).artefact)
+
+    host = trained.data.curves.hosts[15]  # another CPU of the same maker
+    before = wall_model(trained.artefact).curve(host)
+    assert odd.curve(host) == pytest.approx(before, rel=0.1)
+
+
 def test_broken_rows_change_nothing(trained: Trained, made: Any, tmp_path: Path) -> None:
     bad = dict(made.rows[0])
     made.rows += [bad | {"watts": "nan"}, bad | {"watts": "-1"}, bad | {"scope": "moon"}]
@@ -111,7 +143,13 @@ def test_the_card_has_every_table(trained: Trained) -> None:
     page = render(trained)
 
     assert sha256(encode(trained.artefact)).hexdigest() in page
-    for heading in ("At the wall", "Beside others", "Ordinary servers", "CPU packages and DRAM"):
+    for heading in (
+        "What was aimed at",
+        "At the wall",
+        "Beside others",
+        "Ordinary servers",
+        "CPU packages and DRAM",
+    ):
         assert heading in page
     assert "| CodeCarbon: TDP x load |" in page
     assert "cloud-3" in page

@@ -62,12 +62,18 @@ def calibrate(
     file: Path | None,
     as_json: bool,
 ) -> int:
-    """Correct the estimates by what was measured on this machine, once.
+    r"""Correct the estimates by what was measured on this machine, once.
 
     Type in what a wall meter, a BMC or any other instrument shows, idle, at full load, or both; or
     measure with a meter that this machine has. The agent uses it when estimator.calibration names
     the file. On a virtual machine there is nothing to type in: no instrument shows its part of the
     host.
+
+    \b
+    Examples:
+      wattribute calibrate --idle 142 --full 395    what a wall meter showed
+      wattribute calibrate --of cpu --idle 31
+      wattribute calibrate --meter 60               with this machine's own meters
     """
     from wattribute.estimator.calibration import Measured
     from wattribute.meter.machine import read_machine
@@ -114,6 +120,7 @@ def _measured_now(settings: Settings, seconds: int) -> "list[Measured]":
     Raises:
         MeterAbsent: there is none of its packages, its memory or the whole of it.
     """
+    import sys
     import time
 
     from wattribute import agent as house
@@ -127,7 +134,9 @@ def _measured_now(settings: Settings, seconds: int) -> "list[Measured]":
         with house.local_monitor(settings) as monitor:
             monitor.tick()
             load.read(Nanoseconds(time.monotonic_ns()))
-            time.sleep(seconds)
+            with click.progressbar(range(seconds), label="measuring", file=sys.stderr) as bar:
+                for _ in bar:
+                    time.sleep(1)
             monitor.tick()
             utilisation = load.read(Nanoseconds(time.monotonic_ns())).utilisation
             snapshot = monitor.snapshot()

@@ -102,6 +102,8 @@ class Package(_Part, frozen=True):
     of_tdp: Numbers
     watts_per_core_ghz3: float
     """At most this x cores x (boost GHz)^3."""
+    cpu: dict[Name, Numbers] = {}
+    """What CPU models that were measured add to ln W at each level."""
 
 
 class Memory(_Part, frozen=True):
@@ -313,6 +315,8 @@ def _wall_shapes(wall: Wall) -> Iterator[_Shape]:
 def _other_shapes(artefact: Artefact) -> Iterator[_Shape]:
     c, levels = artefact.coefficients, len(artefact.coefficients.wall.levels)
     yield "package.of_tdp", c.package.of_tdp, (len(c.package.levels),)
+    for key, row in c.package.cpu.items():
+        yield f"package.cpu.{key}", row, (len(c.package.levels),)
     yield "memory.module_watts", c.memory.module_watts, (len(c.memory.levels),)
     yield "covariance", artefact.covariance, (levels, levels)
     for known, scopes in artefact.quantiles.items():

@@ -1,11 +1,12 @@
 """What a host's parts draw: CPU packages and DRAM, by load."""
 
-from math import ceil
+from math import ceil, exp
 from typing import Final
 
 import numpy as np
 
 from wattribute.estimator.artefact import Memory, Package
+from wattribute.estimator.cpu_names import base_key
 from wattribute.estimator.host import Host
 
 _CHANNELS: Final = {
@@ -32,13 +33,16 @@ def package_watts(host: Host, part: Package, utilisation: float) -> float:
     """Power of all CPU packages of the host.
 
     A part with few cores does not reach its TDP: cores draw about as the cube of their clock, so
-    what they can draw at the highest clock is a cap.
+    what they can draw at the highest clock is a cap. CPU models that were measured have their own
+    factor by load.
     """
     curve = float(np.interp(utilisation, part.levels, part.of_tdp))
     full = host.tdp_total * part.of_tdp[-1]
     if host.boost_ghz and full > 0:
         cap = part.watts_per_core_ghz3 * host.cores * host.boost_ghz**3
         curve *= min(1.0, cap / full)
+    if (added := part.cpu.get(base_key(host.cpu_key))) is not None:
+        curve *= exp(float(np.interp(utilisation, part.levels, added)))
     return host.tdp_total * curve
 
 

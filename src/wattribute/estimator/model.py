@@ -114,9 +114,10 @@ class HostModel:
         off = np.log([w / float(np.interp(u, GRID, watts)) for u, w in said])
         shift = np.interp(GRID, at, off)
         nearest = np.abs(GRID[:, None] - at).min(1)
-        return _banded(
-            np.maximum.accumulate(watts * np.exp(shift)), band, 0.2 + 0.8 * np.minimum(1, nearest)
-        )
+        watts = np.maximum.accumulate(watts * np.exp(shift))
+        for u, w in said:  # a curve that never falls, through the readings where they rise
+            watts = np.where(GRID <= u + 1e-9, np.minimum(watts, w), np.maximum(watts, w))
+        return _banded(watts, band, 0.2 + 0.8 * np.minimum(1, nearest))
 
 
 class ArtefactEstimator:

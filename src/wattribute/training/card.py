@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final
 
+from wattribute.training.aims import aims_table
 from wattribute.training.figures import Figures, figures_of
 from wattribute.training.metrics import Score
 from wattribute.training.train import Trained, encode
@@ -27,8 +28,11 @@ _HOW: Final = """\
   memory, packages, clock, year, form), plus a smooth part, plus offsets by microarchitecture,
   product line, maker of the server and CPU model. Every group of features is penalised as
   strongly as the data say (maximum likelihood), so what was seen once counts little.
+* **Odd and old systems count less**: one that differs from what all others say of it, and one that
+  is much older than the newest.
 * **CPU packages**: TDP times a concave curve, the median of the large parts that were measured;
-  never more than their cores can draw at their highest clock.
+  never more than their cores can draw at their highest clock. A CPU model that was measured keeps
+  what it differed, drawn in; below each is predicted without that.
 * **DRAM**: watts per module; how many there are is assumed from capacity and channels.
 * **The rest** (fans, board, disks, power supply) is the wall less packages and DRAM.
 * **A guest** is its share of its host: dynamic by its own load, idle by its threads and memory.
@@ -66,6 +70,8 @@ def render(trained: Trained) -> str:
             _HEAD,
             _about(trained),
             _HOW,
+            "## What was aimed at, and what was reached\n",
+            aims_table(figures),
             "## At the wall, by what is known\n",
             "Systems are held out by CPU model (five folds, twice), never at random.\n",
             _table("what is known", figures.known),

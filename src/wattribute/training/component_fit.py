@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from wattribute.errors import DataInvalid
@@ -30,7 +31,9 @@ _OLD: Final = 2017
 
 
 def fit_package(systems: Sequence[System]) -> Package:
-    """The median curve of large parts over TDP, and the most that a core draws per GHz cubed.
+    """The median curve of large parts over TDP, and what each CPU model differs from it.
+
+    A cap too: the most that a core draws per GHz cubed.
 
     Raises:
         DataInvalid: no system with a large part.
@@ -47,11 +50,25 @@ def fit_package(systems: Sequence[System]) -> Package:
         for s in measured
         if s.host.boost_ghz and s.utilisation[-1] >= _BUSY
     ]
-    return Package(
+    package = Package(
         levels=list(COMPONENT_LEVELS),
         of_tdp=_shipped(np.maximum.accumulate(curve)),
         watts_per_core_ghz3=float(f"{max(caps):.6g}") if caps else 1.0,
     )
+    return msgspec.structs.replace(package, cpu=_by_model(measured, package))
+
+
+def _by_model(measured: Sequence[System], package: Package) -> dict[str, list[float]]:
+    """What each CPU model draws beyond the curve, drawn in as if one more system had not."""
+    groups: dict[str, list[Floats]] = defaultdict(list)
+    for s in measured:
+        expected = [package_watts(s.host, package, u) for u in COMPONENT_LEVELS]
+        groups[base_key(s.host.cpu_key)].append(_filled(np.log(_levels(s) / expected)))
+    return {
+        key: _shipped(np.mean(rows, axis=0) * len(rows) / (len(rows) + 1))
+        for key, rows in sorted(groups.items())
+        if key
+    }
 
 
 def fit_memory(systems: Sequence[System]) -> Memory:

@@ -22,6 +22,7 @@ YEARS: Final = (2020.0, 2022.0, 2023.0)
 """Years after which systems are held out."""
 NEXT: Final = (2014, 2025)
 """The years from whose ends on the following year is predicted."""
+NEXT_YEAR: Final = "of the next year"
 _ERAS: Final = ((2008, "to 2008"), (2012, "2009 to 2012"), (2016, "2013 to 2016"),
                 (2020, "2017 to 2020"), (9999, "from 2021"))  # fmt: skip
 _KNOWN: Final = {
@@ -85,8 +86,8 @@ def _by_year(trained: Trained) -> dict[str, Score]:
     years = [s.row.number("hw_year") for s in trained.data.curve_systems]
     found = {}
     for name, seen in (
-        ("of the next year", True),
-        ("of the next year, CPU model never seen", False),
+        (NEXT_YEAR, True),
+        (f"{NEXT_YEAR}, CPU model never seen", False),
     ):
         points: list[Point] = []
         for year in range(*NEXT):
@@ -147,8 +148,8 @@ def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
 
 
 def _parts(trained: Trained, scope: str) -> dict[str, Score]:
-    """Machine by machine, with the shipped band around the held-out prediction."""
-    found = {}
+    """Machine by machine, with the shipped band around the held-out prediction; first all."""
+    found: dict[str, list[Point]] = {}
     hosts = {s.system_id: s.host for s in trained.data.systems if s.scope == scope}
     for system_id, points in held_out_parts(trained.data.systems, scope).items():
         model = HostModel(trained.artefact, hosts[system_id])
@@ -157,8 +158,8 @@ def _parts(trained: Trained, scope: str) -> dict[str, Score]:
         banded = [
             replace(p, low_w=p.predicted_w * low, high_w=p.predicted_w * high) for p in points
         ]
-        found[f"{hosts[system_id].cpu_key} ({system_id})"] = score_of(banded)
-    return found
+        found[f"{hosts[system_id].cpu_key} ({system_id})"] = banded
+    return _by_system(found)
 
 
 def _by_system(points: dict[str, list[Point]]) -> dict[str, Score]:

@@ -45,7 +45,7 @@ class System:
 
 def is_tuned(row: Row) -> bool:
     """Whether the row's machine was set up for a benchmark of energy efficiency."""
-    return row.text.get("load_kind", "").startswith(_TUNED)
+    return any(row.text.get(column, "").startswith(_TUNED) for column in ("load_kind", "source"))
 
 
 def systems_of(rows: Iterable[Row], host_of: Callable[[Row], Host]) -> list[System]:
