@@ -116,7 +116,7 @@ class HostModel:
         nearest = np.abs(GRID[:, None] - at).min(1)
         watts = np.maximum.accumulate(watts * np.exp(shift))
         for u, w in said:  # a curve that never falls, through the readings where they rise
-            watts = np.where(GRID <= u + 1e-9, np.minimum(watts, w), np.maximum(watts, w))
+            watts = np.where(u + 1e-9 >= GRID, np.minimum(watts, w), np.maximum(watts, w))
         return _banded(watts, band, 0.2 + 0.8 * np.minimum(1, nearest))
 
 
