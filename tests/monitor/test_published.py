@@ -1,15 +1,19 @@
 """What Prometheus sees, whatever happens: series only rise, and rises add up (section 9)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wattribute.activity.whois import Found
 from wattribute.attribution.policy import FloorPolicy
-from wattribute.records import Mode, Snapshot, Workload
-from wattribute.testing import FakeClock
+from wattribute.meter.nvml import NvmlMeter
+from wattribute.records import Allocation, IdentityHealth, Mode, Snapshot, Workload
+from wattribute.testing import FakeClock, FakeNvml
+from wattribute.testing.nvml import GPU_IS_LOST, UNKNOWN
 from wattribute.testing.rig import Rig
 
 SECOND = 1_000_000_000
@@ -117,7 +121,10 @@ class World:
 
     def _agent(self, clock: FakeClock | None = None) -> Rig:
         state = self._folder / "state"
-        return Rig(self._folder, policy=self._policy, state=state, clock=clock)
+        return Rig(self._folder, policy=self._policy, state=state, clock=clock, **self._more())
+
+    def _more(self) -> dict[str, Any]:
+        return {}
 
     @property
     def package_uj(self) -> int:
@@ -157,6 +164,94 @@ class World:
         if event == "silent":
             rig.sysfs.energy("intel-rapl:0", kept)
         self.dropped += sum(rig.monitor._metering.rejected[reason] for reason in DROPPED)
+
+
+class GpuWorld(World):
+    """The same with two GPUs that fail, fall off the bus and change MIG mode, given to pods."""
+
+    def __init__(self, folder: Path, policy: FloorPolicy, nvml: FakeNvml) -> None:
+        self.nvml, self.given = nvml, Told()
+        for number in range(2):
+            nvml.gpu(f"GPU-{number}")
+        nvml.write()
+        self._now_us = 1_000_000
+        super().__init__(folder, policy)
+
+    def _more(self) -> dict[str, Any]:
+        def find(pid: int) -> Found | None:
+            return Found(pid << 40, b"late", CONTAINERS[pid % 5]) if pid > 9 else None
+
+        meter = NvmlMeter(str(self.nvml.library))
+        return {"gpus": meter, "find": find, "allocations": self.given}
+
+    def restart(self, energy_j: float) -> None:
+        self._use(energy_j)
+        super().restart(energy_j)
+
+    def step(self, event: str, ran: Ran, energy_j: float, seconds: int, which: int) -> None:
+        first, second = self.nvml.gpus
+        for gpu in self.nvml.gpus:
+            gpu.samples.clear()
+            gpu.processes.clear()
+            gpu.failing.clear()
+        for pid, place, cpu_ns, _ in ran:
+            gpu = self.nvml.gpus[pid % 2].holds(pid, cpu_ns)
+            gpu.ran(pid, cpu_ns % 101, self._now_us + pid)
+            if place in CONTAINERS:
+                self.given.to(f"GPU-{which % 2}::{pid}")
+        if event == "silent":
+            first.fail("energy", UNKNOWN)
+        second.error = GPU_IS_LOST if event == "remove" else 0
+        first.mig_slots = 7 if seconds == 20 else 0
+        first.instances = [(1, 3, "MIG-1", 40.0)] if first.mig_slots else []
+        self._use(energy_j)
+        super().step(event, ran, energy_j, seconds, which)
+
+    def _use(self, energy_j: float) -> None:
+        self._now_us += 1_000_000
+        for gpu in self.nvml.gpus:
+            gpu.energy_mj = (gpu.energy_mj or 0) + round(energy_j * 1000)
+        self.nvml.write()
+
+
+class Told:
+    """The kubelet's word: pod ``p`` was given what the test says."""
+
+    def __init__(self) -> None:
+        self._given: list[Allocation] = []
+
+    def to(self, device: str) -> None:
+        self._given.append(Allocation("", "p", "", "nvidia.com/gpu", device))
+
+    def held(self) -> tuple[Allocation, ...]:
+        return tuple(self._given)
+
+    def health(self) -> IdentityHealth:
+        return IdentityHealth("pod-resources", up=True, failures=0, requests=1, pods=1, message="")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=steps, policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]))
+def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
+    tmp_path_factory: pytest.TempPathFactory,
+    nvml_library: Path,
+    steps: list[tuple[str, Ran, float, int, int]],
+    policy: FloorPolicy,
+) -> None:
+    folder = tmp_path_factory.mktemp("gpus")
+    world = GpuWorld(folder, policy, FakeNvml(folder / "nvml", nvml_library))
+    before: Snapshot | None = None
+    for step in (*steps, *[("", [], 10.0, 5, 0)] * 2):
+        world.step(*step)
+        snapshot = world.rig.monitor.snapshot()
+        if snapshot is not None and before is not None:
+            assert_rises_add_up(before, snapshot)
+        before = snapshot
+    assert before
+    assert "gpu" in {channel.kind for channel in before.channels}
 
 
 @settings(max_examples=60, deadline=None)

@@ -86,6 +86,16 @@ _DEVICES: Final = Row(
                     f"({_zones('wattribute_zone_power_watts')})", "power"),
               Query(f"max by (instance, zone, source) ({_zones('wattribute_zone_up')})", "up"),
               sort="Power"),
+        table("How they are measured",
+              "A counter misses nothing; average (of the sensor's own window) and power are "
+              "integrated once per tick. Shared by sm: time on the processors; gpm, dcgm: activity "
+              "of MIG instances; engine: time on engines; memory: what is held.",
+              (Column("instance", "Node", link=NODE_LINK), Column("gpu_name", "GPU"),
+               Column("vendor", "Vendor"), Column("energy", "Energy by"),
+               Column("activity", "Shared by"), Column("gpus", "GPUs", NUMBER)),
+              Query("count by (instance, gpu_name, vendor, energy, activity) "
+                    f"({counted(f'wattribute_gpu_info{{{_HERE}}}')})", "gpus"),
+              sort="GPU"),
         days("Energy by day", "All GPUs of the chosen clusters; the last 30 days, today so far.",
              Query(kwh_of_day("cluster_watts:rate5m", "by (mode)", _GPU), "{{mode}}"), unit=KWH),
     ),

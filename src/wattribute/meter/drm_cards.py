@@ -16,6 +16,7 @@ from wattribute.records import Zone
 
 _VENDORS: Final = {"i915": "intel", "xe": "intel", "amdgpu": "amd"}
 """By driver, and so whose sensors are known to be the whole board's."""
+_WORDS: Final = {"intel": "Intel", "amd": "AMD"}
 _SENSORS: Final = (
     ("energy1_input", Form.COUNTER),
     ("energy2_input", Form.COUNTER),
@@ -81,7 +82,7 @@ def find_cards(sysfs: Path, without: Collection[str]) -> list[Card]:
         sensor = _sensor(device, driver, Zone("gpu", address, "drm"))
         if sensor is not None:
             named = _text(device / "product_name")
-            name = named or f"{_VENDORS[driver].title()} GPU {told.get('PCI_ID', '')}".strip()
+            name = named or f"{_WORDS[_VENDORS[driver]]} GPU {told.get('PCI_ID', '')}".strip()
             cards[address] = Card(address, int(match[1]), _VENDORS[driver], name, sensor, device)
     return sorted(cards.values(), key=lambda card: card.number)
 
