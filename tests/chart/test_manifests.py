@@ -14,7 +14,7 @@ from wattribute.settings import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "chart"
 SCHEMAS = Path(__file__).parent / "schemas" / "monitoring.yaml"
-HERE = ("operator", "kubelet", "secured", "extras")
+HERE = ("operator", "kubelet", "secured", "extras", "model-server")
 """Cases whose manifests are compared with a golden file, besides the defaults."""
 
 Manifest = dict[str, Any]
@@ -321,3 +321,68 @@ def test_every_rule_and_dashboard_arrives_as_it_is(render: Render) -> None:
         f"wattribute-{path.name}": json.loads(path.read_text(encoding="utf-8"))
         for path in sorted((files / "dashboards").glob("*.json"))
     }
+
+
+def model_server(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """Its objects by kind."""
+    return {
+        manifest["kind"]: manifest
+        for manifest in manifests
+        if manifest["metadata"]["name"] == "wattribute-model-server"
+    }
+
+
+def test_the_model_server_is_there_only_when_asked_for(render: Render) -> None:
+    assert model_server(render("defaults")) == {}
+    kinds = model_server(render("model-server")).keys()
+    assert kinds == {"Deployment", "Service", "NetworkPolicy"}
+
+
+def test_the_model_server_has_no_right_at_all(render: Render) -> None:
+    spec = model_server(render("model-server"))["Deployment"]["spec"]["template"]["spec"]
+    (only,) = spec["containers"]
+
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert only["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert only["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "hostPID" not in spec
+    writable = [m["name"] for m in only["volumeMounts"] if not m.get("readOnly")]
+    assert writable == ["quarantine", "tmp"]
+    policy = model_server(render("model-server"))["NetworkPolicy"]["spec"]
+    assert policy["egress"] == []
+
+
+def test_nobody_takes_the_model_server_for_an_agent(render: Render) -> None:
+    manifests = render("model-server")
+    labels = model_server(manifests)["Deployment"]["spec"]["template"]["metadata"]["labels"]
+
+    for manifest in manifests:
+        if manifest["metadata"]["name"] == "wattribute":
+            spec = manifest.get("spec", {})
+            selector = spec.get("selector") or spec.get("podSelector") or {}
+            wanted = selector.get("matchLabels") or selector
+            assert not (wanted and wanted.items() <= labels.items()), manifest["kind"]
+    assert model_server(manifests)["Service"]["spec"]["selector"].items() <= labels.items()
+
+
+def test_the_model_server_understands_its_flags(render: Render) -> None:
+    from wattribute.cli.model.serve import serve
+
+    (only,) = model_server(render("model-server"))["Deployment"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    group, name, *flags = only["args"]
+
+    assert (group, name) == ("model", "serve")
+    given = serve.make_context("serve", list(flags)).params
+    assert given["listen"] == ":8100"
+    assert str(given["token_file"]).endswith("/write-token")
+    assert not given["open_reads"]
+
+
+def test_without_tokens_models_are_open_and_nobody_posts(render: Render) -> None:
+    manifests = render("defaults", "1.34.0", "--set", "modelServer.enabled=true")
+    spec = model_server(manifests)["Deployment"]["spec"]["template"]["spec"]
+
+    assert spec["containers"][0]["args"] == ["model", "serve", "--listen=:8100", "--open-reads"]

@@ -46,6 +46,8 @@ def test_lint_finds_nothing(helm: Helm, case: str) -> None:
         ("service.port=99999", "service.port"),
         ("serviceMonitor.interval=15", "serviceMonitor.interval"),
         ("daemonset.hostNetwork=true", "hostNetwork"),
+        ("modelServer.replica=2", "replica"),
+        ("modelServer.quarantine.claim=x", "claim"),
     ],
 )
 def test_a_mistyped_value_stops_the_installation(helm: Helm, flag: str, said: str) -> None:
@@ -66,6 +68,10 @@ def test_a_mistyped_value_stops_the_installation(helm: Helm, flag: str, said: st
         (["serviceMonitor.enabled=true", "podMonitor.enabled=true"], "one of the two"),
         (["redfish.enabled=true"], "redfish.existingSecret or"),
         (["redfish.enabled=true", "redfish.fileContent=x", "nonRoot=true"], "nonRoot"),
+        (
+            ["modelServer.enabled=true", "modelServer.quarantine.enabled=true"],
+            "modelServer.existingSecret",
+        ),
         (["kubelet.allowNodesProxy=true"], "config.workload.kube: kubelet"),
         (["image.repository=registry.example.org/x/kepler"], "leave image out"),
     ],

@@ -3,7 +3,7 @@ Values of Kepler's two charts (0.6 and 0.11) that have no counterpart here: path
 They are accepted, so that an existing values file installs, and NOTES.txt names those that were given.
 The others are values here too: image, nameOverride, fullnameOverride, labels, annotations, podLabels, podAnnotations,
 podSecurityContext, securityContext, nodeSelector, tolerations, affinity, resources, service, rbac, serviceAccount, networkPolicy,
-serviceMonitor, redfish, config; and of `daemonset`: hostPID, tolerations, nodeSelector, affinity, resources.
+serviceMonitor, redfish, modelServer, config; and of `daemonset`: hostPID, tolerations, nodeSelector, affinity, resources.
 */}}
 {{- define "wattribute.kepler.values" -}}
 canMount: the agent brings its own BPF programs; no kernel sources are mounted
@@ -13,7 +13,13 @@ daemonset.readinessProbe: probes are on /healthz and /readyz; see readinessProbe
 daemonset.securityContext: two capabilities are enough; to insist, privileged=true
 daemonset.startupProbe: probes are on /healthz and /readyz; see startupProbe
 extraEnvVars: Kepler's variables mean nothing here; "wattribute dev convert-config" turns them into settings for config
-modelServer: the model is in the image; see config.estimator
+modelServer.fullNameOverride: objects are named as all are, and -model-server
+modelServer.image.pullPolicy: see image.pullPolicy
+modelServer.modelConfig: agents are told by config.estimator.model_server
+modelServer.nameOverride: objects are named as all are, and -model-server
+modelServer.podSecurityContext: it runs without any right
+modelServer.securityContext: it runs without any right
+modelServer.sidecarResources: there is no sidecar
 namespace: use --namespace and --create-namespace
 redfish.annotations: the Secret is named as all objects are
 redfish.labels: the Secret is named as all objects are; see labels

@@ -103,6 +103,14 @@
 {{- if and .Values.redfish.enabled .Values.nonRoot -}}
 {{- fail "redfish.enabled with nonRoot: the credentials are readable to root alone" -}}
 {{- end -}}
+{{- if .Values.modelServer.enabled -}}
+{{- if and .Values.modelServer.quarantine.enabled (not .Values.modelServer.existingSecret) -}}
+{{- fail "modelServer.quarantine.enabled: recordings are taken only with a token: modelServer.existingSecret, a Secret with write-token and read-token" -}}
+{{- end -}}
+{{- if and .Values.modelServer.quarantine.enabled (gt (int .Values.modelServer.replicas) 1) -}}
+{{- fail "modelServer.replicas: more than one would each have a quarantine of its own; use 1 with modelServer.quarantine.enabled" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: one of the two; with both every agent is scraped twice, and sums are twice as high" -}}
 {{- end -}}
