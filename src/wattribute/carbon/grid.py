@@ -81,8 +81,16 @@ class Grid:
             return _aged(replace(value, stale=stale), now)
         raise _none(problems)
 
-    def hourly(self, place: str, start: datetime, end: datetime) -> list[Intensity]:
-        """One value for each hour that touches ``[start, end)``, none missing.
+    def hourly(
+        self, place: str, start: datetime, end: datetime, *, whole: bool = True
+    ) -> list[Intensity]:
+        """One value for each hour that touches ``[start, end)``, in order.
+
+        Args:
+            place: Where.
+            start: First hour.
+            end: End of the last.
+            whole: None may be missing; else what is known.
 
         Raises:
             IntensityAbsent: hours that no source knows.
@@ -103,7 +111,7 @@ class Grid:
                 problems.append(problem)
                 stale = stale or not isinstance(problem, IntensityAbsent)
             missing = [hour for hour in missing if hour not in found]
-        if missing:
+        if missing and whole:
             raise _none(
                 problems
                 or [IntensityAbsent(f"carbon: {place}: nothing known of {missing[0]:%Y-%m-%dT%H}Z")]

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wattribute.focus.columns import ALLOCATED, METRICS, columns_of
+from wattribute.focus.columns import ALLOCATED, SUMMED, columns_of
 from wattribute.focus.findings import Report
 from wattribute.focus.formats import key_values, method_details
 from wattribute.focus.read import Batch
@@ -47,7 +47,7 @@ class Allocation:
 
     def __init__(self, version: str, report: Report) -> None:
         """``version``: whose columns are dimensions."""
-        beside = {*METRICS, *ALLOCATED, "PricingCurrencyEffectiveCost", "Tags"}
+        beside = {*SUMMED, *ALLOCATED, "Tags"}
         self._dimensions = [name for name in columns_of(version) if name not in beside]
         self._report = report
         self._groups: dict[bytes | str, _Group] = {}

@@ -9,12 +9,14 @@ from typing import Final
 
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4")
 
-METRICS: Final = (
+SUMMED: Final = (
     "BilledCost",
+    "CommitmentDiscountQuantity",
     "ConsumedQuantity",
     "ContractedCost",
     "EffectiveCost",
     "ListCost",
+    "PricingCurrencyEffectiveCost",
     "PricingQuantity",
 )
 """Of a charge that is split, the parts of these must add up to the whole's."""
