@@ -141,9 +141,9 @@ def _sized(artefact: Artefact, machine: Machine) -> Machine:
 
 
 def _line(curve: np.ndarray, threads: int, *, absolute: bool) -> dict[str, Any]:
-    """The line from the curve's idle power that lies nearest to it."""
-    idle = float(curve[0])
-    slope = float((GRID * (curve - idle)).sum() / (GRID * GRID).sum())
+    """The line from the curve's idle power that lies nearest to it, in parts of the power."""
+    idle, rise = float(curve[0]), GRID / curve
+    slope = float((rise * (curve - idle) / curve).sum() / (rise * rise).sum())
     return {
         "All_Weights": {
             "Bias_Weight": round(idle, 6) if absolute else 0.0,
