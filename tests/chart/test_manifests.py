@@ -189,6 +189,19 @@ def test_mounts_below_are_read_only_where_the_kubelet_can(
     assert mounts["sys"].get("recursiveReadOnly") == recursive
 
 
+def test_the_kubelets_word_on_gpus_is_mounted_where_there_are_some(render: Render) -> None:
+    def mounted(case: str) -> tuple[list[str], list[str]]:
+        volumes, mounts = pod(render(case))["volumes"], container(render(case))["volumeMounts"]
+        return (
+            [v["hostPath"]["path"] for v in volumes if v["name"] == "pod-resources"],
+            [m["mountPath"] for m in mounts if m["name"] == "pod-resources"],
+        )
+
+    folder = ["/var/lib/kubelet/pod-resources"]
+    assert mounted("gpu") == (folder, folder)
+    assert mounted("defaults") == ([], [])
+
+
 def test_credentials_of_bmcs_arrive_whole_and_for_the_agent_alone(
     render: Render, values: Callable[[str], dict[str, Any]]
 ) -> None:

@@ -55,7 +55,7 @@ class DrmMeter(FileMeter):
         lines = [
             f"{count} x {note}, shared by time on its engines" for note, count in kinds.items()
         ]
-        return tuple([*lines, self._denied_note] if self._clients.denied else lines)
+        return tuple([*lines, self._denied_note] if self._clients.blind else lines)
 
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
         """See GpuMeter."""
@@ -116,7 +116,7 @@ class DrmMeter(FileMeter):
             memory_total_bytes=total_bytes,
             instances=0,
             failures=self._failures[card.address],
-            message=problem or (self._denied_note if self._clients.denied else ""),
+            message=problem or (self._denied_note if self._clients.blind else ""),
             names=dict.fromkeys(card.names, 1),
         )
 

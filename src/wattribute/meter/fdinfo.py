@@ -96,6 +96,11 @@ class Clients:
         """Processes whose open files may not be seen by us."""
         return len(self._denied)
 
+    @property
+    def blind(self) -> bool:
+        """Whether we lack the right to see most of them; one or two are of a sandbox."""
+        return 2 * len(self._denied) > len(self._due)
+
     def read(self) -> list[Seen]:
         """Every client that is open now, each once."""
         try:
