@@ -9,7 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import accuracy, churn, conservation, cost, gpu, kube, scrape, switches
+from bench import accuracy, churn, collect, conservation, cost, gpu, kube, scrape, switches
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
 from wattribute.errors import WattributeError
@@ -21,6 +21,7 @@ _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "cost": cost.run,
     "switch": switches.run,
     "scrape": scrape.run,
+    "collect": collect.run,
     "kube": kube.run,
     "gpu": gpu.run,
 }

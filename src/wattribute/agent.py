@@ -19,6 +19,7 @@ from wattribute.clock import SystemClock
 from wattribute.errors import ConfigInvalid, StateInvalid
 from wattribute.exporter.scene import NodeLabels
 from wattribute.exporter.serve import Exporter
+from wattribute.exporter.spool import Spool
 from wattribute.meter import Meter
 from wattribute.meter.choose import choose_meters
 from wattribute.meter.estimate import EstimateMeter
@@ -96,6 +97,7 @@ def run_agent(settings: Settings) -> int:
         monitor.resume()
     except StateInvalid as error:
         _LOG.warning("state: %s", error)
+    spool = _spool(settings, monitor)
     exporter.start()
     try:
         for url in exporter.urls:
@@ -103,10 +105,14 @@ def run_agent(settings: Settings) -> int:
         gc.collect()
         gc.freeze()  # what is here now stays: later collections need not look at it
         gc.set_threshold(_GARBAGE_THRESHOLD)
-        monitor.run(stop)
+        monitor.run(stop, spool.observe if spool else None)
         monitor.tick()
+        if spool and (snapshot := monitor.snapshot()):
+            spool.observe(snapshot)
     finally:
         exporter.stop()
+        if spool:
+            spool.close()
         monitor.close()
     return 0
 
@@ -137,13 +143,37 @@ def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
         settings.exporter,
         monitor.snapshot,
         interval_s=settings.monitor.interval,
-        node=NodeLabels(
-            settings.workload.node_name or platform.node(),
-            cluster=settings.workload.cluster,
-            nested=settings.exporter.nested,
-            version=__version__,
-        ),
+        node=_node_labels(settings),
     )
+
+
+def _node_labels(settings: Settings) -> NodeLabels:
+    return NodeLabels(
+        settings.workload.node_name or platform.node(),
+        cluster=settings.workload.cluster,
+        nested=settings.exporter.nested,
+        version=__version__,
+    )
+
+
+def _spool(settings: Settings, monitor: Monitor) -> Spool | None:
+    """The spool that the settings name; None: none.
+
+    Raises:
+        ConfigInvalid: its folder cannot be used.
+    """
+    if not settings.exporter.spool:
+        return None
+    try:
+        return Spool(
+            Path(settings.exporter.spool),
+            _node_labels(settings),
+            settings.exporter.pod_labels,
+            max_bytes=settings.exporter.spool_max_mib << 20,
+            resumed=monitor.resumed,
+        )
+    except OSError as exc:
+        raise ConfigInvalid(f"exporter.spool: {settings.exporter.spool}: {exc.strerror}") from exc
 
 
 def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.0) -> _Opened:

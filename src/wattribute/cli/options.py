@@ -33,6 +33,7 @@ MEASURING: Final = (
 _METAVARS: Final = {
     "exporter.listen": "HOST:PORT",
     "exporter.web_config": "FILE",
+    "exporter.spool": "DIR",
     "meter.sysfs": "DIR",
     "meter.use": "NAME,...",
     "activity.procfs": "DIR",

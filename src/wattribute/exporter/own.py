@@ -100,7 +100,7 @@ def _pod_labels(scene: Scene) -> Samples | None:
             {
                 "pod_uid": uid,
                 "container_namespace": consumer.namespace,
-                **_allowed_labels(consumer, scene.pod_labels),
+                **allowed_labels(consumer, scene.pod_labels),
             },
             1,
         )
@@ -108,7 +108,7 @@ def _pod_labels(scene: Scene) -> Samples | None:
     )
 
 
-def _allowed_labels(consumer: Consumer, allowed: Sequence[str]) -> dict[str, str]:
+def allowed_labels(consumer: Consumer, allowed: Sequence[str]) -> dict[str, str]:
     """The pod's labels that the allow-list names.
 
     Two keys may make one label name (``a.b`` and ``a/b``): the later ones get

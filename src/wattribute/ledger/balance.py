@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from wattribute.ledger import families as fam
 from wattribute.ledger.entries import Entries
 from wattribute.ledger.families import own
-from wattribute.ledger.node_hour import Consumer, NodeHour
+from wattribute.ledger.node_hour import Consumer, NodeIdentity
 from wattribute.ledger.schema import COMPONENTS, ORIGINS
 from wattribute.units import MICROJOULES_PER_JOULE, NANOSECONDS_PER_MICROSECOND
 
@@ -21,7 +21,46 @@ _ByOrigin = dict[str, dict[str, int]]
 """Microjoules by component, then origin."""
 
 
-def book(hour: NodeHour, entries: Entries) -> None:
+class Hour(Protocol):
+    """What one node did in one hour, wherever it was read."""
+
+    identity: NodeIdentity
+    hour_s: int
+    consumers: dict[str, Consumer]
+    """By container_id."""
+    pod_labels: dict[str, tuple[int, Mapping[str, str]]]
+    """By pod uid; the number says how late they were seen."""
+    pod_annotations: dict[str, tuple[int, Mapping[str, str]]]
+    problems: list[str]
+
+    @property
+    def covered_s(self) -> int:
+        """How much of the hour is known."""
+        ...
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """What is not, [start, end) in Unix milliseconds."""
+        ...
+
+    def alive_s(self, consumer: Consumer) -> int:
+        """How long it was there."""
+        ...
+
+    def node_rises(self, family: str) -> list[tuple[Mapping[str, str], int]]:
+        """What the node's counters of a family rose by, in microjoules."""
+        ...
+
+    def held_rises_uj(self) -> dict[str, int]:
+        """By component, how much more is held at birth than when the hour began."""
+        ...
+
+    def integrals(self, family: str) -> list[tuple[Mapping[str, str], float]]:
+        """The node's gauges of a family x seconds of the hour."""
+        ...
+
+
+def book(hour: Hour, entries: Entries) -> None:
     """Add the hour's entries.
 
     Per component they add up to the rise of the node's counters less the rise of what is held at
@@ -55,7 +94,7 @@ def book(hour: NodeHour, entries: Entries) -> None:
         _book_idle(hour, component, idle[component] or {main: 0}, (common, bands, entries))
 
 
-def _node_energy(hour: NodeHour) -> tuple[_ByOrigin, _ByOrigin]:
+def _node_energy(hour: Hour) -> tuple[_ByOrigin, _ByOrigin]:
     rises = hour.node_rises(fam.NODE_JOULES)
     dynamic = [(labels, uj) for labels, uj in rises if labels.get("mode") == "dynamic"]
     idle = [(labels, uj) for labels, uj in rises if labels.get("mode") == "idle"]
@@ -70,7 +109,7 @@ def _by_origin(rises: list[tuple[Mapping[str, str], int]]) -> _ByOrigin:
     return found
 
 
-def _common(hour: NodeHour) -> dict[str, object]:
+def _common(hour: Hour) -> dict[str, object]:
     who = hour.identity
     return {
         "hour": hour.hour_s * 1_000_000,
@@ -79,14 +118,14 @@ def _common(hour: NodeHour) -> dict[str, object]:
         "provider_id": who.provider_id,
         "instance_type": who.instance_type,
         "region": who.region,
-        "covered_s": hour.frame.covered_s,
+        "covered_s": hour.covered_s,
     }
 
 
 class _Bands:
     """The band of the hour's estimates, by component, and the model that made them."""
 
-    def __init__(self, hour: NodeHour) -> None:
+    def __init__(self, hour: Hour) -> None:
         self._power = {
             "low": _estimated(hour, fam.POWER_LOW),
             "mid": _estimated(hour, fam.POWER),
@@ -110,7 +149,7 @@ class _Bands:
         }
 
 
-def _estimated(hour: NodeHour, family: str) -> dict[str, float]:
+def _estimated(hour: Hour, family: str) -> dict[str, float]:
     sums: dict[str, float] = defaultdict(float)
     for labels, joules in hour.integrals(family):
         if labels.get("origin") == "estimated":
@@ -118,7 +157,7 @@ def _estimated(hour: NodeHour, family: str) -> dict[str, float]:
     return sums
 
 
-def _origins(hour: NodeHour, dynamic: _ByOrigin) -> dict[tuple[str, str], str]:
+def _origins(hour: Hour, dynamic: _ByOrigin) -> dict[tuple[str, str], str]:
     """Component and source to origin: Kepler's families have the source only.
 
     A source with zones of two origins (GPUs with and without a counter) gets the weaker word.
@@ -138,7 +177,7 @@ _Sink = tuple[dict[str, object], _Bands, Entries]
 
 
 def _consumer_rows(
-    hour: NodeHour,
+    hour: Hour,
     container_id: str,
     consumer: Consumer,
     origins: Mapping[tuple[str, str], str],
@@ -172,7 +211,7 @@ def _guess(source: str) -> str:
     return "measured" if source in ("rapl-sysfs", "nvml") else "integrated"
 
 
-def _who(hour: NodeHour, container_id: str, consumer: Consumer) -> dict[str, object]:
+def _who(hour: Hour, container_id: str, consumer: Consumer) -> dict[str, object]:
     names = consumer.names
     uid = own(names, "pod_uid") or container_id.removeprefix("ended-")
     _, labels = hour.pod_labels.get(uid, (0, {}))
@@ -191,20 +230,20 @@ def _who(hour: NodeHour, container_id: str, consumer: Consumer) -> dict[str, obj
     }
 
 
-def _use(hour: NodeHour, consumer: Consumer) -> dict[str, int]:
+def _use(hour: Hour, consumer: Consumer) -> dict[str, int]:
     request_s = consumer.request_s
     return {
         "cpu_ns": consumer.cpu_us * NANOSECONDS_PER_MICROSECOND,
         "memory_byte_s": consumer.memory_byte_s,
         "gpu_sm_ns": consumer.gpu_us * NANOSECONDS_PER_MICROSECOND,
-        "alive_s": consumer.alive_s(hour.frame),
+        "alive_s": hour.alive_s(consumer),
         "cpu_request_mcore_s": round(request_s.get("cpu_mcore", 0.0)),
         "memory_request_byte_s": round(request_s.get("memory_bytes", 0.0)),
         "gpu_request_s": round(request_s.get("gpu", 0.0)),
     }
 
 
-def _book_idle(hour: NodeHour, component: str, floors: Mapping[str, int], sink: _Sink) -> None:
+def _book_idle(hour: Hour, component: str, floors: Mapping[str, int], sink: _Sink) -> None:
     common, bands, entries = sink
     capacity: dict[str, int] = {}
     if component == "cpu":
@@ -221,7 +260,7 @@ def _book_idle(hour: NodeHour, component: str, floors: Mapping[str, int], sink: 
         capacity = {}
 
 
-def _judge(hour: NodeHour, component: str, rest_uj: int, node_uj: int) -> None:
+def _judge(hour: Hour, component: str, rest_uj: int, node_uj: int) -> None:
     """Say what is more than rounding."""
     where = f"{component}: {abs(rest_uj) / MICROJOULES_PER_JOULE:,.3f} J"
     if rest_uj < -_TOLERANCE_UJ:

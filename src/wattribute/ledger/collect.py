@@ -59,6 +59,11 @@ class Collector:
         self._nodes_at_once = _FIRST_NODES
         self.samples = self.series = 0
         """Read so far."""
+        self.problems: list[str] = []
+
+    def hours(self) -> tuple[int, int]:
+        """All of time: what Prometheus still has is not known before it is asked."""
+        return 0, 1 << 40
 
     def nodes(self, hour_s: int) -> list[Found]:
         """Who was scraped in the hour; a guest whose host is scraped too (``nested``) is not one.

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 
 from wattribute.errors import WattributeError
-from wattribute.ledger.balance import book
-from wattribute.ledger.collect import Collector, Found
+from wattribute.ledger.balance import Hour, book
+from wattribute.ledger.collect import Found
 from wattribute.ledger.entries import Entries
-from wattribute.ledger.node_hour import NodeHour
 from wattribute.ledger.seal import NodeKey, Sealed, new_seal_id
 from wattribute.ledger.store import Store
 
@@ -18,6 +17,16 @@ HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 _SEAL_ENTRIES: Final = 500_000
 """A seal is closed after the hour that passes this, or with the day."""
+
+
+class Reader(Protocol):
+    """Where hours are read: Prometheus, or a spool."""
+
+    def nodes(self, hour_s: int) -> Sequence[Found]:
+        """Who was there in the hour."""
+
+    def read(self, hour_s: int, nodes: Sequence[Found]) -> Iterator[Sequence[Hour]]:
+        """The books of the hour, a few nodes at a time."""
 
 
 @dataclass(slots=True)
@@ -44,7 +53,7 @@ class Fill:
     def __init__(
         self,
         store: Store,
-        collector: Collector,
+        collector: Reader,
         *,
         now_s: Callable[[], float],
         recheck: bool = False,
@@ -124,13 +133,13 @@ class Fill:
     def _whole(self, sealed: Sealed, node: Found, hour_s: int) -> bool:
         return sealed.covered_s((hour_s, node.cluster, node.node)) >= HOUR_S
 
-    def _settled(self, part: Sequence[NodeHour], sealed: Sealed, seal_id: str) -> pa.Table:
+    def _settled(self, part: Sequence[Hour], sealed: Sealed, seal_id: str) -> pa.Table:
         entries = Entries()
         outcome = self.outcome
         for hour in part:
             book(hour, entries)
             outcome.node_hours += 1
-            outcome.gaps += [(hour.identity.node, *gap) for gap in hour.frame.gaps]
+            outcome.gaps += [(hour.identity.node, *gap) for gap in hour.gaps]
             outcome.problems += [f"{hour.identity.node}: {text}" for text in hour.problems]
         table, forgotten = sealed.settle(entries.table(seal_id), seal_id)
         outcome.forgotten += forgotten

@@ -108,6 +108,20 @@ class NodeHour:
             raise ValueError("settle() comes first")
         return self._frame
 
+    @property
+    def covered_s(self) -> int:
+        """How much of the hour is known."""
+        return self.frame.covered_s
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """What is not, [start, end) in Unix milliseconds."""
+        return self.frame.gaps
+
+    def alive_s(self, consumer: Consumer) -> int:
+        """How long a consumer was there."""
+        return consumer.alive_s(self.frame)
+
     # -- first pass: the node ------------------------------------------------------------------
 
     def add_node_series(self, target: Target, series: Series) -> None:

@@ -107,6 +107,11 @@ class Monitor:
         """The last one published; None before the second reading."""
         return self._snapshot
 
+    @property
+    def resumed(self) -> bool:
+        """The totals go on from the state file."""
+        return self._resumed
+
     def resume(self) -> None:
         """Go on from the state file.
 

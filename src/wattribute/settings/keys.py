@@ -26,6 +26,7 @@ FLAGS: Final[Mapping[str, str]] = {
     "--idle-policy": "attribution.idle_policy",
     "--idle-watts": "attribution.idle_watts",
     "--state": "monitor.state",
+    "--spool": "exporter.spool",
     "--linger": "monitor.linger",
     "--web-config": "exporter.web_config",
     "--node-name": "workload.node_name",

@@ -173,6 +173,11 @@ class Exporter(_Room, frozen=True):
     pod_annotations: tuple[str, ...] = ()
     """Annotations of pods that ``wattribute_pod_annotations`` shows, in the same form; none unless
     named, because some hold whole documents."""
+    spool: str = ""
+    """Folder for each hour's totals as JSON lines, for a ledger without Prometheus
+    (``wattribute ledger collect --spool``); "" writes none."""
+    spool_max_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 1024
+    """Largest size of the spool; beyond it the oldest day is removed, and the log says so."""
     nested: bool = False
     """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -14,10 +15,12 @@ from wattribute.cli.options import with_settings
 from wattribute.cli.periods import HOUR_S, instant, period, shown
 from wattribute.cli.terminal import clean
 from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.settings import Ledger, Settings
 
 if TYPE_CHECKING:
+    from wattribute.ledger.collect import Collector
     from wattribute.ledger.fill import Outcome
+    from wattribute.ledger.spool import SpoolReader
 
 _LINES: Final = 20
 """Gaps and problems that are printed one by one."""
@@ -26,6 +29,12 @@ _LINES: Final = 20
 @click.command()
 @click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
 @click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Read what `wattribute agent --spool` wrote, instead of Prometheus.",
+)
 @click.option("--month", metavar="YYYY-MM", help="A whole month, up to what is past.")
 @click.option(
     "--recheck", is_flag=True, help="Read again what is sealed and whole; write what differs."
@@ -35,13 +44,14 @@ _LINES: Final = 20
 def collect(
     *,
     settings: Settings,
+    spool: Path | None,
     from_s: int | None,
     to_s: int | None,
     month: str | None,
     recheck: bool,
     as_json: bool,
 ) -> int:
-    r"""Read hours from a Prometheus-compatible API, and seal them in the ledger.
+    r"""Read hours from a Prometheus-compatible API or an agent's spool, and seal them.
 
     An hour is sealed once, ten minutes after its end (ledger.settle). What comes late is added by
     the next run that covers the hour, as corrections; nothing is overwritten. A run may be stopped
@@ -51,39 +61,50 @@ def collect(
     Examples:
       wattribute ledger collect --prometheus http://prometheus:9090 --month 2026-10
       wattribute ledger collect --prometheus http://prometheus:9090     # from cron, every hour
+      wattribute ledger collect --spool /var/lib/wattribute/spool
 
     Exit code: 0; 2 if the settings are wrong; 5 if the API or the ledger cannot be used.
     """
     configure(settings.log)
-    start_s, end_s = period(month, from_s, to_s)
-    if not settings.ledger.prometheus_url:
-        raise ConfigInvalid("ledger collect needs --prometheus URL (ledger.prometheus_url)")
+    first_s, last_s = period(month, from_s, to_s)
+    if (spool is None) == (not settings.ledger.prometheus_url):
+        raise ConfigInvalid(
+            "ledger collect needs one source: --prometheus URL (ledger.prometheus_url), "
+            "or --spool DIR"
+        )
     with needs("chargeback"):
-        from wattribute.ledger.collect import Collector
         from wattribute.ledger.fill import Fill, default_start
         from wattribute.ledger.store import Store
-        from wattribute.promql.client import Prometheus
-    settled_s = int(time.time() - settings.ledger.settle) // HOUR_S * HOUR_S
-    end_s = min(end_s if end_s is not None else settled_s, settled_s)
     store = Store.at(settings.ledger.path)
-    start_s = start_s if start_s is not None else default_start(store, end_s)
-    if start_s >= end_s:
-        raise click.UsageError(f"no hour that is over in this period; now {shown(settled_s)} is")
-    with (
-        store.locked(),
-        Prometheus(settings.ledger) as prometheus,
-        _progress((end_s - start_s) // HOUR_S) as done,
-    ):
-        collector = Collector(
-            prometheus, selector=settings.ledger.selector, cluster=settings.ledger.cluster
-        )
-        fill = Fill(store, collector, now_s=time.time, recheck=recheck, progress=done)
-        try:
-            fill.run(start_s, end_s)
-        finally:
-            outcome = fill.outcome
+    settled_s = int(time.time() - settings.ledger.settle) // HOUR_S * HOUR_S
+    with store.locked(), _reader(settings.ledger, spool) as reader:
+        begins_s, ends_s = (None, settled_s) if spool is None else reader.hours()
+        end_s = min(last_s if last_s is not None else ends_s, settled_s, ends_s)
+        start_s = first_s if first_s is not None else begins_s
+        start_s = start_s if start_s is not None else default_start(store, end_s)
+        if start_s >= end_s:
+            raise click.UsageError(
+                f"no hour to seal in this period: the last that is over ends {shown(settled_s)}"
+            )
+        with _progress((end_s - start_s) // HOUR_S) as done:
+            fill = Fill(store, reader, now_s=time.time, recheck=recheck, progress=done)
+            outcome = fill.run(start_s, end_s)
+        outcome.problems += reader.problems
     report(outcome, as_json=as_json)
     return 0
+
+
+@contextmanager
+def _reader(ledger: Ledger, spool: Path | None) -> "Iterator[Collector | SpoolReader]":
+    from wattribute.ledger.collect import Collector
+    from wattribute.ledger.spool import SpoolReader
+    from wattribute.promql.client import Prometheus
+
+    if spool is not None:
+        yield SpoolReader(spool, cluster=ledger.cluster)
+        return
+    with Prometheus(ledger) as prometheus:
+        yield Collector(prometheus, selector=ledger.selector, cluster=ledger.cluster)
 
 
 @contextmanager

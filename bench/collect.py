@@ -1,0 +1,107 @@
+"""How long `wattribute ledger collect` takes from a real Prometheus, and what memory it needs."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.cluster_hours import Shape, write
+from bench.figure import Figure, at_most, shown, unmeasured, within
+from wattribute.ledger.store import Store
+
+SECTION: Final = "collect"
+_QUICK_S: Final = 30.0
+_START_S: Final = 1_790_812_800 - 86_400 * 40
+"""A midnight; one two-hour block of Prometheus has it all."""
+
+
+def run(window_s: float) -> Iterator[Figure]:
+    """100,000 series-hours at 30 s; a tenth of them when in a hurry."""
+    for program in ("prometheus", "promtool"):
+        if not shutil.which(program):
+            yield unmeasured(SECTION, "the whole section", "", f"no {program}")
+            return
+    small = window_s < _QUICK_S
+    shape = Shape(nodes=4 if small else 20, containers=58 if small else 114, start_s=_START_S,
+                  hours=4)  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _backfill(shape, folder)
+        with _prometheus(folder) as url:
+            yield from _collect(shape, url, folder)
+
+
+def _backfill(shape: Shape, folder: Path) -> None:
+    text = folder / "hours.om"
+    write(shape, text)
+    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
+    command += ["--max-block-duration=720h", str(text), str(folder / "data")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    text.unlink()
+
+
+@contextmanager
+def _prometheus(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "prometheus.yml").write_text("{}")
+    command = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", "--log.level=error"]
+    command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}",
+                "--storage.tsdb.retention.time=10y"]  # fmt: skip
+    server = subprocess.Popen(command)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://{address}/-/ready", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://{address}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _collect(shape: Shape, url: str, folder: Path) -> Iterator[Figure]:
+    def command(hours: int) -> list[str]:
+        end_s = shape.start_s + hours * 3600
+        days = [time.strftime("%Y-%m-%dT%H:%M", time.gmtime(s)) for s in (shape.start_s, end_s)]
+        return [sys.executable, "-m", "wattribute", "ledger", "collect", "--prometheus", url,
+                "--from", days[0], "--to", days[1], "--ledger", str(folder / f"ledger-{hours}")]  # fmt: skip
+
+    _, first_mib, _ = _measured(command(1))
+    wall_s, all_mib, cpu_s = _measured(command(shape.hours))
+    entries = Store.at(str(folder / f"ledger-{shape.hours}")).entries(
+        shape.start_s, shape.start_s + shape.hours * 3600, ["kind", "energy_uj"]
+    )
+    dynamic = sum(energy for kind, energy in zip(*(entries.column(name).to_pylist()
+                  for name in ("kind", "energy_uj")), strict=True) if kind != "idle")  # fmt: skip
+    lost = dynamic - shape.node_hour_uj * shape.nodes * shape.hours
+    note = f"{shape.series_hours:,} series-hours at {shape.step_s} s, {shape.hours} hours"
+    scaled = wall_s * 100_000 / shape.series_hours
+    yield at_most(SECTION, "100,000 series-hours", scaled, most=60.0, unit="s", note=note)
+    yield shown(SECTION, "of which our CPU time", cpu_s * 100_000 / shape.series_hours, "s")
+    yield within(SECTION, "energy lost or made", lost, low=0, high=0, unit="uJ")
+    yield shown(SECTION, "peak memory, 1 hour", first_mib, "MiB")
+    yield at_most(SECTION, "peak memory, 4 hours, over 1 hour", all_mib / first_mib, most=1.1,
+                  unit="x", note=f"{all_mib:.0f} MiB")  # fmt: skip
+
+
+def _measured(command: list[str]) -> tuple[float, float, float]:
+    """Seconds, peak MiB and CPU seconds of a command."""
+    start = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return time.monotonic() - start, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
