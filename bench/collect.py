@@ -73,10 +73,11 @@ def _prometheus(folder: Path) -> Iterator[str]:
 
 def _collect(shape: Shape, url: str, folder: Path) -> Iterator[Figure]:
     def command(hours: int) -> list[str]:
-        end_s = shape.start_s + hours * 3600
-        days = [time.strftime("%Y-%m-%dT%H:%M", time.gmtime(s)) for s in (shape.start_s, end_s)]
+        seconds = (shape.start_s, shape.start_s + hours * 3600)
+        begin, end = (time.strftime("%Y-%m-%dT%H:%M", time.gmtime(s)) for s in seconds)
+        name = str(folder / f"ledger-{hours}")
         return [sys.executable, "-m", "wattribute", "ledger", "collect", "--prometheus", url,
-                "--from", days[0], "--to", days[1], "--ledger", str(folder / f"ledger-{hours}")]  # fmt: skip
+                "--from", begin, "--to", end, "--ledger", name]  # fmt: skip
 
     _, first_mib, _ = _measured(command(1))
     wall_s, all_mib, cpu_s = _measured(command(shape.hours))

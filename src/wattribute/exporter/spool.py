@@ -8,11 +8,10 @@ in microjoules, dynamic for each container, all of it for the node.
 
 import logging
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -388,5 +387,5 @@ def _node_totals(
 
 def _labels(consumer: Consumer, allowed: tuple[str, ...]) -> dict[str, str]:
     """The labels that the allow-list names, under the names that Prometheus would show."""
-    named: Mapping[str, Any] = allowed_labels(consumer, allowed)
+    named = allowed_labels(consumer, allowed)
     return {name.removeprefix("label_"): value for name, value in named.items()}
