@@ -6,6 +6,7 @@ from wattribute.cli.lazy import LazyGroup
 
 _COMMANDS: Final = {
     "run": ("wattribute.cli.gate.run:run", "Measure a command, some times over."),
+    "query": ("wattribute.cli.gate.query:query", "Ask Prometheus what pods used, instead."),
     "baseline": (
         "wattribute.cli.gate.baseline:baseline",
         "Keep what was measured as the baseline.",
