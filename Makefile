@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
-	dashboards grafana-types bpf bench gpu-validate requirements setup-agent setup-all setup-dev clean
+	dashboards grafana-types sarif-schema bpf bench bench-gate gpu-validate requirements setup-agent setup-all setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -51,6 +51,9 @@ dashboards: setup-dev ## write the Grafana boards again, after a change in tools
 grafana-types: ## fetch what a test checks the boards against (npm, @grafana/schema)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/grafana_types
 
+sarif-schema: ## fetch what a test checks the gate's SARIF against (npm)
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/sarif_schema
+
 bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
 	@$(BIN)/python tools/build_bpf.py --check || \
 	{ $(BIN)/python tools/build_bpf.py && echo "rebuilt: see git diff, and commit"; exit 1; }
@@ -75,6 +78,9 @@ release: setup-dev ## wheel, image and chart of one version: make release IMAGE_
 
 e2e: setup-dev ## install into the cluster of KUBECONFIG, load two pods, assert their watts, uninstall
 	@$(BIN)/python -m tools.e2e $(ARGS)
+
+bench-gate: setup-dev ## false alarms and missed regressions of the energy gate, on real commands (20 min)
+	@exec $(BIN)/python -m bench.gate $(ARGS)
 
 gpu-validate: setup-dev ## on a machine with a GPU: measure, and write docs/reference/gpu-validation.md
 	@exec $(BIN)/python -m tools.gpu $(ARGS)

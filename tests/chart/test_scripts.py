@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [ROOT / ".ci/run"]
-SCRIPTS += sorted([*(ROOT / "tools").glob("*.sh"), *(ROOT / "deploy").glob("*.sh")])
+SCRIPTS += sorted([*(ROOT / "tools").glob("*.sh"), *(ROOT / "deploy").rglob("*.sh")])
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

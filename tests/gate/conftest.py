@@ -16,7 +16,7 @@ def make() -> Make:
     def made(
         mean: float, *, spread: float = 0.01, runs: int = 7, seed: int = 1, **changes: object
     ) -> Series:
-        factors = np.exp(np.random.default_rng(seed).normal(0, spread, runs))
+        factors = np.exp(np.random.default_rng(seed).normal(0, spread, runs)).tolist()
         given = {
             "name": "bench",
             "command": ("./bench",),

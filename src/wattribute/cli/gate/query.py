@@ -14,7 +14,7 @@ from wattribute.settings import Settings
 
 @click.command()
 @click.option("--prometheus", metavar="URL",
-              help="Or Thanos, Mimir, VictoriaMetrics  [default: ledger.prometheus_url]")  # fmt: skip
+              help="Or Thanos, Mimir, ...  [default: ledger.prometheus_url]")  # fmt: skip
 @click.option("--selector", required=True, metavar="MATCHERS",
               help="""Whose energy: 'namespace="ci",pod=~"load-.*"'.""")  # fmt: skip
 @click.option("--from", "start", required=True, metavar="TIME",
