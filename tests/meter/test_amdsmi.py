@@ -161,7 +161,7 @@ def test_a_device_that_fails_costs_itself_alone_and_comes_back(smi: FakeAmdSmi) 
     assert len(used(meter, 101).states) == 2
 
 
-def test_what_a_user_may_not_see_of_processes_costs_no_energy(smi: FakeAmdSmi) -> None:
+def test_processes_that_may_not_be_seen_cost_no_energy_and_are_said(smi: FakeAmdSmi) -> None:
     smi.gpu(1).failing = [("processes", NO_PERMISSION), ("asic", 7)]
     meter = opened(smi)
     meter.read_use(at(0))
@@ -169,6 +169,7 @@ def test_what_a_user_may_not_see_of_processes_costs_no_energy(smi: FakeAmdSmi) -
     usage = used(meter, 5)
     assert len(usage.pid) == 0
     assert usage.states[0].activity == "none"
+    assert "Permission Denied" in usage.states[0].message
 
 
 @pytest.mark.parametrize(

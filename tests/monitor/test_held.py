@@ -169,6 +169,7 @@ def test_its_health_is_told_beside_the_names(make: Make) -> None:
         ("nvidia", "nvidia.com/gpu", "nvidia0/vgpu3", 1),
         ("amd", "amd.com/gpu", "0000:03:00.0", 1),
         ("intel", "gpu.intel.com/xe", "card0-1", 1),
+        ("intel", "gpu.intel.com/xe_monitoring", "card0-1", 0),
         ("nvidia", "amd.com/gpu", "0", 0),
         ("nvidia", "notnvidia.com/gpu", "0", 0),
         ("nvidia", "nvidia.com/gpu", "7", 0),

@@ -23,8 +23,8 @@ _POWER_MAX_W: Final = 10_000
 """More says "not told" (all bits set)."""
 _LOST: Final = frozenset({31, 32, 34, 51, 54})
 """NOT_FOUND, NOT_INIT, DRIVER_NOT_LOADED, NO_DRV, AMDGPU_RESTART_ERR."""
-_UNSUPPORTED: Final = frozenset({2, 3, 10, 45, 52})
-"""NOT_SUPPORTED, NOT_YET_IMPLEMENTED, NO_PERM, NO_ENERGY_DRV, FILE_NOT_FOUND."""
+_UNSUPPORTED: Final = frozenset({2, 3, 45, 52})
+"""NOT_SUPPORTED, NOT_YET_IMPLEMENTED, NO_ENERGY_DRV, FILE_NOT_FOUND."""
 _NO_PERMISSION: Final = 10
 
 

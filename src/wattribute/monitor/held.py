@@ -50,8 +50,13 @@ def slots_held(
 
 
 def _of_vendor(one: Allocation, vendor: str) -> bool:
-    """Whether a resource (``nvidia.com/gpu``) or driver (``gpu.nvidia.com``) is a vendor's."""
+    """Whether a resource (``nvidia.com/gpu``) or driver (``gpu.nvidia.com``) is a vendor's.
+
+    Intel's ``gpu.intel.com/xe_monitoring`` is the right to look at all devices, not to have one.
+    """
     domain = f"{vendor}.com"
+    if one.resource.endswith("_monitoring"):
+        return False
     name = one.resource.partition("/")[0]
     return name == domain or name.endswith(f".{domain}")
 

@@ -9,7 +9,8 @@ from wattribute.workload.kube.shapes import Container
 
 _LOG = logging.getLogger(__name__)
 
-_GPUS: Final = frozenset({"nvidia.com/gpu", "amd.com/gpu"})
+_GPUS: Final = frozenset({"nvidia.com/gpu", "nvidia.com/gpu.shared", "amd.com/gpu"})
+"""``.shared``: what NVIDIA's plugin calls replicas of time slicing, if told to rename them."""
 _GPU_PREFIXES: Final = ("nvidia.com/mig-", "gpu.intel.com/")
 _NO_GPUS: Final = frozenset(
     f"gpu.intel.com/{name}"
