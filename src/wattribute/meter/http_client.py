@@ -115,8 +115,7 @@ class Client:
         """
         for _ in range(_MOST_REDIRECTS + 1):
             path = self.local(path)
-            if self._interrupted and method != "DELETE":
-                raise MeterFailed(f"{self.url}{path}: not asked, because the agent ends")
+            self._go_on(method, f"{self.url}{path}")
             answer = self._ask(method, path, headers, body, silence_s)
             target = answer.headers.get("location", "")
             if method != "GET" or answer.status not in _REDIRECTS or not target:
@@ -181,6 +180,7 @@ class Client:
             sent["Content-Type"] = "application/json"
         try:
             connection = self._connected(silence_s)
+            self._go_on(method, where)
             connection.request(method, path, body, sent)
             with connection.getresponse() as response:
                 answer = self._whole(where, response)
@@ -195,6 +195,15 @@ class Client:
         if response.will_close:
             self.close()
         return answer
+
+    def _go_on(self, method: str, where: str) -> None:
+        """After the connection is made too: `interrupt` cannot end one that is not there yet.
+
+        Raises:
+            MeterFailed: it was interrupted, and this is not a last word.
+        """
+        if self._interrupted and method != "DELETE":
+            raise MeterFailed(f"{where}: not asked, because the agent ends")
 
     def _connected(self, silence_s: float) -> http.client.HTTPConnection:
         with self._lock:

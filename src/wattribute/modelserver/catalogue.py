@@ -126,7 +126,8 @@ class Catalogue:
                 self._refused.pop(path.name, None)
             except (OSError, ModelInvalid) as exc:
                 self._refused[path.name] = stamp
-                _LOG.error("%s: not served: %s", path, exc)
+                served = "as it was before" if path.name in self._found else "not at all"
+                _LOG.error("%s: served %s: %s", path, served, exc)
 
 
 def _entry(name: str, data: bytes, signature: bytes, stamp: tuple[int, ...]) -> Entry:
