@@ -157,14 +157,30 @@ def test_what_a_file_did_before_it_was_seen_is_charged_to_nobody_unless_it_is_ne
     board: Board,
 ) -> None:
     board.drm.idle(7)
+    board.drm.idle(8)
     meter = board.meter()
     meter.read_use(at(0))
-    board.drm.client(7, XE, 1, engine_gfx=f"{3 * SECOND} ns")  # an old process
-    board.drm.client(9, XE, 2, engine_gfx=f"{SECOND} ns")  # that began in this tick
-    assert times(used(meter, 5)) == {(XE, 7): (0, 0), (XE, 9): (SECOND, 0)}
+    board.drm.client(8, XE, 1, engine_gfx=f"{SECOND} ns")  # had none open at the last look
+    board.drm.client(9, XE, 2, engine_gfx=f"{SECOND} ns")  # began since then
+    assert times(used(meter, 5)) == {(XE, 8): (SECOND, 0), (XE, 9): (SECOND, 0)}
+    used(meter, 10)  # in which 7 is not looked at
+    board.drm.client(7, XE, 3, engine_gfx=f"{3 * SECOND} ns")
+    assert times(used(meter, 15))[XE, 7] == (0, 0)
 
     board.drm.end(9)
-    board.drm.client(7, XE, 1, engine_gfx=f"{4 * SECOND} ns")
+    board.drm.client(7, XE, 3, engine_gfx=f"{4 * SECOND} ns")
+    board.drm.client(8, XE, 1, engine_gfx=f"{SECOND} ns")
+    assert times(used(meter, 20)) == {(XE, 7): (SECOND, 0), (XE, 8): (0, 0)}
+
+
+def test_a_file_that_could_not_be_read_once_goes_on_with_its_counters(board: Board) -> None:
+    board.drm.client(7, XE, 1, engine_gfx=f"{90 * SECOND} ns")
+    meter = board.meter()
+    meter.read_use(at(0))
+    file = board.procfs / "7/fdinfo/10"
+    file.unlink()
+    assert times(used(meter, 5)) == {}
+    board.drm.client(7, XE, 1, engine_gfx=f"{91 * SECOND} ns")
     assert times(used(meter, 10)) == {(XE, 7): (SECOND, 0)}
 
 

@@ -127,6 +127,8 @@ class EngineTimes:
     def __init__(self) -> None:
         """Nothing was seen yet."""
         self._before: dict[tuple[str, str], Mapping[str, Engine]] = {}
+        self._older: dict[tuple[str, str], Mapping[str, Engine]] = {}
+        """Of the tick before that: a client that could not be read once is not a new one."""
         self._clock: dict[tuple[str, str], int] = {}
         """By device and class of engines: its cycle counter at the last tick."""
 
@@ -144,7 +146,7 @@ class EngineTimes:
             client = one.client
             key = (client.device, client.id)
             now[key] = client.engines
-            before = self._before.get(key, {} if one.newborn else None)
+            before = self._before.get(key, self._older.get(key, {} if one.newborn else None))
             for kind, engine in client.engines.items():
                 if engine.total is not None:
                     clock[client.device, kind] = engine.total
@@ -155,7 +157,7 @@ class EngineTimes:
                 for pid in one.pids:
                     place = (client.device, kind, pid)
                     used[place] = used.get(place, 0.0) + ns / len(one.pids)
-        self._before = now
+        self._before, self._older = now, self._before
         self._clock.update(clock)
         return _by_process(used, elapsed_ns)
 

@@ -57,7 +57,7 @@ class Seen:
     pids: tuple[int, ...]
     """Processes that have it open; more than one where it was inherited or passed on."""
     newborn: bool
-    """All of them have begun since the last look: what it did is of this tick."""
+    """It cannot be older than the last tick: none of them had it open then, or they are new."""
 
 
 def parse_client(text: str) -> Client | None:
@@ -89,6 +89,8 @@ class Clients:
         """Of every process that was there: the tick of its next look, and ticks to that after."""
         self._there: set[int] | None = None
         """All processes of the last tick; None: there was none."""
+        self._looked: set[int] = set()
+        """Those of them that were looked at."""
         self._denied: set[int] = set()
 
     @property
@@ -110,16 +112,18 @@ class Clients:
         self._tick += 1
         new = there - self._due.keys()
         found: dict[tuple[str, str], tuple[Client, list[int]]] = {}
-        for pid in self._looks(there, new):
+        looks = self._looks(there, new)
+        for pid in looks:
             clients = self._of_process(pid)
             _, pause = self._due.get(pid, (0, 0))
-            pause = 1 if clients else min(max(2 * pause, 1), _LONGEST_PAUSE)
+            used = clients or pid in self._users
+            pause = 1 if used else min(max(2 * pause, 1), _LONGEST_PAUSE)
             self._due[pid] = (self._tick + pause, pause)
             (self._users.add if clients else self._users.discard)(pid)
             for client in clients:
                 found.setdefault((client.device, client.id), (client, []))[1].append(pid)
-        newborn = set() if self._there is None else there - self._there
-        self._there = there
+        newborn = self._looked if self._there is None else self._looked | (there - self._there)
+        self._there, self._looked = there, set(looks)
         return [
             Seen(client, tuple(pids), newborn.issuperset(pids)) for client, pids in found.values()
         ]
@@ -140,7 +144,7 @@ class Clients:
         self._denied.discard(pid)
         try:
             for fd in _drm_files(folder / "fd"):
-                client = parse_client((folder / "fdinfo" / fd).read_text(errors="replace"))
+                client = _client(folder / "fdinfo" / fd)
                 if client is not None:
                     found[client.device, client.id] = client
         except PermissionError:
@@ -148,6 +152,13 @@ class Clients:
         except OSError:
             return []
         return list(found.values())
+
+
+def _client(file: Path) -> Client | None:
+    try:
+        return parse_client(file.read_text(errors="replace"))
+    except FileNotFoundError:
+        return None  # closed meanwhile
 
 
 def _drm_files(folder: Path) -> Iterable[str]:
