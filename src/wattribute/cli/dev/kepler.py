@@ -27,7 +27,7 @@ class Unwanted(Exception):  # noqa: N818 - not an error of the reader's
 
 
 _ALWAYS: Final = "always on here"
-_NO_GPU: Final = "GPU meters come with --meters auto where this version has one"
+_NO_GPU: Final = "GPUs are measured where there are any (--meters auto)"
 _REDFISH: Final = "on where meter.redfish_credentials or meter.redfish_url is set"
 _REDFISH_S: Final = "a BMC is asked apart from the loop and may take half a minute"
 _BY_CLOCK: Final = "ended consumers stay for monitor.linger seconds, all of them, by the clock"
