@@ -87,6 +87,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     # Seconds of waiting between tries become hundredths; how they grow is tested by itself.
     monkeypatch.setattr(source_module, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(source_module, "_LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(source_module, "_SPREAD_S", 0.05)
     made = Rig(tmp_path)
     yield made
     made.close()

@@ -149,6 +149,33 @@ def test_pauses_grow_are_jittered_and_bounded(rig: Any, monkeypatch: pytest.Monk
         assert max(pauses) > min(pauses) * 1.2
 
 
+def test_agents_whose_watches_end_at_one_instant_come_back_over_ten_seconds(
+    rig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wattribute.workload.kube import source as source_module
+
+    monkeypatch.setattr(source_module, "_SPREAD_S", 10.0)
+    monkeypatch.setattr(source_module, "_FIRST_PAUSE_S", 1.0)
+    monkeypatch.setattr(source_module, "_LONGEST_PAUSE_S", 30.0)
+    monkeypatch.setattr(apiserver, "_STEADY_S", 0.0)
+    api = rig.api()
+    source = rig.watch(api.url)
+    rig.eventually(lambda: any(seen.query.get("watch") for seen in api.seen))
+    monkeypatch.setattr(source, "_pause_s", lambda: source._stop.set() or 0.0)
+    api.stop()
+    rig.eventually(lambda: not source._thread.is_alive())
+    assert source._steady
+
+    firsts, seconds = [], []
+    for _ in range(200):
+        source._steady, source._in_a_row = True, 0
+        firsts.append(type(source)._pause_s(source))
+        seconds.append(type(source)._pause_s(source))
+    assert min(firsts) < 1
+    assert 9 < max(firsts) <= 10
+    assert 1 <= min(seconds) <= max(seconds) <= 3
+
+
 def test_the_server_says_when_to_come_back(rig: Any) -> None:
     api = rig.api()
     api.faults.status, api.faults.retry_after_s = 429, 1

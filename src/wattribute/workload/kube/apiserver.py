@@ -62,12 +62,11 @@ class ApiServer(PodSource):
                 self._list()
             self._node.refresh()
             self._told.set()
-            self._watch()
+            if self._watch():  # a server that goes ends them all
+                self._stop.wait(self._pause_s())
         except IdentityExpired:
             self._version, self._first = "", ""
             self._stop.wait(self._pause_s())
-        finally:
-            self._endpoint.hang_up()
 
     def _list(self) -> None:
         query = self._selector | ({"resourceVersion": self._first} if self._first else {})
@@ -80,8 +79,8 @@ class ApiServer(PodSource):
         self._version = listed.metadata.version
         self._answered()
 
-    def _watch(self) -> None:
-        """Follow the changes until the server ends the watch."""
+    def _watch(self) -> bool:
+        """Follow the changes until the server ends the watch; whether that was before its time."""
         seconds = jittered(self._watch_s)
         query = self._selector | {
             "watch": "1",
@@ -98,11 +97,13 @@ class ApiServer(PodSource):
                 said = True
                 self._take(line, where)
         finally:
+            self._endpoint.hang_up()
             lasted_s = time.monotonic() - began_s
             if lasted_s >= _STEADY_S:
-                self._in_a_row = 0
+                self._in_a_row, self._steady = 0, True
         if lasted_s < _SHORT_S and not said:
             raise IdentityFailed(f"{where}: the watch ended at once")
+        return lasted_s < seconds - 1  # timeoutSeconds is in whole ones
 
     def _take(self, line: bytes, where: str) -> None:
         """One event of the watch."""

@@ -22,6 +22,9 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
 """As client-go: names come back within a minute of the server."""
+_SPREAD_S: Final = 10.0
+"""A server that goes ends all agents' watches at one instant: they come back over so long. The name
+of a new container is awaited for three times that (``monitor.birth_hold``)."""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -43,6 +46,8 @@ class PodSource(ABC):
         self._awaited = False
         self._failures = 0
         self._in_a_row = 0
+        self._steady = False
+        """The last watch went on for a while: the end of it was not for us alone."""
         self._bad_pods = 0
         self._message = ""
         self._denied = False
@@ -128,13 +133,15 @@ class PodSource(ABC):
         return max(self._pause_s(), error.retry_s)
 
     def _pause_s(self) -> float:
-        """Twice as long each time, up to 15 to 45 s.
+        """Twice as long each time, up to 15 to 45 s; the first anything up to 10 s after a watch.
 
         So a thousand agents do not come back to a restarted server at one instant.
         """
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._in_a_row, 10))
         self._in_a_row += 1
-        return jittered(pause_s)
+        if self._steady:
+            self._steady = False
+            return random.uniform(0.0, _SPREAD_S)  # noqa: S311 - spreads load, guards nothing
+        return jittered(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._in_a_row - 1, 10)))
 
     def _described(self, body: bytes, where: str) -> tuple[PodList, list[Described]]:
         """A list of pods; one that cannot be read costs itself alone.
