@@ -57,10 +57,9 @@ class Converter:
 
     def part(self, row: Row) -> Row:
         """A part: where the version has no columns for it (1.2), they are our own."""
-        return {
-            (f"x_{name}" if name in ALLOCATED and name not in self._target else name): text
-            for name, text in row.items()
-        }
+        if ALLOCATED[0] in self._target:
+            return row
+        return {(f"x_{name}" if name in ALLOCATED else name): text for name, text in row.items()}
 
 
 def _instant(text: str) -> str:

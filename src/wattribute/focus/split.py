@@ -16,8 +16,9 @@ from wattribute.focus.columns import SUMMED
 
 Row = dict[str, str | None]
 
-_DECIMALS: Final = 9
-"""Parts are counted in at least so many decimal places."""
+_DECIMALS: Final = 15
+"""Parts are counted in at least so many decimal places: prices are checked against quantities, and
+a part of a cent must still have some digits."""
 _RATIO: Final = 10**12
 """Ratios are counted in parts of this."""
 
@@ -67,14 +68,14 @@ def split_row(row: Mapping[str, str | None], parts: Sequence[Part], method_id: s
             continue
         whole = Decimal(text)
         for allocated, amount in zip(rows, split_amount(whole, weights), strict=True):
-            allocated[metric] = f"{amount:f}"
+            allocated[metric] = f"{amount.normalize():f}"
         if sum(Decimal(one[metric] or 0) for one in rows) != whole:
             raise Unbalanced(f"FOCUS: parts of {metric} {text} do not sum to it")
     return rows
 
 
 def split_amount(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
-    """Shares of an amount by largest remainder, exact to its own last digit or the ninth."""
+    """Shares of an amount by largest remainder, exact to its own last digit or the 15th."""
     exponent = amount.as_tuple().exponent
     decimals = max(_DECIMALS, -exponent) if isinstance(exponent, int) else _DECIMALS
     whole = int(amount.scaleb(decimals))

@@ -92,14 +92,15 @@ _TYPES: Final = {
 
 
 def _csv(path: Path, columns: Sequence[str], rows: Iterable[Row], formats: dict[str, str]) -> int:
-    texts = [name for name in columns if formats.get(name, "text") == "text"]
+    cells = [(name, formats.get(name, "text") == "text") for name in columns]
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            harmless = {**row, **{name: _harmless(row.get(name)) for name in texts}}
-            writer.writerow(harmless.get(name) for name in columns)
+            writer.writerow(
+                [_harmless(row.get(name)) if text else row.get(name) for name, text in cells]
+            )
             count += 1
     return count
 
