@@ -1,6 +1,7 @@
 """A window around a piece of work, on sensors and processes in the test's hand."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,45 @@ def test_a_pid_whose_end_was_missed_is_another_process_too(
     activity.ran_under(101, 1, 1000, start=5)
     activity.ran_under(110, 101, 1000, start=6)
     assert tree.cpu_ns() == 20
+
+
+def test_what_the_hardware_counted_for_the_tree_is_summed_and_of_others_left_out(
+    kernel: tuple[Kernel, KernelTree], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activity, tree = kernel
+    read = activity.read
+
+    def counted(now_ns: Nanoseconds) -> Any:
+        usage = read(now_ns)
+        counters = {"instructions": usage.processes.cpu_ns * 3, "corun": usage.processes.cpu_ns}
+        return replace(usage, processes=replace(usage.processes, counters=counters))
+
+    monkeypatch.setattr(activity, "read", counted)
+    for _ in range(2):
+        activity.ran_under(100, os.getpid(), 10, start=1)
+        activity.ran_under(101, 100, 20, start=2)
+        activity.ran_under(7, 1, 1000)
+        tree.cpu_ns()
+
+    assert tree.counters == {"instructions": 3 * 60}
+
+
+def test_the_peak_is_that_of_the_busiest_tick_and_short_ticks_have_none(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "rapl")
+    for milliseconds, energy_j in ((1000, 20), (1000, 50), (10, 5)):
+        bench.procfs.run_cpu(0, user=milliseconds // 10)
+        bench.run(milliseconds, work_ms=milliseconds, energy_j=energy_j)
+        bench.window.tick()
+
+    assert bench.window.power_peak_uw == pytest.approx(50 * J, rel=0.01)
+
+
+def test_how_busy_others_kept_the_machine_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "rapl")
+    for cpu in range(3):
+        bench.procfs.run_cpu(cpu, user=100)
+    bench.run(1000, work_ms=1000)
+    bench.window.tick(final=True)
+
+    assert bench.window.others_busy == pytest.approx(0.5, abs=0.01)  # 2 of 4 CPUs
+    assert bench.window.by_component["cpu"].sources == ("rapl-sysfs",)

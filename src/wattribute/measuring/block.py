@@ -53,6 +53,7 @@ class Measure(AbstractContextManager["Measure"]):
         self._stop.clear()
         tree = Tree(Path(self._settings.activity.procfs), with_self=True)
         self._window, self._notes = open_window(self._settings, tree)
+        tree.begin()  # what opening the meters cost (some 10 ms) is not the block's
         self._ticker = threading.Thread(target=self._tick, name="wattribute", daemon=True)
         self._ticker.start()
         return self

@@ -34,6 +34,11 @@ class Tree:
         self._base_ns = self._total()
         self._most_ns = 0
 
+    def begin(self) -> None:
+        """Count from now on, again."""
+        self._base_ns = self._total()
+        self._most_ns = 0
+
     def cpu_ns(self, *, final: bool = False) -> int:  # noqa: ARG002 - KernelTree's signature
         """CPU time of the tree since this object was made; never falls.
 
