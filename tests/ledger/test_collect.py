@@ -46,6 +46,7 @@ def collect(tmp_path: Path) -> Callable[..., tuple[Outcome, list[dict[str, Any]]
         *,
         recheck: bool = False,
         cluster: str = "",
+        annotations: bool = False,
         max_samples: int = 0,
     ) -> tuple[Outcome, list[dict[str, Any]]]:
         store = Store.at(str(tmp_path / "ledger"))
@@ -53,8 +54,8 @@ def collect(tmp_path: Path) -> Callable[..., tuple[Outcome, list[dict[str, Any]]
             FakePrometheus(series, max_samples=max_samples) as server,
             Prometheus(Ledger(prometheus_url=server.url)) as client,
         ):
-            fill = Fill(store, Collector(client, cluster=cluster), now_s=lambda: HOUR + 9e5,
-                        recheck=recheck)  # fmt: skip
+            collector = Collector(client, cluster=cluster, annotations=annotations)
+            fill = Fill(store, collector, now_s=lambda: HOUR + 9e5, recheck=recheck)
             outcome = fill.run(HOUR, HOUR + hours * HOUR_S)
         return outcome, store.entries(HOUR, HOUR + hours * HOUR_S).to_pylist()
 
@@ -266,3 +267,14 @@ def test_agents_without_keplers_families_are_refused(collect: Collect) -> None:
 
     with pytest.raises(DataInvalid, match=r"exporter\.metrics: kepler-0\.9"):
         collect(series)
+
+
+def test_annotations_come_from_kube_state_metrics_by_the_pods_uid(collect: Collect) -> None:
+    labels = {"__name__": "kube_pod_annotations", "uid": "uid-bot-1", "job": "kube-state-metrics",
+              "annotation_finops_team": "growth"}  # fmt: skip
+    annotated = MadeSeries(labels, [(time, "1") for time in MINUTES])
+
+    _, entries = collect([*_node().series(), annotated], annotations=True)
+
+    (bot,) = (entry for entry in entries if entry["kind"] == "workload")
+    assert dict(bot["annotations"]) == {"finops_team": "growth"}

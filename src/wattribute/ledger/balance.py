@@ -30,7 +30,7 @@ class Hour(Protocol):
     """By container_id."""
     pod_labels: dict[str, tuple[int, Mapping[str, str]]]
     """By pod uid; the number says how late they were seen."""
-    pod_annotations: dict[str, tuple[int, Mapping[str, str]]]
+    pod_annotations: Mapping[str, Mapping[str, str]]
     problems: list[str]
 
     @property
@@ -215,7 +215,6 @@ def _who(hour: Hour, container_id: str, consumer: Consumer) -> dict[str, object]
     names = consumer.names
     uid = own(names, "pod_uid") or container_id.removeprefix("ended-")
     _, labels = hour.pod_labels.get(uid, (0, {}))
-    _, annotations = hour.pod_annotations.get(uid, (0, {}))
     return {
         "kind": _KINDS.get(container_id, "workload"),
         "namespace": own(names, "container_namespace"),
@@ -226,7 +225,7 @@ def _who(hour: Hour, container_id: str, consumer: Consumer) -> dict[str, object]
         "owner_kind": own(names, "owner_kind"),
         "owner_name": own(names, "owner_name"),
         "labels": labels,
-        "annotations": annotations,
+        "annotations": hour.pod_annotations.get(uid, {}),
     }
 
 

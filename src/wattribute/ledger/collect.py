@@ -51,11 +51,21 @@ class Found:
 class Collector:
     """Reads hours."""
 
-    def __init__(self, source: Source, *, selector: str = "", cluster: str = "") -> None:
-        """``selector``: matchers for every query; ``cluster``: for nodes that do not say theirs."""
+    def __init__(
+        self, source: Source, *, selector: str = "", cluster: str = "", annotations: bool = False
+    ) -> None:
+        """Take a source.
+
+        Args:
+            source: what is asked.
+            selector: matchers for every query about nodes.
+            cluster: name of the cluster of nodes that do not say theirs.
+            annotations: ask kube-state-metrics for pods' annotations, too.
+        """
         self._source = source
         self._selector = selector.strip().strip(",")
         self._cluster = cluster
+        self._annotations = annotations
         self._nodes_at_once = _FIRST_NODES
         self.samples = self.series = 0
         """Read so far."""
@@ -91,6 +101,7 @@ class Collector:
             DataInvalid: the agents do not export what the ledger needs.
         """
         left = list(nodes)
+        annotations = self._annotated(hour_s) if self._annotations and left else {}
         while left:
             part = left[: self._nodes_at_once]
             before = self.samples
@@ -102,9 +113,19 @@ class Collector:
                 self._nodes_at_once = max(len(part) // 2, 1)
                 continue
             left = left[len(part) :]
+            for hour in hours:
+                hour.pod_annotations = annotations
             yield hours
             share = _SAMPLES * len(part) / max(self.samples - before, 1)
             self._nodes_at_once = max(1, min(round(share), 4 * self._nodes_at_once, 500))
+
+    def _annotated(self, hour_s: int) -> dict[str, dict[str, str]]:
+        """Annotations of pods by uid."""
+        query = f"last_over_time({fam.POD_ANNOTATIONS}[{_HOUR_S}s])"
+        return {
+            row.get("uid", ""): fam.shown_labels(row, "annotation_")
+            for row, _ in self._source.vector(query, hour_s + _HOUR_S)
+        }
 
     def _again(self, hour_s: int, nodes: Sequence[Found]) -> list[NodeHour]:
         for attempt in range(_ATTEMPTS):

@@ -31,14 +31,13 @@ NODE_FAMILIES: Final = (
 
 CONTAINER_INFO: Final = "wattribute_container_info"
 POD_LABELS: Final = "wattribute_pod_labels"
-POD_ANNOTATIONS: Final = "wattribute_pod_annotations"
 REQUESTS: Final = "wattribute_container_requests"
 CPU: Final = "wattribute_container_cpu_seconds_total"
 MEMORY: Final = "wattribute_container_memory_byte_seconds_total"
 GPU: Final = "wattribute_container_gpu_seconds_total"
 CONTAINER_FAMILIES: Final = (
     *ENERGY,
-    *(CONTAINER_INFO, POD_LABELS, POD_ANNOTATIONS, REQUESTS, CPU, MEMORY, GPU),
+    *(CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
 )
 
 _OWN: Final = frozenset(
@@ -51,6 +50,9 @@ _OWN: Final = frozenset(
     )
 )
 _OWN_PREFIXES: Final = ("label_", "annotation_", "exported_")
+
+POD_ANNOTATIONS: Final = "kube_pod_annotations"
+"""Of kube-state-metrics, which is another target: joined by the pod's uid."""
 
 Target = tuple[tuple[str, str], ...]
 

@@ -94,7 +94,7 @@ class NodeHour:
         self.hour_s = hour_s
         self.consumers: dict[str, Consumer] = {}
         self.pod_labels: dict[str, tuple[int, Mapping[str, str]]] = {}
-        self.pod_annotations: dict[str, tuple[int, Mapping[str, str]]] = {}
+        self.pod_annotations: Mapping[str, Mapping[str, str]] = {}
         self.problems: list[str] = []
         self._node: dict[Target, list[Series]] = {}
         self._targets: tuple[Target, ...] = ()
@@ -233,8 +233,10 @@ class NodeHour:
         if not len(place):
             return
         family = labels["__name__"]
-        if family in (fam.POD_LABELS, fam.POD_ANNOTATIONS):
-            self._take_pod(family, labels, int(place[-1]))
+        if family == fam.POD_LABELS:
+            uid, last = labels.get("pod_uid", ""), int(place[-1])
+            if uid not in self.pod_labels or self.pod_labels[uid][0] <= last:
+                self.pod_labels[uid] = (last, fam.shown_labels(labels, "label_"))
             return
         consumer = self.consumers.setdefault(labels.get("container_id", ""), Consumer())
         if family == fam.CONTAINER_INFO:
@@ -246,13 +248,6 @@ class NodeHour:
             consumer.memory_byte_s += self._rise(joined, 1.0).amount
         else:
             consumer.use(family, labels, self._rise(joined, _MILLIONTHS))
-
-    def _take_pod(self, family: str, labels: Mapping[str, str], last: int) -> None:
-        book = self.pod_labels if family == fam.POD_LABELS else self.pod_annotations
-        prefix = "label_" if family == fam.POD_LABELS else "annotation_"
-        uid = labels.get("pod_uid", "")
-        if uid not in book or book[uid][0] <= last:
-            book[uid] = (last, fam.shown_labels(labels, prefix))
 
     def _placed(self, joined: _Joined) -> _Joined:
         place, known = self.frame.places(joined[0])

@@ -82,7 +82,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         "annotations",
         LABELS,
         "",
-        "The same for annotations; those that ``exporter.pod_annotations`` allows.",
+        "The same for annotations, where ``ledger.annotations`` is on.",
     ),
     Column(
         "energy_uj",

@@ -73,7 +73,7 @@ class SpoolHour:
         self.hour_s = hour_s
         self.consumers: dict[str, Consumer] = {}
         self.pod_labels: dict[str, tuple[int, Mapping[str, str]]] = {}
-        self.pod_annotations: dict[str, tuple[int, Mapping[str, str]]] = {}
+        self.pod_annotations: Mapping[str, Mapping[str, str]] = {}
         self.problems: list[str] = []
         self._lines: list[_Line] = []
         self._alive_s: dict[int, float] = defaultdict(float)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from wattribute.errors import ConfigInvalid, DataInvalid, LedgerFailed
+from wattribute.ledger.ownership import Ownership
 from wattribute.ledger.schema import KEY, SCHEMA
 from wattribute.ledger.store import Store
 
@@ -18,6 +19,11 @@ BY: Final = (
 )
 """Columns that entries can be grouped by, beside ``label:NAME`` and ``annotation:NAME``."""
 _ABOUT_NODES: Final = frozenset(BY[:7])
+_SUMS: Final = (
+    "sum(energy_uj)::hugeint, sum(floor_uj)::hugeint, sum(low_uj)::hugeint, "
+    "sum(high_uj)::hugeint, sum(cpu_ns)::hugeint, "
+    "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint"
+)
 _MAPS: Final = {"label": "labels", "annotation": "annotations"}
 
 
@@ -61,13 +67,50 @@ def sums(store: Store, start_s: int, end_s: int, by: str) -> list[Sum]:
     with _connected(store, start_s, end_s) as database:
         rows = _ask(
             database,
-            f"select {group} as who, sum(energy_uj)::hugeint, sum(floor_uj)::hugeint, "  # noqa: S608 - of the table above
-            "sum(low_uj)::hugeint, sum(high_uj)::hugeint, sum(cpu_ns)::hugeint, "
-            "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint "
+            f"select {group} as who, {_SUMS} "  # noqa: S608 - of the table above
             "from entries group by who order by 2 desc, who",
             parameters,
         )
     return [Sum(*row) for row in rows]
+
+
+def owned(store: Store, start_s: int, end_s: int, ownership: Ownership, by: str) -> list[Sum]:
+    """The same by ``team``, ``product``, ``environment`` or ``cost_center``, as rules say.
+
+    What no rule gives to somebody is a group of its own: ``(unowned)``, or ``(idle)`` and so on
+    where it is no workload.
+
+    Raises:
+        DataInvalid: a file of the ledger is damaged.
+        LedgerFailed: the ledger cannot be read.
+    """
+    subjects = ownership.subjects
+    parameters = [name.partition(":")[2] for name in subjects if ":" in name]
+    texts = iter(range(1, len(parameters) + 1))
+    columns = [f"coalesce({_subject(name, texts)}, '') as s{n}" for n, name in enumerate(subjects)]
+    query = (
+        f"select {', '.join(['kind', 'cast(hour as date) as day', *columns])}, {_SUMS} "  # noqa: S608 - of tables
+        "from entries group by all"
+    )
+    with _connected(store, start_s, end_s) as database:
+        rows = _ask(database, query, parameters)
+    found: dict[str, list[int]] = {}
+    for kind, day, *rest in rows:
+        values, amounts = rest[: len(subjects)], rest[len(subjects) :]
+        owner = ownership.owner_of(dict(zip(subjects, values, strict=True)), day)
+        special = "(unowned)" if kind == "workload" else f"({kind})"
+        group = found.setdefault(getattr(owner, by) or special, [0] * len(amounts))
+        for place, amount in enumerate(amounts):
+            group[place] += amount
+    ranked = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
+    return [Sum(group, *amounts) for group, amounts in ranked]
+
+
+def _subject(name: str, texts: Iterator[int]) -> str:
+    prefix, _, label = name.partition(":")
+    if label:
+        return f"{_MAPS[prefix]}[${next(texts)}]"
+    return "owner_kind || '/' || owner_name" if name == "owner" else name
 
 
 def gaps(store: Store, start_s: int, end_s: int) -> list[Gap]:

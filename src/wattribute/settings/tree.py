@@ -170,9 +170,6 @@ class Exporter(_Room, frozen=True):
     pod_labels: tuple[str, ...] = ("app", "app.kubernetes.io/*", "team")
     """Labels of pods that ``wattribute_pod_labels`` shows; ``*`` at the end stands for any rest. An
     allow-list, because some labels change with every roll-out, and each value is a series."""
-    pod_annotations: tuple[str, ...] = ()
-    """Annotations of pods that ``wattribute_pod_annotations`` shows, in the same form; none unless
-    named, because some hold whole documents."""
     spool: str = ""
     """Folder for each hour's totals as JSON lines, for a ledger without Prometheus
     (``wattribute ledger collect --spool``); "" writes none."""
@@ -243,6 +240,9 @@ class Ledger(_Room, frozen=True):
     """File with the password of ``username``."""
     ca_file: str = ""
     """Certificates that sign the API's; "" takes the system's."""
+    annotations: bool = False
+    """Keep pods' annotations, too, for ownership rules: asks for ``kube_pod_annotations`` of
+    kube-state-metrics (its flag ``--metric-annotations-allowlist`` says which)."""
     timeout: Annotated[float, Meta(ge=1, le=3600, extra=_SECONDS)] = 120.0
     """Seconds to wait for an answer."""
     settle: Seconds = 600.0

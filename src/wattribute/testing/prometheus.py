@@ -14,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs
 
 _MATCHER = re.compile(r'(\w+)(=~|=)"((?:[^"\\]|\\.)*)"')
-_RANGE = re.compile(r"\{(.*)\}\)?\[(\d+)s(?::\d+s)?\]", re.DOTALL)
+_RANGE = re.compile(r"(?:\{(.*)\})?\)?\[(\d+)s(?::\d+s)?\]", re.DOTALL)
 _BY = re.compile(r"by \(([^)]*)\)")
 
 
@@ -88,12 +88,12 @@ class FakePrometheus:
         found = _RANGE.search(query)
         if found is None:
             return 400, _error("this fake does not know such a query")
-        picked = self._picked(found[1], query, at_s - int(found[2]), at_s)
+        picked = self._picked(found[1] or "", query, at_s - int(found[2]), at_s)
         if self.max_samples and sum(len(samples) for _, samples in picked) > self.max_samples:
             words = "query processing would load too many samples into memory in query execution"
             return 422, _error(words)
         more = dict(fault.more) if fault else {}
-        if query.startswith(("count by", "max by")):
+        if query.startswith(("count by", "max by", "last_over_time")):
             return 200, _vector(query, picked, at_s, more)
         result = [{"metric": dict(one.labels), "values": [[t, v] for t, v in samples]}
                   for one, samples in picked]  # fmt: skip
@@ -102,7 +102,7 @@ class FakePrometheus:
     def _picked(
         self, matchers: str, query: str, start_s: float, end_s: float
     ) -> list[tuple[MadeSeries, list[tuple[float, str]]]]:
-        family = re.search(r"(\w+)\{", query)
+        family = re.search(r"(\w+)(?:\{|\[)", query)
         tests = [(label, kind == "=~", json.loads(f'"{text}"')) for label, kind, text in
                  _MATCHER.findall(matchers)]  # fmt: skip
         if family:
@@ -129,7 +129,9 @@ def _vector(
     names = [name.strip() for name in by[1].split(",")] if by else []
     groups: dict[tuple[tuple[str, str], ...], float] = {}
     for one, samples in picked:
-        key = tuple((name, one.labels[name]) for name in names if one.labels.get(name))
+        key = tuple(
+            (name, one.labels[name]) for name in names or one.labels if one.labels.get(name)
+        )
         value = samples[-1][0] if query.startswith("max") else 1.0
         groups[key] = max(groups.get(key, 0.0), value)
     result = [{"metric": dict(key), "value": [at_s, str(v)]} for key, v in groups.items()]

@@ -104,7 +104,12 @@ def _reader(ledger: Ledger, spool: Path | None) -> "Iterator[Collector | SpoolRe
         yield SpoolReader(spool, cluster=ledger.cluster)
         return
     with Prometheus(ledger) as prometheus:
-        yield Collector(prometheus, selector=ledger.selector, cluster=ledger.cluster)
+        yield Collector(
+            prometheus,
+            selector=ledger.selector,
+            cluster=ledger.cluster,
+            annotations=ledger.annotations,
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import Column, clean, print_table
 from wattribute.settings import Settings
 from wattribute.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 
@@ -18,7 +18,8 @@ from wattribute.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
     show_default=True,
     metavar="KEY",
     help="cluster, node, instance_type, region, kind, component, origin, namespace, pod, "
-    "container, owner_kind, owner_name, label:NAME or annotation:NAME.",
+    "container, owner_kind, owner_name, label:NAME, annotation:NAME; or team, product, "
+    "environment, cost_center, by the rules of the settings (ownership.rules).",
 )
 @click.option("--month", metavar="YYYY-MM", help="A whole month.")
 @click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
@@ -36,23 +37,32 @@ def show(
 ) -> int:
     r"""Energy by namespace, label, node, ...; nodes' floors as (idle), unsplit.
 
-    Who pays the floor, and money, are `wattribute statement`.
+    Who pays the floor, and money, are `wattribute statement`. By team and so on, what no rule
+    gives to anybody is (unowned), and a rule that matches nothing is said.
 
     \b
     Example:
       wattribute ledger show --by label:app --month 2026-10
+      wattribute ledger show --by team --config wattribute.yaml
 
     Exit code: 0; 1 if the period has no entry; 5 if the ledger cannot be read.
     """
     with needs("chargeback"):
+        from wattribute.ledger.ownership import DIMENSIONS, Ownership
         from wattribute.ledger.store import Store
-        from wattribute.ledger.summary import sums
+        from wattribute.ledger.summary import owned, sums
     start_s, end_s = period(month, from_s, to_s)
     store = Store.at(settings.ledger.path)
     first_s, last_s = store.days()
     start_s = first_s if start_s is None else start_s
     end_s = last_s if end_s is None else end_s
-    rows = sums(store, start_s, end_s, by)
+    if by in DIMENSIONS:
+        ownership = Ownership(settings.ownership.rules)
+        rows = owned(store, start_s, end_s, ownership, by)
+        for line in ownership.unmatched() if rows else ():
+            click.echo(clean(line), err=True)
+    else:
+        rows = sums(store, start_s, end_s, by)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return 0 if rows else 1
