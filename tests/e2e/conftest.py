@@ -186,7 +186,9 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def real() -> Any:
     """The classes above, for fixtures that serve many tests: a conftest cannot be imported."""
-    return SimpleNamespace(Agent=Agent, PowerCounter=PowerCounter, Prometheus=Prometheus)
+    return SimpleNamespace(
+        Agent=Agent, PowerCounter=PowerCounter, Prometheus=Prometheus, free_port=free_port
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,13 @@
-"""The ledger against a real Prometheus that scraped the real agent."""
+"""The ledger against real servers that scraped the real agent: Prometheus, VictoriaMetrics."""
 
+import json
+import shutil
+import subprocess
 import time
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,15 +15,56 @@ import pytest
 
 from wattribute.ledger.collect import Collector
 from wattribute.ledger.fill import HOUR_S, Fill
+from wattribute.ledger.spool import SpoolReader
 from wattribute.ledger.store import Store
 from wattribute.promql.client import Prometheus
 from wattribute.settings import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
+_SCRAPES = 8
+
+
+@pytest.fixture
+def start_victoria(tmp_path: Path, real: Any) -> Iterator[Callable[[str], str]]:
+    """A VictoriaMetrics that scrapes one target; its URL."""
+    if not shutil.which("victoria-metrics"):
+        pytest.skip("no victoria-metrics program; Debian package victoria-metrics")
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def start(target: str) -> str:
+        port = real.free_port()
+        config = {
+            "global": {"scrape_interval": "1s"},
+            "scrape_configs": [
+                {"job_name": "wattribute", "static_configs": [{"targets": [target]}]}
+            ],
+        }
+        (tmp_path / "scrape.yml").write_text(json.dumps(config))
+        command = ["victoria-metrics", f"-promscrape.config={tmp_path / 'scrape.yml'}",
+                   f"-storageDataPath={tmp_path / 'vm'}", f"-httpListenAddr=127.0.0.1:{port}",
+                   "-loggerLevel=ERROR", "-search.latencyOffset=1s"]  # fmt: skip
+        servers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server in servers:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(params=["prometheus", "victoria-metrics"])
+def start_server(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Starts a server that scrapes a target every second; its URL."""
+    if request.param == "prometheus":
+        start = request.getfixturevalue("start_prometheus")
+        return lambda target: str(start([target]).url)
+    started: Callable[[str], str] = request.getfixturevalue("start_victoria")
+    return started
+
 
 def _raw(client: Prometheus, selector: str) -> dict[tuple[str, ...], Any]:
-    """Microjoules of the first and the last scrape, as a person would compute them."""
+    """Microjoules in each scrape, as a person would read them."""
     now_s = time.time()
     return {
         tuple(series.labels.get(name, "") for name in ("component", "mode")): (
@@ -27,12 +74,26 @@ def _raw(client: Prometheus, selector: str) -> dict[tuple[str, ...], Any]:
     }
 
 
+def _wait_for_scrapes(client: Prometheus) -> None:
+    query = "min(count_over_time(wattribute_node_joules_total[1m]))"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            answer = client.vector(query, time.time())
+        except (OSError, urllib.error.URLError):
+            answer = []
+        if answer and answer[0][1] >= _SCRAPES:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"fewer than {_SCRAPES} scrapes in a minute")
+
+
 @pytest.mark.usefixtures("burner")
 def test_the_ledger_is_the_nodes_counters_to_the_microjoule(
     start_agent: Callable[..., Any],
-    start_prometheus: Callable[..., Any],
+    start_server: Callable[[str], str],
     counter: Any,
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
     counter.run(watts=50)
     agent = start_agent(
@@ -40,21 +101,16 @@ def test_the_ledger_is_the_nodes_counters_to_the_microjoule(
         *("--idle-watts", "package=10", "--node-name", "node-a"),
     )
     agent.wait(lambda text: "kepler_container_joules_total{" in text)
-    server = start_prometheus([f"127.0.0.1:{agent.port}"])
-    began_s = int(time.time())
-    server.wait(
-        "count_over_time(wattribute_node_joules_total[1m])",
-        lambda rows: all(value >= 8 for _, value in rows),
-    )
-    agent.stop()
-    time.sleep(1.5)  # for a scrape that is under way
+    url = start_server(f"127.0.0.1:{agent.port}")
+    start_s = int(time.time()) // HOUR_S * HOUR_S
     store = Store.at(str(tmp_path / "ledger"))
 
-    with Prometheus(Ledger(prometheus_url=server.url)) as client:
-        fill = Fill(store, Collector(client), now_s=time.time)
-        start_s = began_s // HOUR_S * HOUR_S
+    with Prometheus(Ledger(prometheus_url=url)) as client:
+        _wait_for_scrapes(client)
+        agent.stop()
+        time.sleep(3)  # for what is under way
         end_s = int(time.time()) // HOUR_S * HOUR_S + HOUR_S
-        outcome = fill.run(start_s, end_s)
+        outcome = Fill(store, Collector(client), now_s=time.time).run(start_s, end_s)
         joules = _raw(client, "wattribute_node_joules_total")
         held = _raw(client, 'wattribute_birth_held_joules{mode="dynamic"}')
         again = Fill(store, Collector(client), now_s=time.time).run(start_s, end_s)
@@ -76,3 +132,36 @@ def test_the_ledger_is_the_nodes_counters_to_the_microjoule(
     assert outcome.entries == len(entries)
     assert not outcome.problems
     assert (again.entries, again.corrections, again.seals) == (0, 0, [])
+
+
+@pytest.mark.usefixtures("burner")
+def test_the_spool_is_the_meter_to_the_microjoule(
+    start_agent: Callable[..., Any], counter: Any, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    counter.run(watts=50)
+    agent = start_agent(
+        *("--interval", "1", "--meters", "rapl", "--sysfs", str(counter.sysfs)),
+        *("--node-name", "node-a", "--spool", str(spool)),
+    )
+    agent.wait(lambda text: "kepler_container_joules_total{" in text)
+    time.sleep(3)
+    counter.freeze()
+    time.sleep(2.5)
+    with urllib.request.urlopen(f"http://127.0.0.1:{agent.port}/metrics") as answer:
+        text = answer.read().decode()
+    agent.process.terminate()
+    agent.process.wait()
+    shown = sum(
+        round(float(line.rpartition(" ")[2]) * 1e6)
+        for line in text.splitlines()
+        if line.startswith("wattribute_node_joules_total{")
+    )
+
+    reader = SpoolReader(spool)
+    store = Store.at(str(tmp_path / "ledger"))
+    outcome = Fill(store, reader, now_s=time.time).run(*reader.hours())
+
+    energy = store.entries(*reader.hours(), ["energy_uj"]).column("energy_uj").to_pylist()
+    assert sum(energy) == shown > 0
+    assert not outcome.problems

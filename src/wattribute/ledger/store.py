@@ -147,9 +147,11 @@ class Store:
             entries = self._fill(unfinished, tables)
             self.filesystem.move(unfinished, final)
             self._sync(folder)
-        except (OSError, pa.ArrowException) as exc:
+        except BaseException as exc:
             with contextlib.suppress(OSError):
                 self.filesystem.delete_file(unfinished)
+            if not isinstance(exc, OSError | pa.ArrowException):
+                raise
             raise LedgerFailed(
                 f"{final}: cannot seal: {exc}; nothing of it was kept and nothing is lost: "
                 "collect the same hours again"

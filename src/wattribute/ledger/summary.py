@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import duckdb
@@ -24,6 +25,8 @@ _SUMS: Final = (
     "sum(high_uj)::hugeint, sum(cpu_ns)::hugeint, "
     "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint"
 )
+_SECONDS: Final = "epoch_us(hour) // 1000000"
+"""Instants leave DuckDB as numbers: as timestamps they would need pytz."""
 _MAPS: Final = {"label": "labels", "annotation": "annotations"}
 
 
@@ -140,27 +143,30 @@ def faults(store: Store, start_s: int, end_s: int) -> list[str]:
     with _connected(store, start_s, end_s) as database:
         twice = _ask(
             database,
-            "select hour, cluster, node, string_agg(distinct seal_id, ', ' order by seal_id), "  # noqa: S608 - of the schema
-            f"count(*) from (select {key}, any_value(seal_id) as seal_id, count(*) as n, "
-            "list(distinct seal_id) as seals "
-            f"from entries where corrects = '' group by {key} having n > 1) "
+            f"with twice as (select {key}, max(seal_id) as later, count(*) as n from entries "  # noqa: S608 - of the schema
+            f"where corrects = '' group by {key} having n > 1) "
+            f"select {_SECONDS}, cluster, node, max(later), count(*) from twice "
             "group by all order by all",
         )
         below = _ask(
             database,
-            f"select {key}, sum(energy_uj)::hugeint as e from entries "  # noqa: S608 - of the schema
-            f"where kind = 'workload' group by {key} having e < 0 order by all",
+            f"select {_SECONDS} as s, node, pod, container, sum(energy_uj)::hugeint as e "  # noqa: S608 - of the schema
+            f"from entries where kind = 'workload' group by {key} having e < 0 order by all",
         )
     said = [
-        f"{hour:%Y-%m-%d %H:%M} {cluster}/{node}: {count} entries are there twice; the later seal "
-        f"is {seals}: two runs without a lock; move that file away"
-        for hour, cluster, node, seals, count in twice
+        f"{_shown(hour_s)} {cluster}/{node}: {count} entries are there twice, the later ones "
+        f"in seal {later}: two runs at once; move its file away"
+        for hour_s, cluster, node, later, count in twice
     ]
     said += [
-        f"{row[0]:%Y-%m-%d %H:%M} {row[2]}: {row[6]}/{row[8]} has less than 0: {row[-1]} uJ"
-        for row in below
+        f"{_shown(hour_s)} {node}: {pod}/{container} has less than 0: {energy_uj} uJ"
+        for hour_s, node, pod, container, energy_uj in below
     ]
     return said
+
+
+def _shown(at_s: int) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M}"
 
 
 def _group(by: str) -> tuple[str, list[str]]:
