@@ -259,10 +259,10 @@ def test_whatever_an_api_server_answers_measuring_goes_on_and_the_fix_is_said(
             agents[fault] = start_agent(*machine.flags, *flags, name=fault)
         for fault, words in said.items():
             agent = agents[fault]
-            text = agent.wait(lambda text: joules(text) > 20)
+            text = agent.wait(lambda text: joules(text) > 20, 60)  # four start at once
             assert not named(text)
             warned = [line for line in agent.log.read_text().splitlines() if words in line]
-            assert len(warned) == 1, agent.log.read_text()
+            assert 1 <= len(warned) <= 2, agent.log.read_text()  # at the start; once more if late
             assert peak_mib(agent.process.pid) < 150
         (tmp_path / "expired" / "token").write_text("good")
         shutil.copy(ours.certificate, tmp_path / "untrusted" / "ca.crt")
