@@ -13,6 +13,7 @@ from wattribute.exporter.scene import NodeLabels, Scene
 from wattribute.records import Snapshot
 from wattribute.settings import Activity, Attribution, Meter, Settings, Workload
 from wattribute.testing import FakeCgroupfs, FakeClock, FakeProcfs, FakeSysfs
+from wattribute.testing.drm import FakeDrm
 
 TESTS = Path(__file__).parents[1]
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{}.slice"
@@ -26,7 +27,10 @@ MACHINES = {
     "laptop": ("intel-rapl:0", "intel-rapl:0:0", "intel-rapl:0:1", "intel-rapl:1"),
     "dies": ("intel-rapl:0", "intel-rapl:1", "intel-rapl:2", "intel-rapl:3"),
     "amd": ("intel-rapl:0", "intel-rapl:0:0"),
+    "intel-gpus": (),
 }
+METERS = {"intel-gpus": ("drm",)}
+GPU_JOULES = 500
 JOULES = {"package": 300, "dram": 40, "core": 200, "uncore": 10, "psys": 700}
 
 
@@ -46,10 +50,15 @@ class Machine:
             self.cgroups.add(cgroup)
             self.procfs.start(pid, comm, cgroup=f"0::{cgroup}")
         self.procfs.start(2, b"kthreadd", kernel=True)
+        self.drm = FakeDrm(self.procfs.root)
+        self.used_s = 0
+        self._use_gpus(0)
         self.settings = Settings(
-            meter=Meter(sysfs=str(self.sysfs.root)),
+            meter=Meter(sysfs=str(self.sysfs.root), use=METERS.get(tree, ("auto",))),
             activity=Activity(procfs=str(self.procfs.root), source="cgroup"),
-            attribution=Attribution(idle_watts={"package": 20.0}, idle_policy="usage"),
+            attribution=Attribution(
+                idle_watts={"package": 20.0} if self.zones else {"gpu": 20.0}, idle_policy="usage"
+            ),
             workload=Workload(engines=False),
         )
 
@@ -68,6 +77,21 @@ class Machine:
             before = int((folder / "energy_uj").read_text())
             used_uj = JOULES[kind] * 1_000_000 * seconds // 5
             self.sysfs.write(f"class/powercap/{zone}/energy_uj", before + used_uj)
+        self._use_gpus(seconds)
+
+    def _use_gpus(self, seconds: int) -> None:
+        """Two of the boards work for two processes, as long as 60 % and 20 % of the time."""
+        self.used_s += seconds
+        for file in self.sysfs.root.glob("class/drm/card*/device/hwmon/*/energy*_input"):
+            used_uj = GPU_JOULES * 1_000_000 * seconds // 5
+            file.write_text(f"{int(file.read_text()) + used_uj}\n")
+        if not self.zones:
+            for pid, number, part in ((100, 1, 6), (101, 2, 2)):
+                busy = f"{self.used_s * SECOND * part // 10} ns"
+                for fd, board in enumerate(("0000:03:00.0", "0000:4d:00.0")):
+                    self.drm.client(
+                        pid, board, number, fd=fd, engine_render=busy, resident_vram0="4 GiB"
+                    )
 
 
 def page_of(snapshot: Snapshot) -> str:
