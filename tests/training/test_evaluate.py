@@ -142,3 +142,21 @@ def test_scores_are_what_they_are_called() -> None:
     assert score.band_covers_pct == pytest.approx(66.67)
     assert score.r2 == pytest.approx(0.925)
     assert score_of(points[:1]).r2 is None
+
+
+def test_a_cpu_is_seen_only_in_the_scope_in_which_it_was_measured(
+    trained: Trained, made: Any, file: Callable[..., Path]
+) -> None:
+    metered = next(row for row in made.rows if row["system_id"] == "cloud-3")
+    benchmarked = next(row for row in made.rows if row["system_id"] == "spec-6-0")
+    made.rows = [
+        row | {"scope": scope, "watts": 99, "subset": "all", "load_kind": ""}
+        for scope in ("wall", "pkg", "dram")
+        for row in (metered, benchmarked)
+    ]
+
+    groups = scored(trained, file(made)).groups
+
+    assert {group.scope: set(group.by_known) for group in groups} == {
+        "dram": {"cpu"}, "pkg": {"cpu", "seen"}, "wall": {"seen"},
+    }  # fmt: skip

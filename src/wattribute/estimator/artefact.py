@@ -184,6 +184,8 @@ class Artefact(_Part, frozen=True, omit_defaults=True):
     0: not known."""
     instances: dict[str, str]
     """Cloud instance family -> ``cpu_key_or_microarchitecture host_threads host_gb``."""
+    covariance_seen: Table = []
+    """The same for CPU models that were in the training data; [] takes the other."""
     fleet: Fleet | None = None
     """None in the shipped one."""
 
@@ -319,6 +321,8 @@ def _other_shapes(artefact: Artefact) -> Iterator[_Shape]:
         yield f"package.cpu.{key}", row, (len(c.package.levels),)
     yield "memory.module_watts", c.memory.module_watts, (len(c.memory.levels),)
     yield "covariance", artefact.covariance, (levels, levels)
+    if artefact.covariance_seen:
+        yield "covariance_seen", artefact.covariance_seen, (levels, levels)
     for known, scopes in artefact.quantiles.items():
         for scope, band in scopes.items():
             name = f"quantiles.{known}.{scope}"

@@ -72,7 +72,7 @@ class HostModel:
         if profile == "typical":
             log_wall = log_wall + np.array(parts.wall.typical)
             log_wall = log_wall + fleet_offsets(artefact, host, "wall", wall.levels)
-        covariance = np.array(artefact.covariance)
+        covariance = covariance_of(artefact, self.known)
         said = [one for one in measured if one.scope == "wall"]
         moved = correct(wall.levels, covariance, np.exp(log_wall), said)
         watts = np.interp(GRID, wall.levels, np.exp(log_wall + moved.shift))
@@ -245,6 +245,12 @@ def guest_package_watts(
     watts, low, high = model.package.at(utilisation)
     whole = (watts * share, low / _GUEST * share, high * _GUEST * share)
     return whole, (watts - model.package.at(0.0)[0]) * share
+
+
+def covariance_of(artefact: Artefact, known: str) -> Floats:
+    """Of ln(measured / predicted) between the wall's levels, by what is known of the CPU."""
+    seen = known == "seen" and artefact.covariance_seen
+    return np.array(artefact.covariance_seen if seen else artefact.covariance)
 
 
 def fleet_offsets(artefact: Artefact, host: Host, scope: str, levels: Floats) -> Floats:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from wattribute.estimator.artefact import Artefact
 from wattribute.estimator.calibration import Measured
+from wattribute.estimator.cpu_names import base_key
 from wattribute.estimator.host import Host
 from wattribute.estimator.model import HostModel, Profile, guest_package_watts
 from wattribute.training.hosts import host_of, watts_of
@@ -36,8 +37,8 @@ class Group(Struct, frozen=True):
     by_level: dict[str, Score]
     """Load in percent -> figures."""
     by_known: dict[str, Score]
-    """``seen``: the CPU model was in the training data; ``cpu``, ``microarchitecture``,
-    ``class``."""
+    """``seen``: the CPU model was in the training data of this scope; ``cpu``,
+    ``microarchitecture``, ``class``."""
     by_system: dict[str, Score]
     """Empty for large subsets."""
 
@@ -89,7 +90,7 @@ def evaluate(artefact: Artefact, rows: Rows, *, calibrate: Calibrate = "none") -
         for row in rest:
             taken = groups[row.subset or "-", scope, profile]
             taken.points.append(_point(model, host, row))
-            taken.known.append(model.known)
+            taken.known.append(_known(artefact, model, host, scope))
     if given:
         left_out["given to the model as the idle reading"] = given
     found = [
@@ -125,6 +126,14 @@ def _point(model: HostModel, host: Host, row: Row) -> Point:
         watts, low, high = curve.at(row.utilisation)
     level = round(row.utilisation * 10) * 10
     return Point(row.system_id, level, watts_of(row), watts, low, high)
+
+
+def _known(artefact: Artefact, model: HostModel, host: Host, scope: str) -> str:
+    """What was known of the CPU; ``seen`` only if it was measured in this scope."""
+    if scope == "wall" or model.known not in {"seen", "cpu"}:
+        return model.known
+    measured = scope != "dram" and base_key(host.cpu_key) in artefact.coefficients.package.cpu
+    return "seen" if measured else "cpu"
 
 
 def _guest(model: HostModel, host: Host, row: Row) -> tuple[float, float, float]:

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from wattribute.estimator.model import HostModel
+from wattribute.estimator.calibration import Measured, correct
+from wattribute.estimator.model import HostModel, covariance_of
 from wattribute.estimator.wall import Floats
 from wattribute.training.component_fit import held_out_parts
 from wattribute.training.crossval import cpu_folds, split_by_year
@@ -31,6 +32,11 @@ _KNOWN: Final = {
     "microarchitecture": "only the microarchitecture known",
     "class": "only cores, threads and memory known",
 }
+_READINGS: Final = {
+    "one reading, idle": (0.0,),
+    "two readings, idle and at full load": (0.0, 1.0),
+}
+_SAME_LOAD: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Figures:
     """Name -> score, each table of the card."""
 
     known: dict[str, Score]
+    readings: dict[str, Score]
+    """With readings given, which are not scored."""
     levels: dict[str, Score]
     makes: dict[str, Score]
     eras: dict[str, Score]
@@ -66,6 +74,12 @@ def figures_of(trained: Trained) -> Figures:
 
     return Figures(
         known={_KNOWN[known]: score_of(found) for known, found in points.items() if found},
+        readings={
+            f"{_KNOWN[known]}; {name}": score_of(_wall_points(trained, known, given))
+            for known in ("cpu", "seen")
+            for name, given in _READINGS.items()
+            if points[known]
+        },
         levels=by(lambda point: f"{point.level} %"),
         makes=by(lambda point: place[point.system_id].host.make or "other"),
         eras=dict(
@@ -102,24 +116,40 @@ def _by_year(trained: Trained) -> dict[str, Score]:
     return found
 
 
-def _wall_points(trained: Trained, known: str) -> list[Point]:
+def _wall_points(trained: Trained, known: str, given: Sequence[float] = ()) -> list[Point]:
     held = trained.held_out
-    return _points(trained, known, held.systems[known], held.errors[known])
+    return _points(trained, known, held.systems[known], held.errors[known], given)
 
 
-def _points(trained: Trained, known: str, held: Sequence[int], errors: Floats) -> list[Point]:
-    """Held-out predictions at every measured point, between the model's levels too."""
+def _points(
+    trained: Trained, known: str, held: Sequence[int], errors: Floats, given: Sequence[float] = ()
+) -> list[Point]:
+    """Held-out predictions at every measured point, between the model's levels too.
+
+    Args:
+        trained: with the systems' true watts.
+        known: what is known of the CPU, which decides the band.
+        held: the systems.
+        errors: their ln(measured / predicted).
+        given: loads at which a reading is given to the model, and not scored.
+    """
     few = trained.artefact.coefficients.wall.few
+    levels, covariance = np.array(LEVELS), covariance_of(trained.artefact, known)
     found = []
     for i, error in zip(held, errors, strict=True):
-        system = trained.data.curve_systems[i]
+        system, truth = trained.data.curve_systems[i], trained.data.curves.log_watts[i]
         name = "class" if system.host.make in few else known
         band = trained.artefact.quantiles[name]["wall"]
-        predicted = np.exp(trained.data.curves.log_watts[i] - error)
+        said = [Measured(u, float(np.exp(np.interp(u, levels, truth)))) for u in given]
+        moved = correct(levels, covariance, np.exp(truth - error), said)
+        predicted = np.exp(truth - error + moved.shift)
         for u, w in zip(system.utilisation.tolist(), system.watts.tolist(), strict=True):
-            watts = float(np.interp(u, LEVELS, predicted))
+            if any(abs(u - one) < _SAME_LOAD for one in given):
+                continue
+            watts = float(np.interp(u, levels, predicted))
+            left = float(np.interp(u, levels, moved.left)) ** 0.5
             low, high = (
-                watts * float(np.exp(np.interp(u, band.levels, side)))
+                watts * float(np.exp(np.interp(u, band.levels, side) * left))
                 for side in (band.low, band.high)
             )
             found.append(Point(system.system_id, round(u * 10) * 10, w, watts, low, high))

@@ -77,6 +77,9 @@ _FEW_SYSTEMS: Final = 30
 _NOTHING_KNOWN: Final = 0.7
 """Half to twice, where no machine could be held out."""
 
+_AGING_YEARS: Final = 8.0
+"""A system this much older than the newest counts half in what a reading tells."""
+
 Tell = Callable[[str], None]
 
 
@@ -165,7 +168,8 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
             wall=shipped_wall(wall, typical, _few(curves)), package=package, memory=memory
         ),
         quantiles=_bands(held, systems),
-        covariance=_table(_covariance(held.errors["cpu"])),
+        covariance=_table(_covariance(held, "cpu", curves)),
+        covariance_seen=_table(_covariance(held, "seen", curves)) if held.systems["seen"] else [],
         tdp_exponent=table.tdp_exponent,
         microarchitectures=table.microarchitectures,
         cpus=table.packed(),
@@ -188,10 +192,16 @@ def _few(curves: Curves) -> list[str]:
     return sorted(make for make, systems in count.items() if systems < _FEW_SYSTEMS)
 
 
-def _covariance(errors: Floats) -> Floats:
-    """Of the held-out errors; far ones are drawn in, so that a few odd systems do not decide."""
+def _covariance(held: HeldOut, known: str, curves: Curves) -> Floats:
+    """Of the held-out errors; far ones are drawn in, so that a few odd systems do not decide.
+
+    Old systems count less: an idle reading tells less of a machine that sleeps deeper.
+    """
+    errors = held.errors[known]
     bound = 3 * np.median(np.abs(errors), axis=0) / 0.6745
-    return np.asarray(np.cov(np.clip(errors, -bound, bound), rowvar=False))
+    years = np.array([curves.hosts[i].year for i in held.systems[known]])
+    weight = 1 / (1 + ((years.max() - years) / _AGING_YEARS) ** 2)
+    return np.asarray(np.cov(np.clip(errors, -bound, bound), rowvar=False, aweights=weight))
 
 
 def _bands(held: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band]]:
