@@ -216,6 +216,7 @@ def test_processes_that_may_not_be_looked_into_are_said_with_what_would_fix_it(
     usage = used(meter, 5)
     assert times(usage) == {}
     assert "of 1 processes: /proc/PID/fd needs CAP_SYS_PTRACE" in usage.states[0].message
+    assert (usage.states[0].activity, usage.states[0].utilisation) == ("unseen", None)
     assert meter.problems == ()  # energy is measured all the same
 
 

@@ -1,12 +1,13 @@
 """The loop on GPUs of the kernel's drivers: counters and processes of a machine in a folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wattribute.meter.drm import DrmMeter
-from wattribute.records import Mode, Snapshot
+from wattribute.records import Mode, Snapshot, Zone
 from wattribute.testing import FakeSysfs
 from wattribute.testing.drm import FakeDrm
 from wattribute.testing.rig import Rig
@@ -21,7 +22,11 @@ FLOOR_J = 150
 class Board:
     """One board of Intel's with a floor of 30 W."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        given: Callable[[Zone], int | None] = lambda zone: 30 * J if zone.kind == "gpu" else 0,
+    ) -> None:
         self.sysfs = FakeSysfs(folder / "sys").write(f"{DEVICE}/hwmon/hwmon1/name", "xe")
         self.sysfs.write(f"{DEVICE}/uevent", f"DRIVER=xe\nPCI_SLOT_NAME={BOARD}")
         self.drm = FakeDrm(folder / "proc")
@@ -30,7 +35,7 @@ class Board:
         self.rig = Rig(
             folder,
             gpus=DrmMeter(self.sysfs.root, folder / "proc"),
-            given=lambda zone: 30 * J if zone.kind == "gpu" else 0,
+            given=given,
         )
         self.rig.tick()
 
@@ -81,6 +86,20 @@ def test_processes_get_what_they_drew_within_2_percent_and_the_sum_is_the_counte
     for pid, energy_j in truth_j.items():
         assert of_process(snapshot, pid) == pytest.approx(energy_j, rel=0.02)
     assert snapshot.gpus[0].activity == "engine"
+
+
+def test_no_floor_is_learned_where_it_may_not_be_seen_who_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: object) -> list[str]:
+        raise PermissionError
+
+    monkeypatch.setattr("wattribute.meter.fdinfo._drm_files", refuse)
+    board = Board(tmp_path, given=lambda _: None)
+    board.drm.idle(7)
+    for _ in range(40):
+        snapshot = board.tick(1000)
+    assert [floor.power_uw for floor in snapshot.floors if floor.zone.kind == "gpu"] == [0]
 
 
 def test_nobody_seen_on_the_board_is_unattributed_above_the_floor(tmp_path: Path) -> None:

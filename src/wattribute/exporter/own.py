@@ -344,7 +344,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
             ("container_id",), _gpu_seconds),
     gauge("wattribute_gpu_info",
           "A GPU, how its energy is known (counter, average or power) and by what it is shared "
-          "(sm, gpm, dcgm, engine, memory or none): 1. Its energy is in wattribute_zone_*.",
+          "(sm, gpm, dcgm, engine, memory, unseen or none): 1. Its energy is in wattribute_zone_*.",
           ("gpu_uuid", "gpu", "gpu_name", "vendor", "energy", "activity"), _gpu_info, decimals=0),
     gauge("wattribute_gpu_busy_ratio", "Part of the last tick in which a GPU was busy.",
           ("gpu_uuid",), _gpus(_busy_millionths)),

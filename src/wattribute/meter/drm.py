@@ -99,10 +99,14 @@ class DrmMeter(FileMeter):
     ) -> GpuState:
         used_bytes, total_bytes = card.memory()
         percent = card.busy_percent()
-        utilisation = min(sum(busy.values()) / max(elapsed_ns, 1), 1.0)
-        if percent is not None:  # of the device, who used it may not be seen
-            utilisation = max(utilisation, min(percent / 100, 1.0))
-        problem = next((line for line in self.problems if card.address in line), "")
+        utilisation: float | None = min(sum(busy.values()) / max(elapsed_ns, 1), 1.0)
+        activity = "engine" if busy else "memory" if memory else "none"
+        if percent is not None:  # of the device, whose users may not be seen
+            utilisation = max(utilisation or 0.0, min(percent / 100, 1.0))
+        elif self._clients.blind and not busy:
+            utilisation, activity = None, "unseen"
+        marks = (card.address, str(card.sensor.path))
+        problem = next((p for p in self.problems if any(mark in p for mark in marks)), "")
         self._failures[card.address] += bool(problem)
         return GpuState(
             device=card.address,
@@ -110,7 +114,7 @@ class DrmMeter(FileMeter):
             name=card.name,
             vendor=card.vendor,
             energy=_ENERGY_FORMS[card.sensor.form],
-            activity="engine" if busy else "memory" if memory else "none",
+            activity=activity,
             utilisation=utilisation,
             memory_used_bytes=used_bytes,
             memory_total_bytes=total_bytes,

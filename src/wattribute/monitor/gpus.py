@@ -58,10 +58,17 @@ def share_gpus(
                 _weights(busy_ns, memory_bytes, elapsed_ns),
                 busy_ns,
                 memory_bytes,
-                state.utilisation if state.utilisation is not None else float(mine.any()),
+                _busy(state, held=bool(mine.any())),
             )
             parts.setdefault(state.device, []).append((elapsed_ns, share))
     return {device: _together(found) for device, found in parts.items()}
+
+
+def _busy(state: GpuState, *, held: bool) -> float:
+    """How busy a GPU was; one of which that cannot be known counts as busy: it teaches no floor."""
+    if state.utilisation is not None:
+        return state.utilisation
+    return float(held or state.activity == "unseen")
 
 
 def _weights(

@@ -96,7 +96,7 @@ class GpuState:
     activity: str
     """By what its energy is shared: ``sm`` (time on its processors), ``gpm`` or ``dcgm`` (of each
     MIG instance), ``engine`` (time on its engines), ``memory`` (held: nothing better is told),
-    ``none``."""
+    ``unseen`` (its users may not be seen by us), ``none``."""
     utilisation: float | None
     """Part of the interval in which it was busy, 0 to 1; None: not told."""
     memory_used_bytes: int
