@@ -7,13 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from bench.cluster_hours import Shape, write
+import httpx
+
+from bench.cluster_hours import Shape, json_lines, write
 from bench.figure import Figure, at_most, shown, unmeasured, within
 from wattribute.ledger.store import Store
 
@@ -25,18 +27,15 @@ _START_S: Final = 1_790_812_800 - 86_400 * 40
 
 def run(window_s: float) -> Iterator[Figure]:
     """100,000 series-hours at 30 s; a tenth of them when in a hurry."""
-    for program in ("prometheus", "promtool"):
-        if not shutil.which(program):
-            yield unmeasured(SECTION, "the whole section", "", f"no {program}")
-            return
     small = window_s < _QUICK_S
-    shape = Shape(nodes=4 if small else 20, containers=58 if small else 114, start_s=_START_S,
-                  hours=4)  # fmt: skip
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _backfill(shape, folder)
-        with _prometheus(folder) as url:
-            yield from _collect(shape, url, folder)
+    nodes, containers = (4, 58) if small else (20, 114)
+    shape = Shape(nodes=nodes, containers=containers, start_s=_START_S, hours=4)
+    for server, start in (("prometheus", _prometheus), ("victoria-metrics", _victoria)):
+        if not shutil.which(server):
+            yield unmeasured(SECTION, server, "", f"no program {server}")
+            continue
+        with tempfile.TemporaryDirectory() as name, start(shape, Path(name)) as url:
+            yield from _collect(server, shape, url, Path(name))
 
 
 def _backfill(shape: Shape, folder: Path) -> None:
@@ -49,29 +48,61 @@ def _backfill(shape: Shape, folder: Path) -> None:
 
 
 @contextmanager
-def _prometheus(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+def _prometheus(shape: Shape, folder: Path) -> Iterator[str]:
+    _backfill(shape, folder)
+    address = _free_address()
     (folder / "prometheus.yml").write_text("{}")
     command = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", "--log.level=error"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}",
                 "--storage.tsdb.retention.time=10y"]  # fmt: skip
+    with _running(command, f"http://{address}/-/ready"):
+        yield f"http://{address}"
+
+
+@contextmanager
+def _victoria(shape: Shape, folder: Path) -> Iterator[str]:
+    address = _free_address()
+    command = ["victoria-metrics", f"-storageDataPath={folder / 'data'}", "-loggerLevel=ERROR"]
+    command += [f"-httpListenAddr={address}", "-retentionPeriod=10y"]
+    with _running(command, f"http://{address}/health"):
+        for batch in _batches(json_lines(shape), 2000):
+            _post(f"http://{address}/api/v1/import", b"".join(batch))
+        _post(f"http://{address}/internal/force_flush", b"")
+        yield f"http://{address}"
+
+
+def _batches(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    while batch := list(islice(lines, size)):
+        yield batch
+
+
+def _post(url: str, body: bytes) -> None:
+    httpx.post(url, content=body, timeout=60).raise_for_status()
+
+
+def _free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def _running(command: list[str], ready: str) -> Iterator[None]:
     server = subprocess.Popen(command)
     try:
         while True:
             try:
-                urllib.request.urlopen(f"http://{address}/-/ready", timeout=5).close()
+                httpx.get(ready, timeout=5).raise_for_status()
                 break
-            except OSError:
+            except httpx.HTTPError:
                 time.sleep(0.1)
-        yield f"http://{address}"
+        yield
     finally:
         server.terminate()
         server.wait()
 
 
-def _collect(shape: Shape, url: str, folder: Path) -> Iterator[Figure]:
+def _collect(server: str, shape: Shape, url: str, folder: Path) -> Iterator[Figure]:
     def command(hours: int) -> list[str]:
         seconds = (shape.start_s, shape.start_s + hours * 3600)
         begin, end = (time.strftime("%Y-%m-%dT%H:%M", time.gmtime(s)) for s in seconds)
@@ -89,7 +120,9 @@ def _collect(shape: Shape, url: str, folder: Path) -> Iterator[Figure]:
     lost = dynamic - shape.node_hour_uj * shape.nodes * shape.hours
     note = f"{shape.series_hours:,} series-hours at {shape.step_s} s, {shape.hours} hours"
     scaled = wall_s * 100_000 / shape.series_hours
-    yield at_most(SECTION, "100,000 series-hours", scaled, most=60.0, unit="s", note=note)
+    yield at_most(
+        SECTION, f"{server}: 100,000 series-hours", scaled, most=60.0, unit="s", note=note
+    )
     yield shown(SECTION, "of which our CPU time", cpu_s * 100_000 / shape.series_hours, "s")
     yield within(SECTION, "energy lost or made", lost, low=0, high=0, unit="uJ")
     yield shown(SECTION, "peak memory, 1 hour", first_mib, "MiB")
