@@ -152,13 +152,30 @@ def test_a_device_that_fails_costs_itself_alone_and_comes_back(smi: FakeAmdSmi) 
     assert [state.device for state in used(meter, 1).states] == ["0000:01:00.0"]
     assert len(meter.zones) == 1
 
+    for seconds in (30, 100, 130):  # it is still away when the library is opened anew
+        assert [r.zone.id for r in meter.read(at(seconds))] == ["0000:01:00.0"]
     gone.error = 0
     smi.write()
-    meter.read(at(30))
-    meter.read(at(100))
-    assert len(meter.read(at(101))) == 2
+    meter.read(at(190))
+    assert len(meter.read(at(191))) == 2
     assert meter.problems == ()
-    assert len(used(meter, 101).states) == 2
+    assert len(used(meter, 191).states) == 2
+
+
+def test_a_device_that_is_away_from_the_start_is_said_and_read_when_it_comes(
+    smi: FakeAmdSmi,
+) -> None:
+    gone = smi.gpu(1)
+    gone.error = NOT_FOUND
+    with pytest.raises(MeterFailed, match="it is looked for again"):
+        opened(smi)
+    smi.gpu(2)
+    meter = opened(smi)
+    assert len(meter.read(at(0))) == 1
+    gone.error = 0
+    smi.write()
+    meter.read(at(100))
+    assert len(meter.read(at(200))) == 2
 
 
 def test_processes_that_may_not_be_seen_cost_no_energy_and_are_said(smi: FakeAmdSmi) -> None:

@@ -109,7 +109,7 @@ class AmdSmiMeter:
         return device.energy(self._library)
 
     def _check(self) -> None:
-        if not self._devices:
+        if not self._devices and not self._unseen:
             raise MeterAbsent("amdsmi: the driver shows no device")
         if not any(self._energy(device) for device in self._devices.values()):
             raise MeterFailed(f"amdsmi: no device tells energy or power: {self.problems[0]}")
@@ -117,8 +117,12 @@ class AmdSmiMeter:
     def _look(self, library: Library) -> None:
         """Make the devices those that are there now; who was known before keeps its place."""
         boards: dict[str, list[Handle]] = {}
+        unseen = []
         try:
             for address, handle in library.devices():
+                if isinstance(address, Refused):
+                    unseen.append(f"{address}; it is looked for again")
+                    continue
                 board = address.rpartition(".")[0] + ".0"
                 boards.setdefault(board, []).append(handle)
         except Refused as refused:
@@ -130,11 +134,12 @@ class AmdSmiMeter:
             known.found(library, index, handles)
         for address in self._devices.keys() - boards.keys():
             self._devices[address].lost = True
-        self._unseen = ""
+        self._unseen = "; ".join(unseen)
 
     def _look_again(self, now_ns: int) -> None:
         """Open the library anew, when a device is lost and the time has come."""
-        if self._library is not None and not any(d.lost for d in self._devices.values()):
+        lost = self._library is None or any(device.lost for device in self._devices.values())
+        if not lost and not self._unseen:
             self._due_ns = None
             return
         if self._due_ns is None:

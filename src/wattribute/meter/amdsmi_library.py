@@ -127,13 +127,19 @@ class Library:
         except Refused:
             return  # it was closed by a driver that went away
 
-    def devices(self) -> Iterator[tuple[str, Handle]]:
-        """(PCI address, handle) of each; partitions of one board follow each other."""
+    def devices(self) -> Iterator[tuple[str | Refused, Handle]]:
+        """(PCI address, handle) of each; one that does not answer is there, and refused."""
         for handle in self._call(self._smi.amdsmi_get_processor_handles):
-            address = str(self._call(self._smi.amdsmi_get_gpu_device_bdf, handle)).lower()
-            if not _ADDRESS.fullmatch(address):
-                raise Refused("amdsmi_get_gpu_device_bdf", 0, f"{address!r} is no PCI address")
-            yield address, handle
+            try:
+                yield self._address(handle), handle
+            except Refused as refused:
+                yield refused, handle
+
+    def _address(self, handle: Handle) -> str:
+        address = str(self._call(self._smi.amdsmi_get_gpu_device_bdf, handle)).lower()
+        if not _ADDRESS.fullmatch(address):
+            raise Refused("amdsmi_get_gpu_device_bdf", 0, f"{address!r} is no PCI address")
+        return address
 
     def name(self, handle: Handle) -> tuple[str, int]:
         """``AMD Instinct MI300X``, and how many compute units it has; 0: not told."""
