@@ -43,10 +43,12 @@ def main() -> int:
                         help="comparisons of a command with itself")  # fmt: skip
     parser.add_argument("--slower", type=int, default=50, metavar="N",
                         help="comparisons with one that does 10 %% more")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=_CPU_S, metavar="S",
+                        help=f"CPU time of one run; the targets are for {_CPU_S:g}")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run's CPU seconds, too")
     options = parser.parse_args()
     start = time.monotonic()
-    loops = _loops()
+    loops = _loops(options.seconds)
     with Progress(console=Console(stderr=True)) as progress:
         slower = list(_trials(progress, "10 % more", options.slower, loops, round(loops * _SLOWER)))
         same = list(_trials(progress, "the same", options.same, loops, loops))
@@ -63,15 +65,15 @@ def main() -> int:
     return 1 if any(figure.met is False for figure in figures) else 0
 
 
-def _loops() -> int:
-    """Rounds of an empty loop that take 0.2 s of CPU time here, the interpreter's start aside."""
+def _loops(cpu_s: float) -> int:
+    """Rounds of an empty loop that take so much CPU time here, the interpreter's start aside."""
     rounds = 2_000_000
     taken = []
     for _ in range(5):
         start = time.process_time()
         exec(f"for i in range({rounds}): pass")  # noqa: S102 - as the command does it
         taken.append(time.process_time() - start)
-    return round(rounds * _CPU_S / min(taken))
+    return round(rounds * cpu_s / min(taken))
 
 
 def _work(name: str, loops: int) -> Work:

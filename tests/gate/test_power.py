@@ -8,7 +8,7 @@ import pytest
 from wattribute.gate.permutation import paired, unpaired
 from wattribute.gate.power import found, paired_spread, runs_for, spread_of
 
-BUILDS = 400
+BUILDS = 250
 
 
 def part_found(effect: float, spread: float, runs: int, tolerance: float, *, pairs: bool) -> float:
@@ -31,17 +31,17 @@ def test_the_smallest_regression_that_is_said_to_be_found_is_found_in_8_of_10(
 ) -> None:
     smallest = found(spread, 7, tolerance, 0.05, pairs=pairs)
 
-    assert part_found(smallest, spread, 7, tolerance, pairs=pairs) == pytest.approx(0.8, abs=0.08)
+    assert part_found(smallest, spread, 7, tolerance, pairs=pairs) == pytest.approx(0.8, abs=0.1)
 
 
 @pytest.mark.parametrize("pairs", [False, True])
 def test_as_many_runs_as_are_said_to_be_needed_are_enough_and_not_far_too_many(
     pairs: bool,  # noqa: FBT001
 ) -> None:
-    runs = runs_for(0.03, 0.03, 0.05, 0.05, pairs=pairs)
+    runs = runs_for(0.04, 0.03, 0.05, 0.05, pairs=pairs)
 
     assert runs > 7
-    assert 0.72 < part_found(0.03, 0.03, runs, 0.05, pairs=pairs) < 0.92
+    assert 0.7 < part_found(0.04, 0.03, runs, 0.05, pairs=pairs) < 0.94
 
 
 def test_more_runs_find_less_and_more_scatter_needs_more_runs() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import wattribute.gate.pytest_energy  # noqa: F401 - else each inner run imports numpy anew
+
 pytest_plugins = ["pytester"]
 
 TESTS = """
@@ -42,7 +44,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *flags: str) -> pytest.RunResult:
-    return project.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:xdist", *flags)
+    off = [f"-pno:{name}" for name in ("cacheprovider", "xdist", "asyncio")]
+    return project.runpytest_inprocess(*off, *flags)
 
 
 def test_without_the_flag_nothing_is_measured_and_the_marker_is_known(
@@ -106,10 +109,14 @@ def test_a_wrong_marker_is_one_line(project: pytest.Pytester, marker: str) -> No
     result.stderr.fnmatch_lines(["*test_it.py::test_x: @pytest.mark.energy:*"])
 
 
-def test_workers_send_what_they_measured(project: pytest.Pytester) -> None:
+def test_workers_send_what_they_measured(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("xdist")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the others cost seconds
     result = project.runpytest_subprocess(
-        "-p", "no:cacheprovider", "-n", "2", "--energy", "--energy-update", "-k", "not large"
+        *("-p", "xdist", "-p", "wattribute.gate.pytest_plugin", "-n", "2"),
+        *("--energy", "--energy-update", "-k", "not large"),
     )
 
     result.assert_outcomes(passed=3)

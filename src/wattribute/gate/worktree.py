@@ -11,7 +11,7 @@ from wattribute.errors import ConfigInvalid, DataInvalid
 
 @contextmanager
 def checked_out(revision: str, here: Path) -> Iterator[tuple[Path, str]]:
-    """Check a revision out beside the repository's own files; it is removed afterwards.
+    """Check a revision out inside ``.git``; it is removed afterwards.
 
     It is on the same file system, so that reading and writing cost the same on both sides.
 
