@@ -1,0 +1,72 @@
+"""Polars: all in memory, on all cores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+import narwhals as nw
+import polars as pl
+import pyarrow as pa
+
+from wattribute.chargeback.engines import EngineName, Span
+from wattribute.errors import DataInvalid
+
+
+class Polars:
+    """Lazy frames over the files; what is kept is in memory."""
+
+    name: Final[EngineName] = "polars"
+
+    def __enter__(self) -> Self:
+        """Nothing to open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def scan(
+        self,
+        files: Sequence[str],
+        span: Span,
+        columns: Sequence[str],
+        maps: Mapping[str, tuple[str, str]],
+    ) -> nw.LazyFrame:
+        """Entries of a span; see ``Engine.scan``."""
+        hour = pl.col("hour").dt.epoch("us") // 3_600_000_000
+        frame = (
+            pl.scan_parquet(list(files), hive_partitioning=False)
+            .filter(hour >= span.first, hour < span.end)
+            .with_columns(
+                hour.alias("hour"),
+                *(_looked_up(column, key).alias(new) for new, (column, key) in maps.items()),
+            )
+            .select(*columns, *maps)
+        )
+        return nw.from_native(frame)
+
+    def frame(self, table: pa.Table) -> nw.LazyFrame:
+        """A table of ours."""
+        frame = pl.from_arrow(table)
+        if not isinstance(frame, pl.DataFrame):
+            raise TypeError("an Arrow table became a series")
+        return nw.from_native(frame.lazy())
+
+    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+        """Compute into memory."""
+        return nw.from_native(_computed(frame).lazy())
+
+    def collect(self, frame: nw.LazyFrame) -> pa.Table:
+        """Compute, as an Arrow table."""
+        return _computed(frame).to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _computed(frame: nw.LazyFrame) -> pl.DataFrame:
+    try:
+        return nw.to_native(frame).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError) as exc:
+        raise DataInvalid(f"polars: {str(exc).splitlines()[0]}") from exc
+
+
+def _looked_up(column: str, key: str) -> pl.Expr:
+    """The value of a key in a map, which Polars reads as a list of (key, value)."""
+    entry = pl.element().filter(pl.element().struct.field("key") == key)
+    return pl.col(column).list.eval(entry.struct.field("value")).list.first().fill_null("")
