@@ -35,10 +35,14 @@ FloorPolicy = Literal["reserved", "usage", "full", "even", "none", "separate", "
 POLICIES: Final[tuple[str, ...]] = get_args(FloorPolicy)
 PLACE: Final = ("place", "hour")
 """A node (or a namespace, for volumes and load balancers) and an hour, both numbered."""
-_SUMS: Final = tuple(
-    f"{what}_{resource}"
-    for what in ("reserved", "used", "most", "capacity")
-    for resource in RESOURCES
+_SUMS: Final = (
+    *(
+        f"{what}_{resource}"
+        for what in ("reserved", "used", "most", "capacity")
+        for resource in RESOURCES
+    ),
+    *(f"{what}_{component}" for what in ("dynamic", "floor") for component in COMPONENTS),
+    "pod_s",
 )
 _SECONDS: Final = 3600
 
@@ -50,12 +54,17 @@ def with_idle_rows(usage: nw.LazyFrame) -> nw.LazyFrame:
         usage: ``place``, ``hour``, ``account``, ``AMOUNTS``, ``pod_s``.
 
     Returns:
-        The same with ``all_*`` columns: sums over the place and hour.
+        The same with ``all_*`` columns: sums over the place and hour, of the dynamic energy
+        without what nobody was seen to use.
     """
     names = (*AMOUNTS, "pod_s")
     zero = nw.lit(0).cast(nw.Int64)
-    sums = usage.group_by(*PLACE).agg(
-        nw.col(name).sum().cast(nw.Int64).alias(f"all_{name}") for name in names
+    dynamic = [f"dynamic_{component}" for component in COMPONENTS]
+    seen = nw.col("account") != UNATTRIBUTED
+    sums = (
+        usage.with_columns(nw.when(seen).then(nw.col(name)).otherwise(zero) for name in dynamic)
+        .group_by(*PLACE)
+        .agg(nw.col(name).sum().cast(nw.Int64).alias(f"all_{name}") for name in _SUMS)
     )
     consumers = usage.filter(nw.col("account") != IDLE)
     floors = usage.filter(nw.col("account") == IDLE).select(
@@ -114,10 +123,10 @@ def _part(component: str, policy: str) -> nw.Expr:
             capacity = nw.max_horizontal(f"all_capacity_{resource}", f"all_{what}_{resource}")
             return share(floor, nw.col(f"{what}_{resource}"), capacity)
         case "full":
-            ran = nw.col("account") != UNATTRIBUTED
-            # What nobody was seen to use pays no floor, so it is no part of the sum either.
-            dynamic = nw.when(ran).then(nw.col(f"dynamic_{component}")).otherwise(0)
-            total = dynamic.sum().over(*PLACE).cast(nw.Int64)
+            seen = nw.col("account") != UNATTRIBUTED
+            zero = nw.lit(0).cast(nw.Int64)
+            dynamic = nw.when(seen).then(nw.col(f"dynamic_{component}")).otherwise(zero)
+            total = nw.col(f"all_dynamic_{component}")
             by_energy = share(floor, dynamic, total)
             by_time = share(floor, nw.col(f"used_{resource}"), nw.col(f"all_used_{resource}"))
             return nw.when(total > 0).then(by_energy).otherwise(by_time)

@@ -26,7 +26,7 @@ from typing import Final, Literal
 import narwhals as nw
 
 from wattribute.chargeback.floor import POLICIES, share
-from wattribute.chargeback.usage import COMPONENTS, IDLE, RESOURCES
+from wattribute.chargeback.usage import IDLE, RESOURCES
 from wattribute.errors import ConfigInvalid
 
 UNITS: Final = {"cpu": 1_152, "memory": 125, "gpu": 11_520}
@@ -153,9 +153,8 @@ def with_weights(rows: nw.LazyFrame, method: Method, part: Part) -> nw.LazyFrame
 
 
 def _energy_weights(method: Method) -> tuple[nw.Expr, nw.Expr, nw.Expr]:
-    dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
     paid = nw.col(f"paid_{method.policy}")
-    return dynamic + paid, paid, nw.col(f"spare_{method.policy}")
+    return nw.col("dynamic_uj") + paid, paid, nw.col(f"spare_{method.policy}")
 
 
 def _capacity_weights(method: Method) -> tuple[nw.Expr, nw.Expr, nw.Expr]:

@@ -10,10 +10,11 @@ import pyarrow as pa
 from wattribute.chargeback.accounts import Accounts
 from wattribute.chargeback.charges import hour_text
 from wattribute.chargeback.engines import Engine, Span
-from wattribute.chargeback.floor import pay_floor, with_idle_rows
+from wattribute.chargeback.floor import PLACE, pay_floor, with_idle_rows
 from wattribute.chargeback.grams import NodeFacts
 from wattribute.chargeback.join import Node, Nodes
-from wattribute.chargeback.usage import AMOUNTS, COLUMNS, NODE, sum_by_account
+from wattribute.chargeback.methods import reserved_units
+from wattribute.chargeback.usage import COLUMNS, COMPONENTS, NODE, RESOURCES, sum_by_account
 from wattribute.errors import DataInvalid
 
 _FACTS: Final = (*NODE, "instance_type", "region")
@@ -26,7 +27,9 @@ class Period:
 
     span: Span
     rows: nw.LazyFrame
-    """By ``place``, ``hour`` and ``account``: ``AMOUNTS``, ``all_*``, ``paid_*``, ``spare_*``."""
+    """By ``place``, ``hour`` and ``account``: ``dynamic_uj``, ``low_uj``, ``high_uj``,
+    ``measured_uj``, ``integrated_uj``, ``reserved_units``, ``unused_units``, ``paid_*`` and
+    ``spare_*`` of each policy; where it was asked for, also resources and their ``all_*``."""
     nodes: Nodes
     facts: tuple[NodeFacts, ...]
     """Of each node, in the order of its number."""
@@ -46,6 +49,8 @@ def read_period(
     span: Span,
     accounts: Accounts,
     policies: Sequence[str],
+    *,
+    capacity: bool,
     namespaces_for: Callable[[Nodes], Sequence[str]] = lambda _: (),
     step: Callable[[str], None] = lambda _: None,
 ) -> Period:
@@ -57,6 +62,7 @@ def read_period(
         span: The hours.
         accounts: Whose is what; numbered on the way.
         policies: Floor policies that the methods need.
+        capacity: Some method goes by resources, so they are kept.
         namespaces_for: Given the nodes: namespaces that charges go to directly.
         step: Told what is being done, for a progress bar.
 
@@ -68,34 +74,47 @@ def read_period(
     entries = engine.scan(files, span, tuple(wanted), accounts.maps)
     _refuse_duplicates(engine, entries)
     mapping, corrected = _numbered(engine, entries, accounts)
-    owned = _join_accounts(engine, entries, mapping, accounts)
-    step("hours and accounts")
-    summed = engine.keep(sum_by_account(owned, NODE, corrected=corrected))
-    facts = _facts(engine, entries, summed)
+    facts = _facts(engine, entries)
     nodes = Nodes(
         [
             Node(number, fact.cluster, fact.node, fact.provider_id)
             for number, fact in enumerate(facts)
         ]
     )
-    names = namespaces_for(nodes)
-    numbers = {name: len(facts) + at for at, name in enumerate(names)}
-    place_of = engine.frame(_places(facts))
-    rows = summed.join(place_of, on=list(NODE), how="inner").select(
-        "place", "hour", "account", *AMOUNTS
-    )
+    numbers = {name: len(facts) + at for at, name in enumerate(namespaces_for(nodes))}
+    owned = _joined(engine, entries, mapping, accounts, facts)
+    step("hours and accounts")
+    rows = engine.keep(sum_by_account(owned, corrected=corrected))
+    node_hours, missing = _coverage(engine, rows, facts)
     if numbers:
-        rows = nw.concat(
-            [rows, _of_namespaces(engine, owned, numbers, corrected=corrected)], how="vertical"
-        )
-    rows = _with_pod_time(engine, rows, owned, place_of, even="even" in policies)
+        of_them = _of_namespaces(engine, owned, numbers)
+        summed = engine.keep(sum_by_account(of_them, corrected=corrected))
+        rows = nw.concat([rows, summed], how="vertical")
+    rows = _with_pod_time(engine, rows, owned, even="even" in policies)
     step("the floor")
-    rows = with_idle_rows(engine.keep(rows))
+    rows = with_idle_rows(rows)
     for policy in policies:
         rows = pay_floor(rows, policy)
-    node_hours, missing = _coverage(engine, summed)
-    return Period(
-        span, engine.keep(rows), nodes, facts, numbers, node_hours, missing, corrected
+    rows = engine.keep(_slim(rows, policies, capacity=capacity))
+    return Period(span, rows, nodes, facts, numbers, node_hours, missing, corrected)
+
+
+def _slim(rows: nw.LazyFrame, policies: Sequence[str], *, capacity: bool) -> nw.LazyFrame:
+    """What the splitting needs; a fleet's month of all columns would fill the disk."""
+    reserved, unused = reserved_units()
+    dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
+    columns = [*PLACE, "account", "low_uj", "high_uj", "measured_uj", "integrated_uj"]
+    for policy in policies:
+        columns += [f"paid_{policy}", f"spare_{policy}"]
+    if capacity:
+        kinds = ("reserved", "used", "most", "capacity")
+        each = [f"{what}_{resource}" for what in kinds for resource in RESOURCES]
+        columns += [*each, *(f"all_{name}" for name in each)]
+    return rows.select(
+        *columns,
+        dynamic.cast(nw.Int64).alias("dynamic_uj"),
+        reserved.cast(nw.Int64).alias("reserved_units"),
+        unused.cast(nw.Int64).alias("unused_units"),
     )
 
 
@@ -138,67 +157,72 @@ def _dated(entries: nw.LazyFrame, accounts: Accounts) -> nw.LazyFrame:
     return entries.with_columns((nw.col("hour") // _HOURS_PER_DAY).cast(nw.Int64).alias("_day"))
 
 
-def _join_accounts(
-    engine: Engine, entries: nw.LazyFrame, mapping: pa.Table, accounts: Accounts
+def _joined(
+    engine: Engine,
+    entries: nw.LazyFrame,
+    mapping: pa.Table,
+    accounts: Accounts,
+    facts: Sequence[NodeFacts],
 ) -> nw.LazyFrame:
+    """Entries with ``account`` and ``place``."""
     keys = _keys(accounts)
-    return _dated(entries, accounts).join(
-        engine.frame(mapping), left_on=keys, right_on=[f"_by_{key}" for key in keys], how="inner"
+    return (
+        _dated(entries, accounts)
+        .join(
+            engine.frame(mapping),
+            left_on=keys,
+            right_on=[f"_by_{key}" for key in keys],
+            how="inner",
+        )
+        .join(
+            engine.frame(_places(facts)),
+            left_on=list(NODE),
+            right_on=[f"_at_{name}" for name in NODE],
+            how="inner",
+        )
     )
 
 
-def _facts(
-    engine: Engine, entries: nw.LazyFrame, summed: nw.LazyFrame
-) -> tuple[NodeFacts, ...]:
-    """The nodes, in order of their names; type and region are taken from their idle rows."""
-    told = entries.filter(nw.col("kind") == "idle").group_by(*NODE)
-    known = engine.collect(
-        told.agg(nw.col("instance_type").max(), nw.col("region").max())
+def _facts(engine: Engine, entries: nw.LazyFrame) -> tuple[NodeFacts, ...]:
+    """The nodes, in order of their names."""
+    found = engine.collect(
+        entries.group_by(*NODE).agg(nw.col("instance_type").max(), nw.col("region").max())
     ).to_pylist()
-    by_node = {tuple(row[name] for name in NODE): row for row in known}
-    seen = engine.collect(summed.select(*NODE).unique()).to_pylist()
-    keys = sorted(tuple(row[name] for name in NODE) for row in seen)
     return tuple(
-        NodeFacts(
-            *key,
-            by_node.get(key, {}).get("instance_type") or "",
-            by_node.get(key, {}).get("region") or "",
+        sorted(
+            (NodeFacts(**row) for row in found),
+            key=lambda fact: (fact.cluster, fact.node, fact.provider_id),
         )
-        for key in keys
     )
 
 
 def _places(facts: Sequence[NodeFacts]) -> pa.Table:
     return pa.table(
         {
-            "cluster": [fact.cluster for fact in facts],
-            "node": [fact.node for fact in facts],
-            "provider_id": [fact.provider_id for fact in facts],
+            "_at_cluster": [fact.cluster for fact in facts],
+            "_at_node": [fact.node for fact in facts],
+            "_at_provider_id": [fact.provider_id for fact in facts],
             "place": pa.array(range(len(facts)), pa.int64()),
         }
     )
 
 
 def _of_namespaces(
-    engine: Engine, owned: nw.LazyFrame, numbers: dict[str, int], *, corrected: bool
+    engine: Engine, owned: nw.LazyFrame, numbers: dict[str, int]
 ) -> nw.LazyFrame:
-    """The same sums for namespaces that pay for a volume or a load balancer."""
+    """Entries of namespaces that pay for a volume or a load balancer, placed there."""
     table = pa.table(
-        {
-            "_namespace": list(numbers),
-            "place": pa.array(numbers.values(), pa.int64()),
-        }
+        {"_namespace": list(numbers), "_place": pa.array(numbers.values(), pa.int64())}
     )
-    of_them = owned.filter(nw.col("kind") == "workload").join(
-        engine.frame(table), left_on="namespace", right_on="_namespace", how="inner"
-    )
-    return sum_by_account(of_them, ("place",), corrected=corrected).select(
-        "place", "hour", "account", *AMOUNTS
+    return (
+        owned.filter(nw.col("kind") == "workload")
+        .join(engine.frame(table), left_on="namespace", right_on="_namespace", how="inner")
+        .with_columns(nw.col("_place").alias("place"))
     )
 
 
 def _with_pod_time(
-    engine: Engine, rows: nw.LazyFrame, owned: nw.LazyFrame, place_of: nw.LazyFrame, *, even: bool
+    engine: Engine, rows: nw.LazyFrame, owned: nw.LazyFrame, *, even: bool
 ) -> nw.LazyFrame:
     """Add ``pod_s``: pods x seconds alive, a pod as long as its longest container.
 
@@ -206,18 +230,17 @@ def _with_pod_time(
     """
     if not even:
         return rows.with_columns(nw.lit(0).cast(nw.Int64).alias("pod_s"))
+    key = ("hour", "place", "account")
     pods = (
         owned.filter(nw.col("kind") == "workload")
-        .group_by("hour", *NODE, "account", "pod_uid", "container", "container_id")
+        .group_by(*key, "pod_uid", "container", "container_id")
         .agg(nw.col("alive_s").sum().cast(nw.Int64))
-        .group_by("hour", *NODE, "account", "pod_uid")
+        .group_by(*key, "pod_uid")
         .agg(nw.col("alive_s").max().cast(nw.Int64))
-        .group_by("hour", *NODE, "account")
+        .group_by(*key)
         .agg(nw.col("alive_s").sum().cast(nw.Int64).alias("pod_s"))
-        .join(place_of, on=list(NODE), how="inner")
-        .select("place", "hour", "account", "pod_s")
     )
-    joined = rows.join(engine.keep(pods), on=["place", "hour", "account"], how="left")
+    joined = rows.join(engine.keep(pods), on=list(key), how="left")
     return joined.with_columns(nw.col("pod_s").fill_null(0).cast(nw.Int64))
 
 
@@ -239,18 +262,22 @@ def _refuse_duplicates(engine: Engine, entries: nw.LazyFrame) -> None:
         )
 
 
-def _coverage(engine: Engine, summed: nw.LazyFrame) -> tuple[int, tuple[tuple[str, int], ...]]:
+def _coverage(
+    engine: Engine, rows: nw.LazyFrame, facts: Sequence[NodeFacts]
+) -> tuple[int, tuple[tuple[str, int], ...]]:
     """Node-hours known, and the nodes that have holes."""
-    hours = summed.group_by(*NODE, "hour").agg(nw.col("covered_s").max())
     by_node = engine.collect(
-        hours.group_by(*NODE).agg(
+        rows.select("place", "hour")
+        .unique()
+        .group_by("place")
+        .agg(
             nw.len().cast(nw.Int64).alias("known"),
             nw.col("hour").min().alias("first"),
             nw.col("hour").max().alias("last"),
         )
     ).to_pylist()
     missing = [
-        (row["node"], row["last"] - row["first"] + 1 - row["known"])
+        (facts[row["place"]].node, row["last"] - row["first"] + 1 - row["known"])
         for row in by_node
         if row["last"] - row["first"] + 1 > row["known"]
     ]

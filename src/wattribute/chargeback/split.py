@@ -15,7 +15,7 @@ from wattribute.chargeback.floor import share
 from wattribute.chargeback.methods import Method, with_weights
 from wattribute.chargeback.period import Period
 from wattribute.chargeback.places import Placed
-from wattribute.chargeback.usage import COMPONENTS, IDLE
+from wattribute.chargeback.usage import IDLE
 from wattribute.units import MICROJOULES_PER_KWH
 
 _BY: Final = ["place", "hour"]
@@ -156,9 +156,8 @@ def _two_parts(
     """
     if tariff is None:
         raise ValueError("two-part needs a tariff")
-    energy = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
     used = (
-        period.rows.with_columns((energy + nw.col("paid_reserved")).alias("_uj"))
+        period.rows.with_columns((nw.col("dynamic_uj") + nw.col("paid_reserved")).alias("_uj"))
         .group_by(*_BY)
         .agg(nw.col("_uj").sum().cast(nw.Int64))
         .join(engine.frame(tariff), on="hour", how="inner")

@@ -16,7 +16,7 @@ RESOURCE_OF: Final = {"cpu": "cpu", "dram": "memory", "gpu": "gpu", "other": "cp
 NODE: Final = ("cluster", "node", "provider_id")
 COLUMNS: Final = (
     *("hour", *NODE, "kind", "component", "pod_uid", "container", "container_id", "origin"),
-    *("energy_uj", "floor_uj", "low_uj", "high_uj", "covered_s", "corrects"),
+    *("energy_uj", "floor_uj", "low_uj", "high_uj", "corrects"),
     *("cpu_ns", "memory_byte_s", "gpu_sm_ns", "alive_s"),
     *("cpu_request_mcore_s", "memory_request_byte_s", "gpu_request_s"),
     *("capacity_cpu_mcore_s", "capacity_memory_byte_s", "capacity_gpu_s"),
@@ -58,39 +58,34 @@ KERNEL: Final = -4
 SPECIAL: Final = {"idle": IDLE, "unattributed": UNATTRIBUTED, "system": SYSTEM, "kernel": KERNEL}
 
 
-def sum_by_account(
-    entries: nw.LazyFrame, place: tuple[str, ...], *, corrected: bool
-) -> nw.LazyFrame:
+def sum_by_account(entries: nw.LazyFrame, *, corrected: bool) -> nw.LazyFrame:
     """Sum entries by hour, place and account.
 
     Args:
-        entries: ``COLUMNS`` and ``account`` of the ledger.
-        place: Columns that say where: ``NODE``, or ``namespace``.
+        entries: ``COLUMNS`` of the ledger, ``place`` and ``account``.
         corrected: There are corrections among the entries. Then a container's entries are summed
             first, because the larger of two sums is not the sum of the larger.
 
     Returns:
-        hour, place, account, ``AMOUNTS`` and ``covered_s``.
+        place, hour, account, ``AMOUNTS``.
     """
     rows = entries.with_columns(
         *(_scaled(*raw).alias(name) for name, raw in _RAW.items()),
         *_energies(),
     )
-    key = ("hour", *place, "account")
+    key = ("place", "hour", "account")
     if corrected:
         by_container = (*key, "pod_uid", "container", "container_id")
         summed = [name for name in AMOUNTS if name not in _MAX]
         rows = rows.group_by(*by_container).agg(
-            *(nw.col(name).sum().cast(nw.Int64).alias(name) for name in summed),
-            nw.col("covered_s").max().alias("covered_s"),
+            nw.col(name).sum().cast(nw.Int64).alias(name) for name in summed
         )
     rows = rows.with_columns(
         nw.max_horizontal(f"reserved_{resource}", f"used_{resource}").alias(f"most_{resource}")
         for resource in RESOURCES
     )
     return rows.group_by(*key).agg(
-        *(nw.col(name).sum().cast(nw.Int64).alias(name) for name in AMOUNTS),
-        nw.col("covered_s").max().alias("covered_s"),
+        nw.col(name).sum().cast(nw.Int64).alias(name) for name in AMOUNTS
     )
 
 

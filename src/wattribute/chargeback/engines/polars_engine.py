@@ -37,7 +37,10 @@ class Polars:
             .filter(hour >= span.first, hour < span.end)
             .with_columns(
                 hour.alias("hour"),
-                *(_looked_up(column, key).alias(new) for new, (column, key) in maps.items()),
+                *(
+                    pl.col(column).map.get(key).fill_null("").alias(new)
+                    for new, (column, key) in maps.items()
+                ),
             )
             .select(*columns, *maps)
         )
@@ -64,9 +67,3 @@ def _computed(frame: nw.LazyFrame) -> pl.DataFrame:
         return nw.to_native(frame).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as exc:
         raise DataInvalid(f"polars: {str(exc).splitlines()[0]}") from exc
-
-
-def _looked_up(column: str, key: str) -> pl.Expr:
-    """The value of a key in a map, which Polars reads as a list of (key, value)."""
-    entry = pl.element().filter(pl.element().struct.field("key") == key)
-    return pl.col(column).list.eval(entry.struct.field("value")).list.first().fill_null("")
