@@ -134,9 +134,7 @@ def _entries_sql(nodes: int, day: int, path: Path) -> str:
         f"{'::BIGINT' if str(field.type) == 'int64' else ''} AS {field.name}"
         for field in SCHEMA
     )
-    rows = (
-        f"FROM range({nodes}) AS a(n), range(24) AS b(h), range({_WORKLOADS + 1}) AS c(w)"
-    )
+    rows = f"FROM range({nodes}) AS a(n), range(24) AS b(h), range({_WORKLOADS + 1}) AS c(w)"
     inner = f"SELECT *, (hash(n * 1000003 + h * 1009 + w * 31 + {day}) >> 4)::BIGINT AS r {rows}"
     return f"COPY (SELECT {columns} FROM ({inner})) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 - our own texts
 

@@ -1,7 +1,7 @@
 """Whose a ledger entry is: the answer to ``--by``, for each distinct workload once."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -170,7 +170,7 @@ class Accounts:
     def _number(self, name: str, kind: AccountKind) -> int:
         return self._numbers.setdefault((name, kind), len(self._numbers))
 
-    def __iter__(self) -> Iterable[Account]:
+    def __iter__(self) -> Iterator[Account]:
         """All accounts that were numbered, and the fixed ones."""
         for number, (name, kind) in FIXED.items():
             yield Account(number, name, kind)

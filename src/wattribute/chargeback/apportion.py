@@ -10,6 +10,8 @@ from typing import Final
 
 import narwhals as nw
 
+from wattribute.chargeback.engines import Frame
+
 _TOTAL: Final = "_total"
 _COUNT: Final = "_count"
 _ONE: Final = "_one"
@@ -22,8 +24,8 @@ _INNER: Final = (_TOTAL, _COUNT, _ONE, _QUOTA, _WHOLE, _REST, _LEFT, _RANK)
 
 
 def apportion(
-    frame: nw.LazyFrame, *, group: Sequence[str], amount: str, weight: str, order: str, into: str
-) -> nw.LazyFrame:
+    frame: Frame, *, group: Sequence[str], amount: str, weight: str, order: str, into: str
+) -> Frame:
     """Share an amount in every group of rows by largest remainder.
 
     Args:
@@ -100,8 +102,10 @@ def to_cents(quanta: Iterable[int], total_cents: int, per_cent: int) -> list[int
     amounts = list(quanta)
     cents = [amount // per_cent for amount in amounts]
     rests = [amount % per_cent for amount in amounts]
-    left = total_cents - sum(cents)
+    if not cents:
+        return []
+    each, left = divmod(total_cents - sum(cents), len(cents))
     order = sorted(range(len(cents)), key=lambda at: (-rests[at], at))
     for place in order[:left]:
         cents[place] += 1
-    return cents
+    return [cent + each for cent in cents]

@@ -22,6 +22,7 @@ from typing import Final, Literal, get_args
 
 import narwhals as nw
 
+from wattribute.chargeback.engines import Frame
 from wattribute.chargeback.usage import (
     AMOUNTS,
     COMPONENTS,
@@ -47,7 +48,7 @@ _SUMS: Final = (
 _SECONDS: Final = 3600
 
 
-def with_idle_rows(usage: nw.LazyFrame) -> nw.LazyFrame:
+def with_idle_rows(usage: Frame) -> Frame:
     """Give every place and hour exactly one idle row, and every row the sums of its place.
 
     Args:
@@ -82,7 +83,7 @@ def with_idle_rows(usage: nw.LazyFrame) -> nw.LazyFrame:
     return rows.join(sums, on=list(PLACE), how="inner")
 
 
-def pay_floor(rows: nw.LazyFrame, policy: str) -> nw.LazyFrame:
+def pay_floor(rows: Frame, policy: str) -> Frame:
     """Add what each row pays of the floor under a policy.
 
     Args:

@@ -16,6 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 _SEPARATORS: Final = re.compile(r"[/:]+")
@@ -70,8 +71,7 @@ def _same(node: Node, path: str, segments: list[str]) -> bool:
     if scheme == "gce" and len(segments) > 1:
         project, zone = _segments(folded)[1:3]
         numbered = any(
-            before == "projects" and after.isdigit()
-            for before, after in zip(segments, segments[1:], strict=False)
+            before == "projects" and after.isdigit() for before, after in pairwise(segments)
         )
         return zone in segments and (numbered or project in segments)
     return True
@@ -83,6 +83,8 @@ def _segments(text: str) -> list[str]:
 
 def _path(folded: str) -> str:
     """``azure:///subscriptions/x`` as ``/subscriptions/x``; others as they are."""
-    return "/" + folded.removeprefix("azure:").lstrip("/") if folded.startswith(
-        ("azure:", "/")
-    ) else folded
+    return (
+        "/" + folded.removeprefix("azure:").lstrip("/")
+        if folded.startswith(("azure:", "/"))
+        else folded
+    )

@@ -25,6 +25,7 @@ from typing import Final, Literal
 
 import narwhals as nw
 
+from wattribute.chargeback.engines import Frame
 from wattribute.chargeback.floor import POLICIES, share
 from wattribute.chargeback.usage import IDLE, RESOURCES
 from wattribute.errors import ConfigInvalid
@@ -125,7 +126,7 @@ def policies_of(methods: Sequence[Method]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(method.policy for method in methods))
 
 
-def with_weights(rows: nw.LazyFrame, method: Method, part: Part) -> nw.LazyFrame:
+def with_weights(rows: Frame, method: Method, part: Part) -> Frame:
     """Say what each row of a place and hour weighs in the splitting of a charge.
 
     Args:
@@ -138,16 +139,11 @@ def with_weights(rows: nw.LazyFrame, method: Method, part: Part) -> nw.LazyFrame
         share of the floor, or of capacity that nobody took) and ``spare_weight`` (reserved and
         not used).
     """
-    if part == "energy":
-        columns = _energy_weights(method)
-    else:
-        columns = _capacity_weights(method)
+    columns = _energy_weights(method) if part == "energy" else _capacity_weights(method)
     zero = nw.lit(0).cast(nw.Int64)
     named = {
         name: nw.when(expression > 0).then(expression).otherwise(zero).cast(nw.Int64)
-        for name, expression in zip(
-            ("weight", "idle_weight", "spare_weight"), columns, strict=True
-        )
+        for name, expression in zip(("weight", "idle_weight", "spare_weight"), columns, strict=True)
     }
     return rows.select("place", "hour", "account", **named)
 
@@ -190,11 +186,16 @@ def _capacity_weights(method: Method) -> tuple[nw.Expr, nw.Expr, nw.Expr]:
 
 def reserved_units() -> tuple[nw.Expr, nw.Expr]:
     """What was reserved, and what of it was not used, in units x 1000 x seconds."""
-    reserved = [
-        nw.col(f"reserved_{resource}") * UNITS[resource] for resource in RESOURCES
-    ]
+    reserved = [nw.col(f"reserved_{resource}") * UNITS[resource] for resource in RESOURCES]
     unused = [
         (nw.col(f"most_{resource}") - nw.col(f"used_{resource}")) * UNITS[resource]
         for resource in RESOURCES
     ]
     return nw.sum_horizontal(*reserved), nw.sum_horizontal(*unused)
+
+
+def capacity_units() -> nw.Expr:
+    """What the row's node has, in the same units."""
+    return nw.sum_horizontal(
+        *(nw.col(f"all_capacity_{resource}") * UNITS[resource] for resource in RESOURCES)
+    )

@@ -5,9 +5,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 _NO_CENTS: Final = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"}
+    | {"VUV", "XAF", "XOF", "XPF"}
 )
-_THREE: Final = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_THREE: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 """ISO 4217: currencies whose minor unit is not a hundredth."""
 
 MOST_QUANTA: Final = 4 * 10**18
@@ -25,7 +26,7 @@ class Currency:
     @property
     def per_unit(self) -> int:
         """Quanta in one unit (dollar, euro, yen)."""
-        return 10**self.digits
+        return int(10**self.digits)
 
     @property
     def places(self) -> int:
@@ -35,7 +36,7 @@ class Currency:
     @property
     def per_cent(self) -> int:
         """Quanta in the smallest amount that is paid."""
-        return 10 ** (self.digits - self.places)
+        return int(10 ** (self.digits - self.places))
 
     def quanta(self, amount: Decimal) -> int:
         """An amount in quanta, rounded to the nearest."""

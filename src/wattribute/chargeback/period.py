@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from wattribute.chargeback.accounts import Accounts
 from wattribute.chargeback.charges import hour_text
-from wattribute.chargeback.engines import Engine, Span
+from wattribute.chargeback.engines import Engine, Frame, Span
 from wattribute.chargeback.floor import PLACE, pay_floor, with_idle_rows
 from wattribute.chargeback.grams import NodeFacts
 from wattribute.chargeback.join import Node, Nodes
-from wattribute.chargeback.methods import reserved_units
+from wattribute.chargeback.methods import capacity_units, reserved_units
 from wattribute.chargeback.usage import COLUMNS, COMPONENTS, NODE, RESOURCES, sum_by_account
 from wattribute.errors import DataInvalid
 
@@ -26,10 +26,11 @@ class Period:
     """What a statement is made of."""
 
     span: Span
-    rows: nw.LazyFrame
+    rows: Frame
     """By ``place``, ``hour`` and ``account``: ``dynamic_uj``, ``low_uj``, ``high_uj``,
-    ``measured_uj``, ``integrated_uj``, ``reserved_units``, ``unused_units``, ``paid_*`` and
-    ``spare_*`` of each policy; where it was asked for, also resources and their ``all_*``."""
+    ``measured_uj``, ``integrated_uj``, ``reserved_units``, ``unused_units``, ``capacity_units`` (of
+    the node), ``paid_*`` and ``spare_*`` of each policy; where it was asked for, also resources
+    and their ``all_*``."""
     nodes: Nodes
     facts: tuple[NodeFacts, ...]
     """Of each node, in the order of its number."""
@@ -99,7 +100,7 @@ def read_period(
     return Period(span, rows, nodes, facts, numbers, node_hours, missing, corrected)
 
 
-def _slim(rows: nw.LazyFrame, policies: Sequence[str], *, capacity: bool) -> nw.LazyFrame:
+def _slim(rows: Frame, policies: Sequence[str], *, capacity: bool) -> Frame:
     """What the splitting needs; a fleet's month of all columns would fill the disk."""
     reserved, unused = reserved_units()
     dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
@@ -115,12 +116,36 @@ def _slim(rows: nw.LazyFrame, policies: Sequence[str], *, capacity: bool) -> nw.
         dynamic.cast(nw.Int64).alias("dynamic_uj"),
         reserved.cast(nw.Int64).alias("reserved_units"),
         unused.cast(nw.Int64).alias("unused_units"),
+        capacity_units().cast(nw.Int64).alias("capacity_units"),
     )
 
 
-def _numbered(
-    engine: Engine, entries: nw.LazyFrame, accounts: Accounts
-) -> tuple[pa.Table, bool]:
+def entries_of(
+    engine: Engine,
+    files: Sequence[str],
+    span: Span,
+    accounts: Accounts,
+    *,
+    facts: Sequence[NodeFacts],
+    extra: Sequence[str],
+) -> Frame:
+    """Entries as they are in the ledger, with ``account`` and ``place``, and columns besides.
+
+    Args:
+        engine: Who computes.
+        files: Files of the ledger.
+        span: Which hours.
+        accounts: Those of a period that was read; they keep their numbers.
+        facts: The nodes of that period, whose order numbers the places.
+        extra: Columns of the ledger.
+    """
+    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, *extra))
+    entries = engine.scan(files, span, tuple(wanted), accounts.maps)
+    mapping, _ = _numbered(engine, entries, accounts)
+    return _joined(engine, entries, mapping, accounts, facts)
+
+
+def _numbered(engine: Engine, entries: Frame, accounts: Accounts) -> tuple[pa.Table, bool]:
     """Distinct workloads with their accounts, and whether any entry is a correction."""
     keys = _keys(accounts)
     distinct = engine.collect(
@@ -135,9 +160,7 @@ def _numbered(
     table = distinct.drop_columns(["_corrected"]).group_by(keys).aggregate([])
     columns = {key: table[key].to_pylist() for key in keys}
     # In order, so that accounts have the same numbers whatever order an engine answers in.
-    order = sorted(
-        range(table.num_rows), key=lambda at: [str(columns[key][at]) for key in keys]
-    )
+    order = sorted(range(table.num_rows), key=lambda at: [str(columns[key][at]) for key in keys])
     numbers = [0] * table.num_rows
     for at in order:
         row = {key: columns[key][at] for key in keys}
@@ -151,7 +174,7 @@ def _keys(accounts: Accounts) -> list[str]:
     return [*accounts.columns, *accounts.maps, *days]
 
 
-def _dated(entries: nw.LazyFrame, accounts: Accounts) -> nw.LazyFrame:
+def _dated(entries: Frame, accounts: Accounts) -> Frame:
     if not accounts.dated:
         return entries
     return entries.with_columns((nw.col("hour") // _HOURS_PER_DAY).cast(nw.Int64).alias("_day"))
@@ -159,11 +182,11 @@ def _dated(entries: nw.LazyFrame, accounts: Accounts) -> nw.LazyFrame:
 
 def _joined(
     engine: Engine,
-    entries: nw.LazyFrame,
+    entries: Frame,
     mapping: pa.Table,
     accounts: Accounts,
     facts: Sequence[NodeFacts],
-) -> nw.LazyFrame:
+) -> Frame:
     """Entries with ``account`` and ``place``."""
     keys = _keys(accounts)
     return (
@@ -183,7 +206,7 @@ def _joined(
     )
 
 
-def _facts(engine: Engine, entries: nw.LazyFrame) -> tuple[NodeFacts, ...]:
+def _facts(engine: Engine, entries: Frame) -> tuple[NodeFacts, ...]:
     """The nodes, in order of their names."""
     found = engine.collect(
         entries.group_by(*NODE).agg(nw.col("instance_type").max(), nw.col("region").max())
@@ -207,9 +230,7 @@ def _places(facts: Sequence[NodeFacts]) -> pa.Table:
     )
 
 
-def _of_namespaces(
-    engine: Engine, owned: nw.LazyFrame, numbers: dict[str, int]
-) -> nw.LazyFrame:
+def _of_namespaces(engine: Engine, owned: Frame, numbers: dict[str, int]) -> Frame:
     """Entries of namespaces that pay for a volume or a load balancer, placed there."""
     table = pa.table(
         {"_namespace": list(numbers), "_place": pa.array(numbers.values(), pa.int64())}
@@ -221,9 +242,7 @@ def _of_namespaces(
     )
 
 
-def _with_pod_time(
-    engine: Engine, rows: nw.LazyFrame, owned: nw.LazyFrame, *, even: bool
-) -> nw.LazyFrame:
+def _with_pod_time(engine: Engine, rows: Frame, owned: Frame, *, even: bool) -> Frame:
     """Add ``pod_s``: pods x seconds alive, a pod as long as its longest container.
 
     Only the policy ``even`` looks at it; else it is 0.
@@ -244,7 +263,7 @@ def _with_pod_time(
     return joined.with_columns(nw.col("pod_s").fill_null(0).cast(nw.Int64))
 
 
-def _refuse_duplicates(engine: Engine, entries: nw.LazyFrame) -> None:
+def _refuse_duplicates(engine: Engine, entries: Frame) -> None:
     """A node's hour can be sealed once; a file that was copied beside itself doubles everything."""
     first = entries.filter((nw.col("kind") == "idle") & (nw.col("corrects") == ""))
     twice = (
@@ -263,7 +282,7 @@ def _refuse_duplicates(engine: Engine, entries: nw.LazyFrame) -> None:
 
 
 def _coverage(
-    engine: Engine, rows: nw.LazyFrame, facts: Sequence[NodeFacts]
+    engine: Engine, rows: Frame, facts: Sequence[NodeFacts]
 ) -> tuple[int, tuple[tuple[str, int], ...]]:
     """Node-hours known, and the nodes that have holes."""
     by_node = engine.collect(

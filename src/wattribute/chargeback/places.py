@@ -62,7 +62,14 @@ def place(charges: Charges, nodes: Nodes, namespaces: dict[str, int], span: Span
     joined = counts > 0
     inside = np.flatnonzero(joined & (hours > 0))
     return Placed(
-        hours=_spread(inside, cost, first, hours, counts, [where[at] for at in group_of[inside]]),
+        hours=_spread(
+            inside,
+            [where[at] for at in group_of[inside]],
+            cost=cost,
+            first=first,
+            hours=hours,
+            counts=counts,
+        ),
         lines=pa.table({"line": inside, "cost": cost[inside]}),
         not_covered=np.flatnonzero(joined & (hours == 0)),
         not_joined=np.flatnonzero(~joined),
@@ -93,11 +100,12 @@ def _places(group: tuple[str, str], nodes: Nodes, namespaces: dict[str, int]) ->
 
 def _spread(
     lines: Integers,
+    where: list[tuple[int, ...]],
+    *,
     cost: Integers,
     first: Integers,
     hours: Integers,
     counts: Integers,
-    where: list[tuple[int, ...]],
 ) -> pa.Table:
     """One row per line, place and hour. The cost is spread evenly, to the quantum."""
     rows = hours[lines] * counts[lines]
@@ -110,9 +118,7 @@ def _spread(
     places = flat[np.repeat(offset_of, rows) + index] if len(line) else flat[:0]
     number = np.repeat(rows, rows)
     each, extra = np.divmod(cost[line], number) if len(line) else (line, line)
-    return pa.table(
-        {"line": line, "place": places, "hour": hour, "hour_cost": each + (at < extra)}
-    )
+    return pa.table({"line": line, "place": places, "hour": hour, "hour_cost": each + (at < extra)})
 
 
 def _flattened(where: list[tuple[int, ...]]) -> tuple[Integers, Integers]:

@@ -1,7 +1,6 @@
 """Origin charges, split among accounts: every charge equals the sum of its parts, exactly."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 
 from wattribute.chargeback.accounts import NOT_COVERED
 from wattribute.chargeback.apportion import apportion
-from wattribute.chargeback.engines import Engine
+from wattribute.chargeback.engines import Engine, Frame
 from wattribute.chargeback.floor import share
 from wattribute.chargeback.methods import Method, with_weights
 from wattribute.chargeback.period import Period
@@ -71,8 +70,7 @@ def parts_of(
     placed: Placed,
     method: Method,
     tariff: pa.Table | None,
-    lines: Sequence[int] | None = None,
-) -> list[nw.LazyFrame]:
+) -> list[Frame]:
     """The parts of every charge.
 
     Args:
@@ -81,7 +79,6 @@ def parts_of(
         placed: The bill's lines.
         method: How.
         tariff: See ``split_by_account``.
-        lines: Only these; None: all.
 
     Returns:
         For each part of the method a frame: ``line``, ``account``, ``amount`` (the line's, or what
@@ -91,9 +88,6 @@ def parts_of(
     if placed.lines.num_rows == 0:
         return []
     hours, amounts = engine.frame(placed.hours), engine.frame(placed.lines)
-    if lines is not None:
-        wanted = engine.frame(pa.table({"line": pa.array(lines, pa.int64())}))
-        hours, amounts = (frame.join(wanted, on="line", how="inner") for frame in (hours, amounts))
     if len(method.parts) == 1:
         costs = [amounts.with_columns(nw.col("cost").alias("amount"))]
     else:
@@ -106,7 +100,7 @@ def parts_of(
     return found
 
 
-def _split(engine: Engine, joined: nw.LazyFrame, amounts: nw.LazyFrame) -> nw.LazyFrame:
+def _split(engine: Engine, joined: Frame, amounts: Frame) -> Frame:
     by_line = joined.group_by("line", "account").agg(
         *(
             nw.col(name).sum().cast(nw.Int64).alias(name)
@@ -145,10 +139,10 @@ def _split(engine: Engine, joined: nw.LazyFrame, amounts: nw.LazyFrame) -> nw.La
 def _two_parts(
     engine: Engine,
     period: Period,
-    hours: nw.LazyFrame,
-    amounts: nw.LazyFrame,
+    hours: Frame,
+    amounts: Frame,
     tariff: pa.Table | None,
-) -> list[nw.LazyFrame]:
+) -> list[Frame]:
     """Cut every charge in what its electricity cost and the rest.
 
     A node's electricity in an hour is taken once, out of all charges for it in proportion, and
@@ -172,9 +166,7 @@ def _two_parts(
         positive.join(used.select(*_BY, "_electricity"), on=_BY, how="inner")
         .join(charged, on=_BY, how="inner")
         .with_columns(nw.min_horizontal("_electricity", "_all").alias("_taken"))
-        .with_columns(
-            share(nw.col("_taken"), nw.col("hour_cost"), nw.col("_all")).alias("_energy")
-        )
+        .with_columns(share(nw.col("_taken"), nw.col("hour_cost"), nw.col("_all")).alias("_energy"))
         .group_by("line")
         .agg(nw.col("_energy").sum().cast(nw.Int64))
     )

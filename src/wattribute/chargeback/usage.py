@@ -8,6 +8,8 @@ from typing import Final
 
 import narwhals as nw
 
+from wattribute.chargeback.engines import Frame
+
 COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
 RESOURCES: Final = ("cpu", "memory", "gpu")
 RESOURCE_OF: Final = {"cpu": "cpu", "dram": "memory", "gpu": "gpu", "other": "cpu"}
@@ -58,7 +60,7 @@ KERNEL: Final = -4
 SPECIAL: Final = {"idle": IDLE, "unattributed": UNATTRIBUTED, "system": SYSTEM, "kernel": KERNEL}
 
 
-def sum_by_account(entries: nw.LazyFrame, *, corrected: bool) -> nw.LazyFrame:
+def sum_by_account(entries: Frame, *, corrected: bool) -> Frame:
     """Sum entries by hour, place and account.
 
     Args:

@@ -5,6 +5,7 @@ from wattribute.settings.load import effective, load
 from wattribute.settings.tree import (
     Activity,
     Attribution,
+    Bills,
     Carbon,
     Estimator,
     Exporter,
@@ -15,6 +16,7 @@ from wattribute.settings.tree import (
     Ownership,
     OwnershipRule,
     Settings,
+    SharedCost,
     Workload,
 )
 
@@ -22,6 +24,7 @@ __all__ = [
     "FLAGS",
     "Activity",
     "Attribution",
+    "Bills",
     "Carbon",
     "Estimator",
     "Exporter",
@@ -33,6 +36,7 @@ __all__ = [
     "Ownership",
     "OwnershipRule",
     "Settings",
+    "SharedCost",
     "Workload",
     "effective",
     "keys",

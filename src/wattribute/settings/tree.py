@@ -360,6 +360,46 @@ class Carbon(_Room, frozen=True):
     """Over how long that is written off; Cloud Carbon Footprint takes 4 years too."""
 
 
+class SharedCost(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pool of costs that everybody causes, and who is charged for it."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    when: dict[str, str] = field(default_factory=dict)
+    """Which workloads are in it; as in ``ownership.rules``."""
+    services: tuple[str, ...] = ()
+    """Lines of the bill for no node that are in it, by the name of their service (patterns)."""
+    to: tuple[str, ...] = ()
+    """Who is charged, owners or other pools (patterns); nothing: every owner."""
+    key: Literal["cost", "energy", "requests", "even"] = "cost"
+    """What they are charged by."""
+
+
+class Bills(_Room, frozen=True):
+    """How a bill is split."""
+
+    method: str = "energy-idle-reserved"
+    """Id of the method (docs/user/statement.md); ``wattribute compare`` shows what each gives."""
+    timezone: str = "UTC"
+    """Time zone of the months; clouds bill in UTC."""
+    platform_owner: str = "platform"
+    """Who pays the floor under the method ``energy-idle-platform``."""
+    tariff: str = ""
+    """Price of a kWh for the method ``two-part``: a number in the bill's currency, or a price list
+    (YAML) whose ``energy`` has prices by the hour."""
+    shared: Annotated[
+        tuple[SharedCost, ...],
+        Meta(
+            extra={
+                "allowed": "a list, in the file only: `{name: ingress, when: {namespace: ingress}, "
+                'key: energy}`, `{name: control-plane, services: [AmazonEKS], to: ["*"]}`'
+            }
+        ),
+    ] = ()
+    """Shared costs, charged on to owners or other pools: ``name``, ``when`` (workloads, as in
+    ``ownership.rules``), ``services`` (of the bill), ``to`` (owners or pools; nothing: every
+    owner), ``key`` (``cost``, ``energy``, ``requests``, ``even``). A circle is refused."""
+
+
 class Log(_Room, frozen=True):
     """The log, on standard error."""
 
@@ -381,5 +421,6 @@ class Settings(_Room, frozen=True):
     estimator: Estimator = Estimator()
     ledger: Ledger = Ledger()
     ownership: Ownership = Ownership()
+    bills: Bills = Bills()
     carbon: Carbon = Carbon()
     log: Log = Log()

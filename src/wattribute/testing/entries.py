@@ -61,9 +61,7 @@ class MadeLedger:
             "capacity_memory_byte_s": (gib << 30) * _HOUR_S,
             "capacity_gpu_s": gpus * _HOUR_S,
         }
-        self.add(
-            hour, node, kind="idle", **{"energy_uj": uj, "floor_uj": uj, **capacity, **values}
-        )
+        self.add(hour, node, kind="idle", **{"energy_uj": uj, "floor_uj": uj, **capacity, **values})
 
     def pod(
         self,
@@ -116,8 +114,9 @@ class MadeLedger:
     def _table(rows: Sequence[Mapping[str, Value]]) -> pa.Table:
         columns = {}
         for field in SCHEMA:
-            values = [row[field.name] for row in rows]
-            if pa.types.is_map(field.type):
-                values = [list(value.items()) for value in values if isinstance(value, Mapping)]
+            values = [
+                list(value.items()) if isinstance(value, Mapping) else value
+                for value in (row[field.name] for row in rows)
+            ]
             columns[field.name] = pa.array(values, field.type)
         return pa.table(columns, schema=SCHEMA)

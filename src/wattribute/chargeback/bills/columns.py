@@ -1,6 +1,7 @@
 """What is taken from each format: our column -> an expression over the file's columns."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +88,7 @@ def format_of(name: str, columns: Mapping[str, str]) -> Format:
     )
 
 
-def _check(name: str, what: str, have: Set[str], needed: tuple[str, ...]) -> None:
+def _check(name: str, what: str, have: AbstractSet[str], needed: tuple[str, ...]) -> None:
     if missing := [column for column in needed if column not in have]:
         raise DataInvalid(f"{name}: a {what} bill lacks the column {', '.join(missing)}")
 
@@ -115,7 +116,9 @@ def _cur(columns: Mapping[str, str]) -> Format:
         else "0::DECIMAL(38,12)"
         for key, column in _CUR_AMOUNTS.items()
     }
-    service = "line_item_product_code" if "line_item_product_code" in columns else "product_servicecode"
+    service = (
+        "line_item_product_code" if "line_item_product_code" in columns else "product_servicecode"
+    )
     split = _text("split_line_item_parent_resource_id", columns)
     return Format(
         name="AWS CUR 2.0",

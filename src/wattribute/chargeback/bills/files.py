@@ -121,13 +121,15 @@ def _read(
         _refuse_unreadable(con, names)
         code = _currency(con, names, currency)
         _keep_month(con, names, month, code)
-        found = con.execute("SELECT coalesce(sum(abs(amount)), 0), sum(amount) FROM kept").fetchone()
-        absolute, total = (Decimal(str(value)) for value in found or (0, 0))
+        found = con.execute(
+            "SELECT coalesce(sum(abs(amount)), 0), sum(amount) FROM kept"
+        ).fetchall()[0]
+        absolute, total = (Decimal(str(value)) for value in found)
         unit = Currency(code, digits_for(absolute))
         table = con.sql(
             f"SELECT CAST(CAST(amount AS DECIMAL(38,{unit.digits})) * {unit.per_unit} AS BIGINT) "  # noqa: S608 - numbers
             f"AS cost, epoch(start_at)::BIGINT // {HOUR_S} AS first, "
-            f"(epoch(end_at)::BIGINT + {HOUR_S - 1}) // {HOUR_S} AS \"end\", "
+            f'(epoch(end_at)::BIGINT + {HOUR_S - 1}) // {HOUR_S} AS "end", '
             "resource, tags, service, category, description, "
             "file || ' line ' || number AS source FROM kept ORDER BY file, number"
         ).to_arrow_table()
@@ -139,15 +141,16 @@ def _read(
 
 def _refuse_unreadable(con: duckdb.DuckDBPyConnection, names: str) -> None:
     bad = con.execute(
-        "SELECT file, number, cost_text, start_at, end_at FROM lines WHERE amount IS NULL "
-        "OR start_at IS NULL OR end_at IS NULL OR end_at < start_at ORDER BY file, number"
-    ).fetchmany(1)
+        "SELECT file, number, cost_text, CAST(start_at AS VARCHAR), CAST(end_at AS VARCHAR), "
+        "end_at < start_at FROM lines WHERE amount IS NULL "
+        "OR start_at IS NULL OR end_at IS NULL OR end_at < start_at ORDER BY file, number LIMIT 1"
+    ).fetchall()
     if not bad:
         return
-    file, number, cost, start, end = bad[0]
+    file, number, cost, start, end, backwards = bad[0]
     if start is None or end is None:
         what = "its charge period is missing or no time"
-    elif end < start:
+    elif backwards:
         what = f"its charge period ends ({end}) before it begins ({start})"
     else:
         what = f"EffectiveCost is {cost!r}, which is no amount" if cost else "it has no cost"
@@ -174,9 +177,7 @@ def _currency(con: duckdb.DuckDBPyConnection, names: str, wanted: str) -> str:
     return codes[0]
 
 
-def _keep_month(
-    con: duckdb.DuckDBPyConnection, names: str, month: Month, currency: str
-) -> None:
+def _keep_month(con: duckdb.DuckDBPyConnection, names: str, month: Month, currency: str) -> None:
     span = month.span
     instant = "coalesce(period_at, start_at)" if month.zone == "UTC" else "start_at"
     con.execute(
@@ -184,12 +185,11 @@ def _keep_month(
         f"AND epoch({instant}) >= {span.first * HOUR_S} AND epoch({instant}) < {span.end * HOUR_S}",
         [currency],
     )
-    count = con.execute("SELECT count(*) FROM kept").fetchone()
-    if count and count[0]:
+    if con.execute("SELECT count(*) FROM kept").fetchall()[0][0]:
         return
     months = con.execute(
-        f"SELECT DISTINCT strftime({instant}, '%Y-%m') FROM lines ORDER BY 1"  # noqa: S608
-    ).fetchmany(12)
+        f"SELECT DISTINCT strftime({instant}, '%Y-%m') FROM lines ORDER BY 1 LIMIT 12"  # noqa: S608
+    ).fetchall()
     listed = ", ".join(str(row[0]) for row in months)
     raise DataInvalid(f"{names}: no line of {month.text}; the bill is of {listed}")
 
@@ -201,8 +201,8 @@ def _notes(con: duckdb.DuckDBPyConnection, unit: Currency) -> tuple[str, ...]:
         "SELECT coalesce(sum(n - 1), 0), coalesce(sum((n - 1) * amount), 0) FROM (SELECT amount, "
         "count(*) AS n FROM kept WHERE resource <> '' AND amount <> 0 GROUP BY amount, start_at, "
         "end_at, resource, service, category, description, tags HAVING count(*) > 1)"
-    ).fetchone()
-    if twice and twice[0]:
+    ).fetchall()[0]
+    if twice[0]:
         amount = f"{Decimal(str(twice[1])):.{unit.places}f} {unit.code}"
         notes.append(
             f"{int(twice[0])} lines of the bill repeat another one word for word ({amount}); they "
@@ -210,8 +210,8 @@ def _notes(con: duckdb.DuckDBPyConnection, unit: Currency) -> tuple[str, ...]:
         )
     refunds = con.execute(
         "SELECT count(*), coalesce(sum(amount), 0) FROM kept WHERE amount < 0"
-    ).fetchone()
-    if refunds and refunds[0]:
+    ).fetchall()[0]
+    if refunds[0]:
         amount = f"{Decimal(str(refunds[1])):.{unit.places}f} {unit.code}"
         notes.append(
             f"{refunds[0]} lines are negative (refunds, credits, corrections), {amount} together; "

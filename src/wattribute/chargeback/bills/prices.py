@@ -61,7 +61,7 @@ class EnergyPrice:
     per_kwh: Decimal
 
     def matches(self, at: datetime) -> bool:
-        """``at`` is local time. 22-6 goes over midnight; the hours after it count to their own day."""
+        """Whether it holds at a local time. 22-6 goes over midnight, each hour by its own day."""
         if at.weekday() not in self.days:
             return False
         if self.first_hour <= self.end_hour:

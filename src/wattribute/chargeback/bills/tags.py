@@ -2,10 +2,10 @@
 
 What makes such a resource for a claim or a service writes their names on it:
 
-* volumes: ``kubernetes.io/created-for/pvc/namespace`` (AWS), ``kubernetes.io-created-for-pvc-namespace``
-  (Azure), ``kubernetes-io-created-for_pvc-namespace`` (GCE);
-* load balancers: ``kubernetes.io/service-name``, ``service.k8s.aws/stack``, ``ingress.k8s.aws/stack``
-  (AWS), ``k8s-azure-service``, all as ``namespace/name``;
+* volumes: ``kubernetes.io/created-for/pvc/namespace`` (AWS), the same with ``-`` (Azure) or ``_``
+  (GCE) in place of the other signs;
+* load balancers: ``kubernetes.io/service-name``, ``service.k8s.aws/stack``,
+  ``ingress.k8s.aws/stack`` (AWS), ``k8s-azure-service``, all as ``namespace/name``;
 * lines that the cloud has split itself: ``k8s-namespace`` (GKE), ``aws:eks:namespace``.
 
 Prefixes that bills add (``user:``, ``user_``) and other signs than letters and digits do not count.
@@ -42,7 +42,9 @@ def namespace_in(tags: str) -> str:
     if not isinstance(given, dict):
         return ""
     plain = {
-        _OTHER.sub("_", str(name).casefold().removeprefix("user:").removeprefix("user_")): str(value)
+        _OTHER.sub("_", str(name).casefold().removeprefix("user:").removeprefix("user_")): str(
+            value
+        )
         for name, value in given.items()
         if value
     }

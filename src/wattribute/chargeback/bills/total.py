@@ -27,7 +27,9 @@ def read_totals(texts: Sequence[str], month: Month) -> Charges:
     found = [_parsed(text) for text in texts]
     codes = sorted({code for _, _, code in found})
     if len(codes) != 1:
-        raise ConfigInvalid(f"--total: mixed currencies {', '.join(codes)}; give one statement each")
+        raise ConfigInvalid(
+            f"--total: mixed currencies {', '.join(codes)}; give one statement each"
+        )
     unit = Currency(codes[0], digits_for(sum((abs(amount) for _, amount, _ in found), Decimal(0))))
     count = len(found)
     table = pa.table(

@@ -10,15 +10,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, get_args
+
+import narwhals as nw
 
 from wattribute.errors import ConfigInvalid
 
 if TYPE_CHECKING:
-    import narwhals as nw
     import pyarrow as pa
 
 EngineName = Literal["duckdb", "polars", "spark"]
+Frame: TypeAlias = nw.LazyFrame[Any]
+"""Rows to be computed, by whichever engine."""
+
 NAMES: Final[tuple[str, ...]] = get_args(EngineName)
 
 
@@ -46,7 +50,7 @@ class Engine(Protocol):
         span: Span,
         columns: Sequence[str],
         maps: Mapping[str, tuple[str, str]],
-    ) -> "nw.LazyFrame":
+    ) -> Frame:
         """Entries of the ledger in a span.
 
         Args:
@@ -56,13 +60,13 @@ class Engine(Protocol):
             maps: New column -> (``labels`` or ``annotations``, key): the value, "" where none.
         """
 
-    def frame(self, table: "pa.Table") -> "nw.LazyFrame":
+    def frame(self, table: "pa.Table") -> Frame:
         """A table of ours, for joining."""
 
-    def keep(self, frame: "nw.LazyFrame") -> "nw.LazyFrame":
+    def keep(self, frame: Frame) -> Frame:
         """Compute now, and keep the result for several uses."""
 
-    def collect(self, frame: "nw.LazyFrame") -> "pa.Table":
+    def collect(self, frame: Frame) -> "pa.Table":
         """Compute, and hand the rows over."""
 
 

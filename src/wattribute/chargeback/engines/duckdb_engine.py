@@ -9,7 +9,7 @@ import duckdb
 import narwhals as nw
 import pyarrow as pa
 
-from wattribute.chargeback.engines import EngineName, Span
+from wattribute.chargeback.engines import EngineName, Frame, Span
 from wattribute.errors import DataInvalid
 
 
@@ -54,7 +54,7 @@ class DuckDB:
         span: Span,
         columns: Sequence[str],
         maps: Mapping[str, tuple[str, str]],
-    ) -> nw.LazyFrame:
+    ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
         chosen = [
             *(_name(column) for column in columns if column != "hour"),
@@ -72,13 +72,13 @@ class DuckDB:
         )
         return nw.from_native(self._checked(sql))
 
-    def frame(self, table: pa.Table) -> nw.LazyFrame:
+    def frame(self, table: pa.Table) -> Frame:
         """A table of ours, copied into the database: Arrow's own scan is slower in joins."""
         name = f"given_{next(self._numbers)}"
         self._con.from_arrow(table).create(name)
         return nw.from_native(self._con.table(name))
 
-    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+    def keep(self, frame: Frame) -> Frame:
         """Compute into a table of the database."""
         name = f"kept_{next(self._numbers)}"
         try:
@@ -87,7 +87,7 @@ class DuckDB:
             raise _readable(exc) from exc
         return nw.from_native(self._con.table(name))
 
-    def collect(self, frame: nw.LazyFrame) -> pa.Table:
+    def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""
         try:
             return nw.to_native(frame).to_arrow_table()

@@ -7,7 +7,7 @@ import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
-from wattribute.chargeback.engines import EngineName, Span
+from wattribute.chargeback.engines import EngineName, Frame, Span
 from wattribute.errors import DataInvalid
 
 
@@ -29,7 +29,7 @@ class Polars:
         span: Span,
         columns: Sequence[str],
         maps: Mapping[str, tuple[str, str]],
-    ) -> nw.LazyFrame:
+    ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
         hour = pl.col("hour").dt.epoch("us") // 3_600_000_000
         frame = (
@@ -46,24 +46,25 @@ class Polars:
         )
         return nw.from_native(frame)
 
-    def frame(self, table: pa.Table) -> nw.LazyFrame:
+    def frame(self, table: pa.Table) -> Frame:
         """A table of ours."""
         frame = pl.from_arrow(table)
         if not isinstance(frame, pl.DataFrame):
             raise TypeError("an Arrow table became a series")
         return nw.from_native(frame.lazy())
 
-    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+    def keep(self, frame: Frame) -> Frame:
         """Compute into memory."""
         return nw.from_native(_computed(frame).lazy())
 
-    def collect(self, frame: nw.LazyFrame) -> pa.Table:
+    def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""
         return _computed(frame).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _computed(frame: nw.LazyFrame) -> pl.DataFrame:
+def _computed(frame: Frame) -> pl.DataFrame:
     try:
-        return nw.to_native(frame).collect(engine="streaming")
+        computed: pl.DataFrame = nw.to_native(frame).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as exc:
         raise DataInvalid(f"polars: {str(exc).splitlines()[0]}") from exc
+    return computed

@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
-from wattribute.chargeback.engines import EngineName, Span
+from wattribute.chargeback.engines import EngineName, Frame, Span
 from wattribute.errors import DataInvalid
 
 
@@ -72,7 +72,7 @@ class Spark:
         span: Span,
         columns: Sequence[str],
         maps: Mapping[str, tuple[str, str]],
-    ) -> nw.LazyFrame:
+    ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
         hour = sql.floor(sql.unix_seconds("hour") / 3600).cast("long")
         chosen = [
@@ -88,22 +88,25 @@ class Spark:
         except PySparkException as exc:
             raise _readable(exc) from exc
         inside = (sql.col("hour") >= span.first) & (sql.col("hour") < span.end)
-        return nw.from_native(frame.filter(inside))
+        found: Frame = nw.from_native(frame.filter(inside))
+        return found
 
-    def frame(self, table: pa.Table) -> nw.LazyFrame:
+    def frame(self, table: pa.Table) -> Frame:
         """A table of ours, sent to the executors."""
-        return nw.from_native(self._session.createDataFrame(table))
+        sent: Frame = nw.from_native(self._session.createDataFrame(table))
+        return sent
 
-    def keep(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+    def keep(self, frame: Frame) -> Frame:
         """Compute now, and keep it on the executors (memory, then disk)."""
         native: DataFrame = nw.to_native(frame).cache()
         try:
             native.count()
         except PySparkException as exc:
             raise _readable(exc) from exc
-        return nw.from_native(native)
+        kept: Frame = nw.from_native(native)
+        return kept
 
-    def collect(self, frame: nw.LazyFrame) -> pa.Table:
+    def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""
         try:
             return nw.to_native(frame).toArrow()

@@ -1,0 +1,121 @@
+"""``wattribute compare``: the same month by every method, side by side."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wattribute.cli.extras import needs
+from wattribute.cli.options import with_settings
+from wattribute.cli.statement import print_filled, progress, request_of, with_question
+from wattribute.cli.terminal import clean
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wattribute.chargeback.statement import Statement
+
+
+@click.command()
+@with_question
+@click.option(
+    "--methods",
+    default="",
+    metavar="ID,ID",
+    help="These only  [default: six that differ; two-part with a tariff]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings("--ledger")
+def compare(
+    *,
+    settings: Settings,
+    methods: str,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - as click gives them
+) -> int:
+    r"""The same bill by every method: how much the choice of method decides.
+
+    \b
+    Example:
+      wattribute compare --bill focus.parquet --by label:app --month 2026-10 --tariff 0.15
+
+    Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
+    """
+    with needs("chargeback"):
+        import msgspec
+
+        from wattribute.chargeback.build import compare_methods
+        from wattribute.chargeback.methods import COMPARED
+        from wattribute.report import terminal
+    chosen = [name.strip() for name in methods.split(",") if name.strip()] or list(COMPARED)
+    request = request_of(settings, chosen[0], given)
+    with progress() as step:
+        made = compare_methods(request, settings, chosen, step)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(_body(made))).decode())
+        return 0
+    first = made[0]
+    click.echo(
+        clean(f"{first.month} by {first.by}: {terminal.money(first.total)} {first.currency.code}")
+    )
+    titles = ("OWNER", *(statement.method for statement in made), "LARGEST / SMALLEST")
+    print_filled(titles, _rows(made), {"OWNER"})
+    for statement in made:
+        click.echo(clean(f"{statement.method}: {statement.method_text}"))
+    if "two-part" in chosen and all(statement.method != "two-part" for statement in made):
+        click.echo("two-part is not shown: it needs the price of a kWh, --tariff 0.15")
+    for note in first.notes:
+        click.echo(clean(f"note: {note}"))
+    return 0
+
+
+def _costs(made: "Sequence[Statement]") -> dict[tuple[str, str], list[Decimal]]:
+    """By (kind, owner) in order of their largest cost: the cost under each method."""
+    found: dict[tuple[str, str], list[Decimal]] = {}
+    for at, statement in enumerate(made):
+        for row in statement.everything:
+            costs = found.setdefault((row.kind, row.owner), [Decimal(0)] * len(made))
+            costs[at] = row.cost
+    return dict(sorted(found.items(), key=lambda item: (-max(item[1]), item[0])))
+
+
+def _rows(made: "Sequence[Statement]") -> list[list[str]]:
+    from wattribute.report.terminal import money
+
+    table = []
+    for (_, owner), costs in _costs(made).items():
+        low = min(costs)
+        spread = f"{max(costs) / low:.1f} x" if low > 0 and max(costs) > low else ""
+        table.append([owner, *(money(cost) if cost else "-" for cost in costs), spread])
+    total = ["TOTAL", *(money(statement.total) for statement in made), ""]
+    return [*table, total]
+
+
+def _body(made: "Sequence[Statement]") -> dict[str, object]:
+    return {
+        "month": made[0].month,
+        "by": made[0].by,
+        "currency": made[0].currency.code,
+        "total": str(made[0].total),
+        "methods": [
+            {
+                "id": statement.method,
+                "text": statement.method_text,
+                "statement": statement.id,
+                "allocated": str(statement.allocated),
+                "unallocated": str(statement.unallocated),
+            }
+            for statement in made
+        ],
+        "rows": [
+            {
+                "kind": kind,
+                "owner": owner,
+                "cost": {
+                    statement.method: str(cost) for statement, cost in zip(made, costs, strict=True)
+                },
+            }
+            for (kind, owner), costs in _costs(made).items()
+        ],
+    }

@@ -1,0 +1,111 @@
+"""``wattribute explain``: one number of a statement, back to the invoice and the counters."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wattribute.cli.extras import needs
+from wattribute.cli.statement import print_filled, progress
+from wattribute.cli.terminal import clean
+from wattribute.settings import load
+
+if TYPE_CHECKING:
+    from wattribute.chargeback.explain import Entry, Explanation, Line
+
+_LINES: tuple[str, ...] = (
+    *("INVOICE LINE", "WHAT", "RESOURCE", "HOURS (UTC)", "COST", "BY", "WEIGHT", "OF", "RATIO"),
+    "PART",
+)
+_ENTRIES: tuple[str, ...] = (
+    *("COMPONENT", "POD", "CONTAINER", "JOULES", "CPU HOURS", "CPU HOURS RESERVED", "ORIGIN"),
+    *("COUNTER", "SEAL"),
+)
+_SHOWN_PODS = 48
+
+
+@click.command()
+@click.argument("row")
+@click.option("--limit", default=10, show_default=True, help="Invoice lines that are shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(*, row: str, limit: int, as_json: bool) -> int:
+    r"""Take ROW of a statement apart: invoice line, ratio, ledger entries, counters.
+
+    ROW is an id as a statement prints it, or an owner's name in the statement made last. The bill
+    is split again: if a file or a rule has changed since, that is said.
+
+    \b
+    Examples:
+      wattribute explain 3f9a2c-1
+      wattribute explain marketing-ai-bot
+
+    Exit code: 0; 5 if the row is not known or the files have changed.
+    """
+    with needs("chargeback"):
+        import msgspec
+
+        from wattribute.chargeback.explain import explain as taken_apart
+        from wattribute.chargeback.remember import recall
+    kept, number = recall(row)
+    settings = load(Path(kept.config) if kept.config else None, os.environ, {})
+    with progress() as step:
+        made = taken_apart(kept, number, settings, limit, step)
+    if as_json:
+        body = msgspec.to_builtins(made, builtin_types=())
+        click.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+        return 0
+    _print(made)
+    return 0
+
+
+def _print(made: "Explanation") -> None:
+    from wattribute.report.terminal import money
+
+    click.echo(clean(f"{made.row}  {made.owner}: {money(made.cost)} {made.currency}"))
+    click.echo(clean(f"method {made.method.id}: {made.method.text}"))
+    if made.shared:
+        click.echo(f"of it from shared pools and rounding: {money(made.shared)}")
+    if made.lines:
+        print_filled(_LINES, [_line(line) for line in made.lines], set(_LINES[:4]) | {"BY"})
+    more = made.lines_all - len(made.lines)
+    rest = f"; {more:,} more are not shown (--limit)" if more > 0 else ""
+    click.echo(f"{made.lines_all:,} parts add up to {made.parts_sum:,f}{rest}")
+    if made.entries:
+        click.echo("\nThe ledger's entries behind the first line:")
+        left = {"COMPONENT", "POD", "CONTAINER", "ORIGIN", "COUNTER", "SEAL"}
+        print_filled(_ENTRIES, [_entry(entry) for entry in made.entries], left)
+        if made.entries_all > len(made.entries):
+            click.echo(f"and {made.entries_all - len(made.entries):,} more")
+
+
+def _line(line: "Line") -> list[str]:
+    unit = {"energy": " J", "capacity": " units"}.get(line.basis, "")
+    scale = 1e6 if line.basis == "energy" else 1
+    return [
+        line.source,
+        f"{line.service}: {line.description}"[:_SHOWN_PODS],
+        line.resource[-_SHOWN_PODS:],
+        line.period,
+        f"{line.cost:f}",
+        line.basis,
+        f"{line.weight / scale:,.0f}{unit}",
+        f"{line.line_weight / scale:,.0f}{unit}",
+        f"{line.ratio:.6f}",
+        f"{line.part:f}",
+    ]
+
+
+def _entry(entry: "Entry") -> list[str]:
+    pod = f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
+    return [
+        entry.component,
+        pod[-_SHOWN_PODS:],
+        entry.container,
+        f"{entry.energy_uj / 1e6:,.0f}",
+        f"{entry.cpu_ns / 3.6e12:,.2f}" if entry.cpu_ns else "",
+        f"{entry.cpu_request_mcore_s / 3.6e6:,.2f}" if entry.cpu_request_mcore_s else "",
+        entry.origin,
+        entry.counter,
+        ", ".join(entry.seals),
+    ]

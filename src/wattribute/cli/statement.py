@@ -1,0 +1,189 @@
+"""``wattribute statement``: a month's bill, split by who used the energy."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from wattribute.cli.extras import needs
+from wattribute.cli.options import with_settings
+from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.settings import Settings
+
+if TYPE_CHECKING:
+    from wattribute.chargeback.request import Request
+
+_STEPS: Final = 9
+"""About as many steps as a statement has; the bar says how far it is."""
+
+
+def with_question(command: Callable[..., int]) -> Callable[..., int]:
+    """The flags that say what is to be split, and how: for ``statement`` and ``compare``."""
+    options = (
+        click.option(
+            "--bill",
+            "bills",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="FOCUS 1.0 to 1.4 or AWS CUR 2.0 (CSV, Parquet), or a price list (YAML); "
+            "several files of one bill: give it several times.",
+        ),
+        click.option(
+            "--total",
+            "totals",
+            multiple=True,
+            metavar="'NAME=SUM CUR'",
+            help="Without a bill: split a known sum, 'EC2=50000 USD'.",
+        ),
+        click.option(
+            "--by",
+            default="namespace",
+            show_default=True,
+            metavar="KEY",
+            help="label:NAME, annotation:NAME, team, product, environment, cost_center, namespace, "
+            "owner, pod, container, node or cluster.",
+        ),
+        click.option("--month", "month_text", required=True, metavar="YYYY-MM"),
+        click.option("--currency", default="", metavar="CUR", help="Lines of this currency only."),
+        click.option(
+            "--tariff",
+            default="",
+            metavar="PRICE|FILE",
+            help="Price of a kWh, or a price list, for the method two-part  [bills.tariff]",
+        ),
+        click.option(
+            "--timezone", default="", metavar="ZONE", help="Of the month  [bills.timezone: UTC]"
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["duckdb", "polars", "spark"]),
+            default="duckdb",
+            show_default=True,
+            help="Who computes; the result is the same to the cent.",
+        ),
+        click.option(
+            "--master", default="", metavar="URL", help="Spark's master: spark://, yarn, k8s://."
+        ),
+        click.option(
+            "--memory",
+            default="",
+            metavar="SIZE",
+            help="Before DuckDB spills to disk (3GB); of Spark's driver (3g).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def request_of(settings: Settings, method: str, given: dict[str, Any]) -> "Request":
+    """The question that the flags ask."""
+    from wattribute.chargeback.charges import Month
+    from wattribute.chargeback.request import Request
+
+    zone = given["timezone"] or settings.bills.timezone
+    return Request(
+        ledger=settings.ledger.path,
+        month=Month.parse(given["month_text"], zone),
+        by=given["by"],
+        bills=tuple(given["bills"]),
+        totals=tuple(given["totals"]),
+        method=method or settings.bills.method,
+        currency=given["currency"],
+        tariff=given["tariff"] or settings.bills.tariff,
+        engine=given["engine"],
+        master=given["master"],
+        memory=given["memory"],
+    )
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A bar on standard error, where that is a terminal; gives what it is told of each step."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(20), TextColumn("{task.description}"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=_STEPS)
+
+        def step(what: str) -> None:
+            bar.update(task, description=what, advance=1)
+
+        yield step
+
+
+@click.command()
+@with_question
+@click.option("--method", default="", metavar="ID", help="How it is split  [bills.method]")
+@click.option(
+    "--out",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it there too: *.json, *.csv, *.parquet.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings("--ledger")
+@click.pass_context
+def statement(
+    ctx: click.Context,
+    /,
+    *,
+    settings: Settings,
+    method: str,
+    out: tuple[Path, ...],
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - as click gives them
+) -> int:
+    r"""Who used the energy, and so who pays which part of the bill; to the cent.
+
+    \b
+    Examples:
+      wattribute statement --bill focus.parquet --by label:app --month 2026-10
+      wattribute statement --total 'EC2=50000 USD' --by label:app --month 2026-10
+      wattribute statement --bill cur.parquet --by team --month 2026-10 --out october.csv
+
+    The last line reconciles: allocated + unallocated = invoice. `wattribute explain ROW` takes a
+    row apart, `wattribute compare` shows what other methods would give.
+
+    Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
+    """
+    with needs("chargeback"):
+        from wattribute.chargeback.build import make_statement
+        from wattribute.chargeback.remember import remember
+        from wattribute.report import files, terminal
+    for path in out:
+        files.check_name(path)
+    request = request_of(settings, method, given)
+    with progress() as step:
+        made = make_statement(request, settings, step)
+    for path in out:
+        files.write(made, path)
+    try:
+        remember(made, request, ctx.params.get("config"))
+    except OSError as exc:
+        click.echo(f"`explain` will not know this statement: {exc}", err=True)
+    if as_json:
+        click.echo(files.as_json(made).decode(), nl=False)
+        return 0
+    click.echo(clean(terminal.heading(made)))
+    print_filled(terminal.TITLES, list(terminal.lines(made)), terminal.LEFT)
+    for line in terminal.footer(made):
+        click.echo(clean(line))
+    return 0
+
+
+def print_filled(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]
+) -> None:
+    """Print a table without the columns in which nobody has anything."""
+    filled = [at for at in range(len(titles)) if any(row[at] for row in rows)]
+    columns = [Column(titles[at], right=titles[at] not in left) for at in filled]
+    print_table(columns, [[row[at] for at in filled] for row in rows])

@@ -1,0 +1,154 @@
+"""A statement as JSON, CSV or Parquet."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+from pyarrow import parquet
+
+from wattribute.chargeback.grams import Provenance
+from wattribute.chargeback.statement import Statement
+from wattribute.errors import ConfigInvalid, DataInvalid
+from wattribute.report.columns import COLUMNS, Value, records
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a text that begins so for a formula; names come from strangers."""
+_MONEY: Final = pa.decimal128(38, 3)
+
+
+def as_json(statement: Statement) -> bytes:
+    """The whole statement. Amounts of money are texts, so that no reader rounds them."""
+    body = {
+        "statement": statement.id,
+        "month": statement.month,
+        "timezone": statement.timezone,
+        "by": statement.by,
+        "method": statement.method,
+        "method_text": statement.method_text,
+        "floor_policy": statement.floor_policy,
+        "currency": statement.currency.code,
+        "total": str(statement.total),
+        "allocated": str(statement.allocated),
+        "unallocated": str(statement.unallocated),
+        "difference": str(statement.difference),
+        "rows": [_texts(record) for record in records(statement)],
+        "notes": statement.notes,
+        "carbon": [_provenance(one) for one in statement.carbon],
+        "bills": [{"file": name, "sha256": digest} for name, digest in statement.sources],
+        "ledger": statement.ledger,
+        "engine": statement.engine,
+        "node_hours": statement.node_hours,
+    }
+    return msgspec.json.format(msgspec.json.encode(body)) + b"\n"
+
+
+def _texts(record: Mapping[str, Value]) -> dict[str, Value]:
+    return {
+        name: str(value) if isinstance(value, Decimal) else value for name, value in record.items()
+    }
+
+
+def _provenance(one: Provenance) -> dict[str, Value]:
+    return {
+        "zone": one.zone,
+        "source": one.source,
+        "year": one.year,
+        "basis": one.basis,
+        "pue": one.pue,
+        "stale": one.stale,
+    }
+
+
+def as_csv(statement: Statement) -> bytes:
+    """The rows, UTF-8; a text that a spreadsheet would take for a formula gets a quote before."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in COLUMNS)
+    for record in records(statement):
+        writer.writerow(_cell(value) for value in record.values())
+    return text.getvalue().encode()
+
+
+def _cell(value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return "'" + value if value.startswith(_FORMULA) else value
+        case float():
+            return repr(value)
+    return str(value)
+
+
+def as_parquet(statement: Statement) -> bytes:
+    """The rows, money as decimals, with each column's unit and meaning in its metadata."""
+    rows = list(records(statement))
+    fields = [
+        pa.field(
+            column.name,
+            _arrow_type(column.name, column.unit),
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+        for column in COLUMNS
+    ]
+    arrays = [
+        pa.array([_widened(row[column.name], column.unit) for row in rows], field.type)
+        for column, field in zip(COLUMNS, fields, strict=True)
+    ]
+    sink = io.BytesIO()
+    parquet.write_table(pa.table(arrays, schema=pa.schema(fields)), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _arrow_type(name: str, unit: str) -> pa.DataType:
+    if name == "allocated":
+        return pa.bool_()
+    if unit == "money":
+        return _MONEY
+    return pa.float64() if unit or name in {"share", "measured", "efficiency"} else pa.string()
+
+
+def _widened(value: Value, unit: str) -> Value:
+    if unit == "money" and isinstance(value, Decimal):
+        return value.quantize(Decimal("0.001"))
+    return value
+
+
+WRITERS: Final[Mapping[str, Callable[[Statement], bytes]]] = {
+    ".json": as_json,
+    ".csv": as_csv,
+    ".parquet": as_parquet,
+}
+"""By the ending of a file's name."""
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name whose ending is no format, before any work is done.
+
+    Raises:
+        ConfigInvalid: it is not.
+    """
+    if path.suffix not in WRITERS:
+        endings = ", ".join(f"*{ending}" for ending in WRITERS)
+        raise ConfigInvalid(f"--out {path}: which format? Name it {endings}")
+
+
+def write(statement: Statement, path: Path) -> None:
+    """Write a statement in the format that the file's name says.
+
+    Raises:
+        ConfigInvalid: no such format.
+        DataInvalid: the file cannot be written.
+    """
+    check_name(path)
+    try:
+        path.write_bytes(WRITERS[path.suffix](statement))
+    except OSError as exc:
+        raise DataInvalid(f"{path}: cannot write: {exc.strerror}") from exc
