@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-
-import wattribute.gate.pytest_energy  # noqa: F401 - else each inner run imports numpy anew
 
 pytest_plugins = ["pytester"]
 
@@ -39,13 +39,13 @@ def test_gated(tmp_path):
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("WATTRIBUTE_METER__USE", "estimate")
     monkeypatch.setenv("WATTRIBUTE_ACTIVITY__SOURCE", "procfs")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the others cost seconds
     pytester.makepyfile(test_it=TESTS)
     return pytester
 
 
 def run(project: pytest.Pytester, *flags: str) -> pytest.RunResult:
-    off = [f"-pno:{name}" for name in ("cacheprovider", "xdist", "asyncio")]
-    return project.runpytest_inprocess(*off, *flags)
+    return project.runpytest_subprocess("-p", "wattribute.gate.pytest_plugin", *flags)
 
 
 def test_without_the_flag_nothing_is_measured_and_the_marker_is_known(
@@ -100,28 +100,45 @@ def test_a_baseline_is_written_found_again_and_decides(project: pytest.Pytester)
     result.stdout.fnmatch_lines(["*energy: *"])
 
 
-@pytest.mark.parametrize("marker", ["watts=3", "metric='watts'", "max_joules=-1", "7"])
-def test_a_wrong_marker_is_one_line(project: pytest.Pytester, marker: str) -> None:
-    project.makepyfile(test_it=f"import pytest\n@pytest.mark.energy({marker})\ndef test_x(): pass")
+def test_a_wrong_marker_ends_the_session_with_one_line(project: pytest.Pytester) -> None:
+    project.makepyfile(test_it="import pytest\n@pytest.mark.energy(watts=3)\ndef test_x(): pass")
     result = run(project, "--energy")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*test_it.py::test_x: @pytest.mark.energy:*"])
+    result.stderr.fnmatch_lines(["*test_it.py::test_x: @pytest.mark.energy:*watts*"])
 
 
-def test_workers_send_what_they_measured(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        (pytest.mark.energy(metric="watts"), "not one of energy_j"),
+        (pytest.mark.energy(max_joules=-1), "more than 0"),
+        (pytest.mark.energy(max_regression="5%"), "float"),
+        (pytest.mark.energy(7), "by name"),
+    ],
+)
+def test_what_a_marker_may_not_say(mark: pytest.MarkDecorator, said: str) -> None:
+    from wattribute.gate.pytest_energy import _wanted
+
+    item = SimpleNamespace(nodeid="t.py::t", get_closest_marker=lambda _: mark.mark)
+    with pytest.raises(pytest.UsageError, match=said):
+        _wanted(item)  # type: ignore[arg-type]
+
+
+def test_workers_send_what_they_measured(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the others cost seconds
-    result = project.runpytest_subprocess(
-        *("-p", "xdist", "-p", "wattribute.gate.pytest_plugin", "-n", "2"),
-        *("--energy", "--energy-update", "-k", "not large"),
-    )
+    flags = ("-p", "xdist", "-n", "2", "--energy", "--energy-update", "-k", "not large")
+    result = run(project, *flags)
 
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*in all, 3 tests*", "*baseline of 1 tests*"])
     assert (project.path / ".energy-baseline.json").exists()
+
+
+def test_pytest_finds_the_plugin_by_its_entry_point() -> None:
+    found = {one.name: one.value for one in entry_points(group="pytest11")}
+
+    assert found["wattribute"] == "wattribute.gate.pytest_plugin"
 
 
 def test_the_plugin_imports_nothing_heavy_until_it_is_asked(tmp_path: Path) -> None:
