@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.errors import DataInvalid
+from wattribute.errors import DataInvalid, SourceFailed
 from wattribute.ledger.collect import Collector
 from wattribute.ledger.fill import HOUR_S, Fill, Outcome
 from wattribute.ledger.store import Store
@@ -278,3 +278,56 @@ def test_annotations_come_from_kube_state_metrics_by_the_pods_uid(collect: Colle
 
     (bot,) = (entry for entry in entries if entry["kind"] == "workload")
     assert dict(bot["annotations"]) == {"finops_team": "growth"}
+
+
+def test_a_meter_that_was_silent_as_the_hour_began_brings_no_old_joules(collect: Collect) -> None:
+    # The node's series end at minute -31, and come back at minute 10 with their totals.
+    times = [HOUR + 60.0 * minute for minute in (-32, -31, *range(-1, 61))]
+    zero = [0] * 64
+    quiet = _node(times=times, node_uj=zero, idle_uj=zero, unattributed_uj=zero, containers=[])
+    back = _node(times=times, node_uj=_rising(4_000_000, 10**9, 64), idle_uj=zero,
+                 unattributed_uj=zero, origin="integrated",
+                 containers=[MadeContainer("c1", _rising(3_000_000, 77, 64), "bot-1")])  # fmt: skip
+    ended = [
+        MadeSeries(s.labels, [(t, v) for t, v in s.samples if not -1800 < t - HOUR < 600])
+        if s.labels["__name__"] == "wattribute_node_joules_total"
+        else s
+        for s in back.series()
+        if s.labels["__name__"] not in {one.labels["__name__"] for one in quiet.series()}
+        or s.labels["__name__"] == "wattribute_node_joules_total"
+    ]
+
+    _, entries = collect(quiet.series() + ended)
+
+    assert sum(entry["energy_uj"] for entry in entries) == 62 * 4_000_000
+
+
+def test_a_node_that_comes_late_as_a_whole_is_sealed_by_the_next_run(collect: Collect) -> None:
+    collect(_node().series())
+
+    late, entries = collect(_node().series() + _node("b").series())
+
+    assert (late.skipped, late.node_hours, late.corrections) == (1, 1, 0)
+    assert _sums(entries, "node") == {"a": 60 * 5_000_000, "b": 60 * 5_000_000}
+
+
+def test_a_server_that_dies_between_two_nodes_keeps_what_was_whole(tmp_path: Path) -> None:
+    series = [one for name in "abcdefghij" for one in _node(name).series()]
+    store = Store.at(str(tmp_path / "ledger"))
+    with (
+        FakePrometheus(series) as server,
+        Prometheus(Ledger(prometheus_url=server.url), sleep=lambda _: None) as client,
+    ):
+        fill = Fill(store, Collector(client), now_s=lambda: HOUR + 9e5)
+        answers = iter(range(100))
+        server.before_answer = lambda: 503 if next(answers) >= 3 else 200
+        with pytest.raises(SourceFailed, match="503"):
+            fill.run(HOUR, HOUR + HOUR_S)
+        first = store.entries(HOUR, HOUR + HOUR_S).to_pylist()
+        server.before_answer = lambda: 200
+        again = Fill(store, Collector(client), now_s=lambda: HOUR + 9e5).run(HOUR, HOUR + HOUR_S)
+
+    whole = _sums(store.entries(HOUR, HOUR + HOUR_S).to_pylist(), "node")
+    assert len(_sums(first, "node")) == again.skipped == 8
+    assert set(whole.values()) == {60 * 5_000_000}
+    assert len(whole) == 10

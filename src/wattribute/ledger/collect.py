@@ -151,6 +151,7 @@ class Collector:
             windows.insert(0, window)
         hours = [hour for hour in book.hours() if hour.settle()]
         book.route(hours)
+        self._recall(book, hour_s)
         for begin_s, until_s, whose in windows:
             book.add_containers(self._ask(fam.CONTAINER_FAMILIES, whose, begin_s, until_s))
         for hour in hours:
@@ -163,6 +164,15 @@ class Collector:
                 "the ledger needs their setting exporter.metrics: kepler-0.9 (the default)"
             )
         return hours
+
+    def _recall(self, book: "_Book", hour_s: int) -> None:
+        """Look up what counters were that had ended before the hour, and came back in it."""
+        instances = book.instances_of({key for key, hour in book.by_key() if hour.came_back()})
+        for family in (fam.NODE_JOULES, fam.UNATTRIBUTED) if instances else ():
+            which = _selector(family, _one_of("instance", instances), self._selector)
+            query = f"last_over_time({which}[{_BRIDGED_S}s])"
+            for labels, value in self._source.vector(query, hour_s):
+                book.remember(family, labels, value)
 
     def _ask(
         self, names: Sequence[str], instances: Sequence[str], start_s: float, end_s: float
@@ -232,11 +242,24 @@ class _Book:
             for key, hour in self._hours.items()
             if (first := hour.first_scrape_ms()) is None or first > self._hour_s * 1000
         }
+        return self.instances_of(late)
+
+    def instances_of(self, keys: set[tuple[str, str]]) -> list[str]:
+        """Addresses of these nodes."""
         return sorted(
             dict(target).get("instance", "")
             for target, by_cluster in self._directory.items()
-            if late.intersection(by_cluster.values())
+            if keys.intersection(by_cluster.values())
         )
+
+    def by_key(self) -> list[tuple[tuple[str, str], NodeHour]]:
+        """The hours by cluster and node."""
+        return list(self._hours.items())
+
+    def remember(self, family: str, labels: Mapping[str, str], value: float) -> None:
+        """Pass a value from before the hour on to its node."""
+        if (hour := self._hour_of(target_of(labels), labels)) is not None:
+            hour.remember(family, labels, value)
 
     def hours(self) -> list[NodeHour]:
         return list(self._hours.values())

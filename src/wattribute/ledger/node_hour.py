@@ -20,6 +20,7 @@ from wattribute.units import MICROJOULES_PER_JOULE
 Numbers = NDArray[np.float64]
 _Joined = tuple[NDArray[np.int64], Numbers]
 _MILLIONTHS: Final = 1e6
+_NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class NodeHour:
         self._targets: tuple[Target, ...] = ()
         self._pieces: dict[tuple[tuple[str, str], ...], list[Series]] = {}
         self._frame: Frame | None = None
+        self._before: dict[tuple[tuple[str, str], ...], float] = {}
 
     @property
     def frame(self) -> Frame:
@@ -178,7 +180,36 @@ class NodeHour:
             for series in self._node[target]:
                 if series.labels["__name__"] == family:
                     pieces.setdefault(_own_labels(series, target), []).append(series)
-        return {labels: _in_order(found) for labels, found in pieces.items()}
+        return {labels: self._begun(labels, _in_order(found)) for labels, found in pieces.items()}
+
+    def came_back(self) -> bool:
+        """Tell whether a counter of the node's own is there that was not when the hour began.
+
+        While a meter does not answer, its series end (design section 9, rule 7). They come back
+        with their old totals, which are not the hour's: ``remember`` what they were.
+        """
+        return any(
+            joined[1][0] > 0 and not (joined[0] <= self.frame.time_ms[0]).any()
+            for family in (fam.NODE_JOULES, fam.UNATTRIBUTED)
+            for joined in self._joined(family).values()
+        )
+
+    def remember(self, family: str, labels: Mapping[str, str], value: float) -> None:
+        """Take the last value of one of the node's counters from before the hour."""
+        target = fam.target_of(labels)
+        named = Series({**labels, "__name__": family}, _NONE, _NONE.astype(float))
+        self._before[_own_labels(named, target)] = value
+
+    def _begun(self, labels: tuple[tuple[str, str], ...], joined: _Joined) -> _Joined:
+        """The samples, with what is remembered in the place of a first one that is missing."""
+        if self._frame is None or labels not in self._before:
+            return joined
+        time_ms, values = joined
+        start_ms = self._frame.time_ms[0]
+        later = time_ms > start_ms
+        if not later.all():
+            return joined
+        return np.insert(time_ms, 0, start_ms), np.insert(values, 0, self._before[labels])
 
     def node_rises(self, family: str) -> list[tuple[Mapping[str, str], int]]:
         """What the node's counters of a family rose by, in microjoules."""

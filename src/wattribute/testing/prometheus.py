@@ -7,7 +7,7 @@ real server does beyond that is tested against real servers.
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -47,6 +47,8 @@ class FakePrometheus:
         self.max_samples = max_samples
         self.faults: list[Fault] = []
         """Given one after the other, before right answers."""
+        self.before_answer: Callable[[], int] = lambda: 200
+        """Called for every question; a status other than 200 is the answer."""
         self.headers: list[dict[str, str]] = []
         """Of every request."""
         self.queries: list[str] = []
@@ -57,7 +59,7 @@ class FakePrometheus:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 fake.headers.append(dict(self.headers))
                 fake.queries.append(form["query"][0])
-                fault = fake.faults.pop(0) if fake.faults else None
+                fault = fake.faults.pop(0) if fake.faults else Fault(fake.before_answer())
                 status, body = fake.answer(form["query"][0], float(form["time"][0]), fault)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
@@ -132,7 +134,8 @@ def _vector(
         key = tuple(
             (name, one.labels[name]) for name in names or one.labels if one.labels.get(name)
         )
-        value = samples[-1][0] if query.startswith("max") else 1.0
+        at, text = samples[-1]
+        value = at if query.startswith("max") else float(text) if not by else 1.0
         groups[key] = max(groups.get(key, 0.0), value)
     result = [{"metric": dict(key), "value": [at_s, str(v)]} for key, v in groups.items()]
     return _success("vector", result, more)
