@@ -102,10 +102,21 @@ class MatrixReader:
             series = self._decoder.decode(text)
         except msgspec.DecodeError as exc:
             raise SourceFailed(f"a series that is no JSON: {exc}") from exc
-        numbers = np.fromstring(bytes(series.values).translate(None, _PUNCTUATION), sep=",")
+        numbers = _numbers(bytes(series.values).translate(None, _PUNCTUATION))
         pairs = numbers[: len(numbers) // 2 * 2].reshape(-1, 2)
         pairs = pairs[np.isfinite(pairs[:, 1])]  # a staleness marker is no value
         return Series(series.metric, np.rint(pairs[:, 0] * 1000).astype(np.int64), pairs[:, 1])
+
+
+_FLOATS: Final = msgspec.json.Decoder(list[float])
+
+
+def _numbers(text: bytes) -> NDArray[np.float64]:
+    """Numbers with commas between; JSON's reader is six times faster, and has no NaN."""
+    try:
+        return np.array(_FLOATS.decode(b"[" + text + b"]"), np.float64)
+    except msgspec.DecodeError:
+        return np.fromstring(text, sep=",")
 
 
 def check_envelope(text: bytes) -> None:
