@@ -81,6 +81,7 @@ def render(trained: Trained) -> str:
             "## At the wall, CPU model never seen\n",
             _table("load", figures.levels),
             _table("designer of the CPU", figures.makes),
+            _table("maker of the server", figures.makers),
             _table("microarchitecture's launch", figures.eras),
             "Later systems, with a model fitted on all earlier ones:\n",
             _table("hardware", figures.years),

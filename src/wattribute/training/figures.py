@@ -1,6 +1,6 @@
 """The model card's figures: everything on machines that the fit had not seen."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -37,6 +37,8 @@ _READINGS: Final = {
     "two readings, idle and at full load": (0.0, 1.0),
 }
 _SAME_LOAD: Final = 0.02
+_MANY: Final = 20
+"""Systems from which on a maker of servers has a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Figures:
     """With readings given, which are not scored."""
     levels: dict[str, Score]
     makes: dict[str, Score]
+    makers: dict[str, Score]
+    """Of servers; those of few systems together."""
     eras: dict[str, Score]
     years: dict[str, Score]
     peers: dict[str, Score | str]
@@ -65,6 +69,10 @@ def figures_of(trained: Trained) -> Figures:
     points = {known: _wall_points(trained, known) for known in _KNOWN}
     cpu = points["cpu"]
     place = {s.system_id: s for s in systems}
+    count = Counter(s.host.maker for s in systems)
+    makers = {
+        s.system_id: s.host.maker for s in systems if s.host.maker and count[s.host.maker] >= _MANY
+    }
 
     def by(name: Callable[[Point], str]) -> dict[str, Score]:
         groups: dict[str, list[Point]] = defaultdict(list)
@@ -82,6 +90,7 @@ def figures_of(trained: Trained) -> Figures:
         },
         levels=by(lambda point: f"{point.level} %"),
         makes=by(lambda point: place[point.system_id].host.make or "other"),
+        makers=by(lambda point: makers.get(point.system_id, "others")),
         eras=dict(
             sorted(by(lambda point: _era(place[point.system_id].host.year)).items(), key=_era_order)
         ),
