@@ -49,7 +49,7 @@ def show(
     basis: str | None,
     as_json: bool,
 ) -> int:
-    r"""Show carbon intensities, with their basis, source and year.
+    """Show carbon intensities, with their basis, source and year.
 
     \b
     wattribute carbon show --zone DE
@@ -57,7 +57,7 @@ def show(
     wattribute carbon show --zone GB --forecast 24
 
     By default from the shipped yearly table; carbon.sources names live ones.
-    """
+    """  # noqa: D301 - click's mark for lines that stay
     from wattribute.carbon import Basis, open_grid
 
     place = place or settings.carbon.location
