@@ -1,13 +1,16 @@
 """``wattribute focus``: bills in the FinOps Foundation's format."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
 from wattribute.cli.extras import needs
+from wattribute.cli.options import with_settings
+from wattribute.cli.statement import progress, request_of, with_question
 from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.focus import Finding
@@ -69,6 +72,66 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
         f"{clean(str(file))}: FOCUS {report.version}, {report.rows:,} rows{splits}: {verdict}"
     )
     return 0 if report.valid else 1
+
+
+@focus.command()
+@with_question
+@click.option("--method", default="", metavar="ID", help="How it is split  [bills.method]")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="*.parquet or *.csv; what its columns hold is written to FILE.metadata.json.",
+)
+@click.option(
+    "--focus-version",
+    "version",
+    type=click.Choice(["1.2", "1.3", "1.4"]),
+    default="1.4",
+    show_default=True,
+    help="In 1.2, which has no columns for splits, they are named x_Allocated...",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_settings("--ledger")
+def export(
+    *,
+    settings: Settings,
+    method: str,
+    out: Path,
+    version: str,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - as click gives them
+) -> int:
+    r"""Write a month's bill as FOCUS, each charge in the parts that a statement would show.
+
+    Lines of nodes are replaced by one row per owner, with energy and grams beside the cost, and a
+    row of what nobody took; the others go through as they are. Every charge is the sum of its rows.
+
+    \b
+    Example:
+      wattribute focus export --bill focus.parquet --by team --month 2026-10 --out split.parquet
+    """
+    with needs("chargeback"):
+        from wattribute.chargeback.focus_out import export_focus
+    request = request_of(settings, method, given)
+    with progress() as step:
+        made = export_focus(request, settings, out, version, step)
+    if as_json:
+        body = {
+            "file": str(out),
+            "version": version,
+            "rows": made.rows,
+            "charges_split": made.charges_split,
+            "effective_cost": str(made.total),
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+        return 0
+    click.echo(
+        f"{clean(str(out))}: FOCUS {version}, {made.rows:,} rows, {made.charges_split:,} charges "
+        f"split, EffectiveCost {made.total:,}"
+    )
+    return 0
 
 
 def _row(finding: "Finding") -> list[str]:

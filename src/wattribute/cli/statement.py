@@ -129,6 +129,13 @@ def progress() -> Iterator[Callable[[str], None]]:
     metavar="FILE",
     help="Write it there too: *.json, *.csv, *.parquet.",
 )
+@click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="NAME",
+    help="Joules, cost and grams (SCI) per functional unit too; NAME is a key of carbon.units.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
 @click.pass_context
@@ -139,6 +146,7 @@ def statement(
     settings: Settings,
     method: str,
     out: tuple[Path, ...],
+    units: tuple[str, ...],
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
@@ -157,13 +165,16 @@ def statement(
     """  # noqa: D301 - click's mark for lines that stay
     with needs("chargeback"):
         from wattribute.chargeback.build import make_statement
+        from wattribute.chargeback.per_unit import divide, queries_of
         from wattribute.chargeback.remember import remember
         from wattribute.report import files, terminal
     for path in out:
         files.check_name(path)
+    queries = queries_of(settings, units)
     request = request_of(settings, method, given)
     with progress() as step:
         made = make_statement(request, settings, step)
+        divided = divide(made, settings.ledger, request.month, queries)
     for path in out:
         files.write(made, path)
     try:
@@ -171,10 +182,13 @@ def statement(
     except OSError as exc:
         click.echo(f"`explain` will not know this statement: {exc}", err=True)
     if as_json:
-        click.echo(files.as_json(made).decode(), nl=False)
+        click.echo(files.as_json(made, divided).decode(), nl=False)
         return 0
     click.echo(clean(terminal.heading(made)))
     print_filled(terminal.TITLES, list(terminal.lines(made)), terminal.LEFT)
+    if divided:
+        rows = [terminal.per_unit_cells(one) for one in divided]
+        print_filled(terminal.PER_UNIT_TITLES, rows, terminal.LEFT)
     for line in terminal.footer(made):
         click.echo(clean(line))
     return 0

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from wattribute.chargeback.grams import Provenance
+from wattribute.chargeback.per_unit import PerUnit
 from wattribute.chargeback.statement import Statement
 from wattribute.errors import ConfigInvalid, DataInvalid
 from wattribute.report.columns import COLUMNS, Value, records
@@ -21,8 +22,11 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _MONEY: Final = pa.decimal128(38, 3)
 
 
-def as_json(statement: Statement) -> bytes:
-    """The whole statement. Amounts of money are texts, so that no reader rounds them."""
+def as_json(statement: Statement, per_unit: Sequence[PerUnit] = ()) -> bytes:
+    """The whole statement, with figures per functional unit where they were asked for.
+
+    Amounts of money are texts, so that no reader rounds them.
+    """
     body = {
         "statement": statement.id,
         "month": statement.month,
@@ -43,8 +47,21 @@ def as_json(statement: Statement) -> bytes:
         "ledger": statement.ledger,
         "engine": statement.engine,
         "node_hours": statement.node_hours,
+        **({"per_unit": [_per_unit(one) for one in per_unit]} if per_unit else {}),
     }
     return msgspec.json.format(msgspec.json.encode(body)) + b"\n"
+
+
+def _per_unit(one: PerUnit) -> dict[str, Value]:
+    return {
+        "owner": one.owner,
+        "unit": one.unit,
+        "units": one.units,
+        "joules": one.joules,
+        "cost": str(one.cost),
+        "sci_g": one.sci_g,
+        "embodied_g": one.embodied_g,
+    }
 
 
 def _texts(record: Mapping[str, Value]) -> dict[str, Value]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from wattribute.chargeback.grams import MICROGRAMS_PER_GRAM
+from wattribute.chargeback.per_unit import PerUnit
 from wattribute.chargeback.statement import Row, Statement
 from wattribute.report.columns import kwh
 
@@ -13,7 +14,8 @@ TITLES: Final = (
     *("EFF", "KGCO2E", "CONFIDENCE", "VS MONTH BEFORE"),
 )
 """The first two and the last two are texts, the others numbers."""
-LEFT: Final = frozenset({"ROW", "OWNER", "CONFIDENCE"})
+PER_UNIT_TITLES: Final = ("OWNER", "PER", "UNITS", "JOULES", "COST", "SCI gCO2e", "EMBODIED g")
+LEFT: Final = frozenset({"ROW", "OWNER", "CONFIDENCE", "PER"})
 _SURE: Final = 0.995
 
 
@@ -89,6 +91,19 @@ def change(row: Row) -> str:
     if row.energy_before_uj:
         return f"{row.energy_uj / row.energy_before_uj - 1:+.1%} kWh"
     return ""
+
+
+def per_unit_cells(one: PerUnit) -> tuple[str, ...]:
+    """Cells of one owner's figures per functional unit: four significant digits."""
+    return (
+        one.owner,
+        one.unit,
+        f"{one.units:,.0f}",
+        f"{one.joules:,.4g}",
+        f"{one.cost:.4g}",
+        "" if one.sci_g is None else f"{one.sci_g:.4g}",
+        "" if one.embodied_g is None else f"{one.embodied_g:.4g}",
+    )
 
 
 def heading(statement: Statement) -> str:

@@ -1,0 +1,146 @@
+"""The demo's bill, split and written as FOCUS: valid, and the same money as the statement's."""
+
+import csv
+import shutil
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyarrow import parquet
+
+from wattribute.chargeback.build import make_statement
+from wattribute.chargeback.charges import Month
+from wattribute.chargeback.focus_out import export_focus
+from wattribute.chargeback.request import Request
+from wattribute.demo.bill import write_bill
+from wattribute.demo.energy import write_ledger
+from wattribute.errors import ConfigInvalid
+from wattribute.focus import validate
+from wattribute.ledger.store import Store
+from wattribute.settings import Settings, load
+
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three days of the demo's ledger and bill."""
+    folder = tmp_path_factory.mktemp("month")
+    write_ledger(Store.at(str(folder / "ledger")), 20_261_001)
+    for day in (folder / "ledger").glob("dt=*"):
+        if day.name > "dt=2026-10-03":
+            shutil.rmtree(day)
+    whole = folder / "whole.parquet"
+    write_bill(whole)
+    table = parquet.read_table(whole)
+    until = pa.scalar(datetime(2026, 10, 4, tzinfo=UTC), table["ChargePeriodStart"].type)
+    few = table.filter(pc.less(table["ChargePeriodStart"], until))
+    parquet.write_table(few, folder / "focus.parquet")
+    return folder
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load(None, {}, {"carbon.location": "aws/us-east-1"})
+
+
+@pytest.fixture
+def request_of(month: Path) -> Callable[..., Request]:
+    def make(method: str = "energy-idle-reserved", **more: object) -> Request:
+        keys: dict[str, object] = {"bills": (month / "focus.parquet",), "tariff": "0.3", **more}
+        return Request(
+            str(month / "ledger"), Month.parse("2026-10"), "label:app", method=method, **keys
+        )
+
+    return make
+
+
+def rows_of(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("method", ["energy-idle-reserved", "two-part"])
+def test_the_file_is_valid_and_has_the_statements_money(
+    request_of: Callable[..., Request], settings: Settings, tmp_path: Path, method: str
+) -> None:
+    out = tmp_path / "out.csv"
+    exported = export_focus(request_of(method), settings, out, "1.4")
+    report = validate(out)
+    assert [finding for finding in report.findings if finding.error] == []
+    assert (report.version, report.rows) == ("1.4", exported.rows)
+    assert report.split_groups == exported.charges_split > 400
+    statement = make_statement(request_of(method), settings)
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    energy = 0.0
+    grams = 0.0
+    for row in rows_of(out):
+        sums[row["AllocatedResourceName"]] += Decimal(row["EffectiveCost"])
+        energy += float(row["x_EnergyKwh"] or 0)
+        grams += float(row["x_CarbonOperationalGrams"] or 0)
+    assert sum(sums.values()) == exported.total
+    assert abs(exported.total - statement.total) < Decimal("0.005")
+    for row in statement.rows:
+        assert abs(sums[row.owner] - row.cost) < Decimal("0.02"), row.owner
+    total_uj = sum(row.energy_uj for row in statement.everything)
+    assert energy == pytest.approx(total_uj / 3.6e12, rel=1e-6)
+    total_ug = sum(row.carbon_ug or 0 for row in statement.everything)
+    assert grams == pytest.approx(total_ug / 1e6, rel=1e-6)
+
+
+def test_a_gram_has_its_basis_source_and_year_beside_it(
+    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    export_focus(request_of(), settings, out, "1.4")
+    with_grams = [row for row in rows_of(out) if row["x_CarbonOperationalGrams"]]
+    assert len(with_grams) > 400
+    for row in with_grams:
+        assert row["x_CarbonBasis"] == "location"
+        assert row["x_CarbonSource"] == "gsf-real-time-cloud"
+        assert row["x_CarbonYear"] == "2023"
+        assert row["x_Pue"] == "1.15"
+    description = out.with_name("out.csv.metadata.json").read_text()
+    assert "x_CarbonOperationalGrams" in description
+
+
+def test_what_nobody_took_has_no_resource(
+    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    export_focus(request_of(), settings, out, "1.4")
+    rest = [row for row in rows_of(out) if row["AllocatedMethodId"] and not row["AllocatedTags"]]
+    remainder = [row for row in rest if not row["AllocatedResourceId"]]
+    assert len(remainder) > 400
+    assert {row["x_SplitConfidence"] for row in remainder} == {"unattributable"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"bills": (), "totals": ("EC2=50000 USD",)}, "needs bills in FOCUS"),
+        ({"bills": ()}, "needs bills in FOCUS"),
+    ],
+)
+def test_what_is_no_focus_bill_cannot_be_exported(
+    request_of: Callable[..., Request],
+    settings: Settings,
+    tmp_path: Path,
+    more: dict[str, object],
+    said: str,
+) -> None:
+    with pytest.raises(ConfigInvalid, match=said):
+        export_focus(request_of(**more), settings, tmp_path / "out.csv", "1.4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_without_a_known_end_is_refused_before_anything_is_read(
+    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigInvalid, match=r"\.parquet or \.csv"):
+        export_focus(request_of(), settings, tmp_path / "out.xlsx", "1.4")
