@@ -1,6 +1,6 @@
 """How long `wattribute ledger collect` takes from a real Prometheus, and what memory it needs."""
 
-import os
+import json
 import shutil
 import socket
 import subprocess
@@ -130,12 +130,22 @@ def _collect(server: str, shape: Shape, url: str, folder: Path) -> Iterator[Figu
                   unit="x", note=f"{all_mib:.0f} MiB")  # fmt: skip
 
 
+_LAUNCHER: Final = """
+import json, os, subprocess, sys, time
+start = time.monotonic()
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(child.pid, 0)
+wall_s, cpu_s = time.monotonic() - start, used.ru_utime + used.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), wall_s, used.ru_maxrss / 1024, cpu_s]))
+"""
+"""A process of its own: a child's peak memory begins with that of whoever forked it."""
+
+
 def _measured(command: list[str]) -> tuple[float, float, float]:
     """Seconds, peak MiB and CPU seconds of a command."""
-    start = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, command)
-    return time.monotonic() - start, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime
+    launched = [sys.executable, "-S", "-c", _LAUNCHER, *command]
+    out = subprocess.run(launched, check=True, stdout=subprocess.PIPE).stdout
+    code, wall_s, peak_mib, cpu_s = json.loads(out)
+    if code:
+        raise subprocess.CalledProcessError(code, command)
+    return wall_s, peak_mib, cpu_s

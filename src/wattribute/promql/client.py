@@ -147,7 +147,7 @@ class Prometheus:
 
     def _headers(self) -> dict[str, str]:
         settings = self._settings
-        headers = {}
+        headers = {"Accept-Encoding": "identity"}
         if settings.tenant:
             headers.update({"X-Scope-OrgID": settings.tenant, "THANOS-TENANT": settings.tenant})
         if settings.bearer_token_file:
