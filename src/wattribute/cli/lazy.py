@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
 
 
 def _mark_paragraphs(command: click.Command) -> None:
-    """Turn ``\\b`` into click's mark, a backspace: docstrings are raw, as ruff's D301 wants."""
+    r"""Turn ``\b`` into click's mark, a backspace: docstrings are raw, as ruff's D301 wants."""
     if command.help:
         command.help = command.help.replace("\\b\n", "\b\n")
     if isinstance(command, click.Group):
