@@ -1,11 +1,7 @@
 """A series as a source, and functional units, against the query API as it is documented."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -14,49 +10,19 @@ from wattribute.carbon.functional_unit import count_units
 from wattribute.errors import ConfigInvalid, IntensityAbsent, IntensityFailed, SourceFailed
 from wattribute.promql.client import Prometheus
 from wattribute.settings import Settings, load
+from wattribute.testing.prometheus_api import FakePrometheus
 
 HOUR = timedelta(hours=1)
 
 
-class Api:
-    """Answers every query with ``result``; remembers what was asked."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.status = 200
-        self.result: Callable[[str, float], list[dict[str, object]]] = lambda _query, _at: []
-        self.asked: list[str] = []
+@pytest.fixture
+def api() -> Iterator[FakePrometheus]:
+    with FakePrometheus() as server:
+        yield server
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            query = form["query"][0]
-            fake.asked.append(query)
-            kind = "matrix" if query.endswith("]") else "vector"
-            result = fake.result(query, float(form["time"][0]))
-            body = {"status": "success", "data": {"resultType": kind, "result": result}}
-            text = json.dumps(body, separators=(",", ":")).encode()
-            self.send_response(fake.status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake = Api(f"http://127.0.0.1:{server.server_address[1]}")
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield fake
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def settings(api: Api) -> Settings:
+def settings(api: FakePrometheus) -> Settings:
     keys = {
         "ledger.prometheus_url": api.url,
         "carbon.sources": "prometheus,table",
@@ -75,7 +41,7 @@ def yesterday() -> datetime:
     return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
-def test_hours_come_from_the_series_of_the_zone(api: Api, settings: Settings) -> None:
+def test_hours_come_from_the_series_of_the_zone(api: FakePrometheus, settings: Settings) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 16, 321.0)]
     values = open_grid(settings).hourly("aws/eu-central-1", start, start + 4 * HOUR)
@@ -85,27 +51,27 @@ def test_hours_come_from_the_series_of_the_zone(api: Api, settings: Settings) ->
     assert api.asked[0].startswith('grid_intensity_carbon_average{location="DE"}[')
 
 
-def test_hours_without_samples_are_stood_in_for(api: Api, settings: Settings) -> None:
+def test_hours_without_samples_are_stood_in_for(api: FakePrometheus, settings: Settings) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 4)]
     values = open_grid(settings).hourly("DE", start, start + 3 * HOUR)
     assert [one.source for one in values] == ["prometheus", "ember", "ember"]
 
 
-def test_a_selector_of_several_series_is_refused(api: Api, settings: Settings) -> None:
+def test_a_selector_of_several_series_is_refused(api: FakePrometheus, settings: Settings) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 4), samples(start, 4)]
     (value,) = open_grid(settings).hourly("DE", start, start + HOUR)
     assert (value.source, value.stale) == ("ember", True)
 
 
-def test_the_newest_sample_is_the_latest(api: Api, settings: Settings) -> None:
+def test_the_newest_sample_is_the_latest(api: FakePrometheus, settings: Settings) -> None:
     now = datetime.now(UTC)
     api.result = lambda _query, _at: [samples(now - timedelta(minutes=16), 2, 123.0)]
     assert open_grid(settings).latest("DE").g_per_kwh == 123.0
 
 
-def test_a_server_that_refuses_has_failed(api: Api, settings: Settings) -> None:
+def test_a_server_that_refuses_has_failed(api: FakePrometheus, settings: Settings) -> None:
     api.status = 401
     assert open_grid(settings).latest("DE").stale
     only = load(
@@ -129,7 +95,7 @@ def test_without_a_selector_the_setting_is_named() -> None:
         open_grid(load(None, {}, {"carbon.sources": "prometheus"}))
 
 
-def test_units_are_counted_day_by_day_and_by_owner(api: Api, settings: Settings) -> None:
+def test_units_are_counted_day_by_day_and_by_owner(api: FakePrometheus, settings: Settings) -> None:
     api.result = lambda _query, at: [
         {"metric": {"app": "marketing"}, "value": [at, "100"]},
         {"metric": {"app": "support"}, "value": [at, "10.5"]},
@@ -157,7 +123,7 @@ def test_units_are_counted_day_by_day_and_by_owner(api: Api, settings: Settings)
     ],
 )
 def test_what_is_no_count_of_units_is_refused(
-    api: Api, settings: Settings, row: dict[str, object], said: str
+    api: FakePrometheus, settings: Settings, row: dict[str, object], said: str
 ) -> None:
     api.result = lambda _query, _at: [row]
     start = datetime(2026, 10, 1, tzinfo=UTC)

@@ -1,13 +1,18 @@
 """Joules, money and grams per functional unit."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
+from wattribute.chargeback.charges import Month
 from wattribute.chargeback.grams import Provenance
 from wattribute.chargeback.money import Currency
-from wattribute.chargeback.per_unit import WHOLE, per_unit, without_owner
+from wattribute.chargeback.per_unit import WHOLE, divide, per_unit, queries_of, without_owner
 from wattribute.chargeback.statement import Row, Statement
+from wattribute.errors import ConfigInvalid, SourceFailed
+from wattribute.settings import load
+from wattribute.testing.prometheus_api import FakePrometheus
 
 
 def row(owner: str, **changed: object) -> Row:
@@ -90,3 +95,31 @@ def test_without_intensity_or_with_the_markets_there_is_no_sci() -> None:
 
 def test_no_units_are_no_row() -> None:
     assert per_unit(statement(row("a")), "job", {"a": 0.0}) == []
+
+
+@pytest.fixture
+def prometheus() -> Iterator[FakePrometheus]:
+    with FakePrometheus() as server:
+        yield server
+
+
+def test_units_are_asked_for_by_the_settings_query(prometheus: FakePrometheus) -> None:
+    settings = load(
+        None,
+        {},
+        {
+            "ledger.prometheus_url": prometheus.url,
+            "carbon.units": "request=sum by (app) (increase(requests_total[{window}]))",
+        },
+    )
+    prometheus.result = lambda _query, at: [{"metric": {"app": "marketing"}, "value": [at, "2"]}]
+    queries = queries_of(settings, ["request"])
+    made = statement(row("marketing"))
+    (one,) = divide(made, settings.ledger, Month.parse("2026-10"), queries)
+    assert (one.units, one.cost) == (62.0, Decimal(10) / 62)
+    assert prometheus.asked[0] == "sum by (app) (increase(requests_total[86400s]))"
+    assert len(prometheus.asked) == 31
+    with pytest.raises(SourceFailed, match="'marketing', no owners by label:app"):
+        divide(statement(row("support")), settings.ledger, Month.parse("2026-10"), queries)
+    with pytest.raises(ConfigInvalid, match="there are: request"):
+        queries_of(settings, ["job"])

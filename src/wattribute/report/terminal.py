@@ -99,11 +99,16 @@ def per_unit_cells(one: PerUnit) -> tuple[str, ...]:
         one.owner,
         one.unit,
         f"{one.units:,.0f}",
-        f"{one.joules:,.4g}",
-        f"{one.cost:.4g}",
-        "" if one.sci_g is None else f"{one.sci_g:.4g}",
-        "" if one.embodied_g is None else f"{one.embodied_g:.4g}",
+        _digits(one.joules),
+        _digits(one.cost),
+        "" if one.sci_g is None else _digits(one.sci_g),
+        "" if one.embodied_g is None else _digits(one.embodied_g),
     )
+
+
+def _digits(number: float | Decimal) -> str:
+    """Four significant digits, without powers of ten for what is large."""
+    return f"{number:,.0f}" if abs(float(number)) >= 1000 else f"{number:.4g}"
 
 
 def heading(statement: Statement) -> str:
