@@ -9,7 +9,18 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import accuracy, churn, collect, conservation, cost, gpu, kube, scrape, switches
+from bench import (
+    accuracy,
+    churn,
+    collect,
+    conservation,
+    cost,
+    gpu,
+    kube,
+    scrape,
+    statement,
+    switches,
+)
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
 from wattribute.errors import WattributeError
@@ -24,6 +35,7 @@ _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "collect": collect.run,
     "kube": kube.run,
     "gpu": gpu.run,
+    "statement": statement.run,
 }
 _WINDOW_S: Final = 60.0
 _QUICK_S: Final = 15.0
