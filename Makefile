@@ -1,7 +1,7 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
+.PHONY: spark-test help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
 	dashboards grafana-types sarif-schema bpf bench bench-gate gpu-validate requirements setup-agent setup-all setup-dev clean
 BIN := .venv/bin
 
@@ -91,6 +91,7 @@ requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
 	$(PIN) --upgrade requirements/gpu.in --output-file requirements/gpu.txt
 	$(PIN) --upgrade --constraint requirements/agent.txt $(EXTRAS) pyproject.toml --output-file requirements/all.txt
+	$(PIN) --upgrade --constraint requirements/all.txt --extra chargeback --extra spark pyproject.toml --output-file requirements/spark.txt
 	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt
 	$(PIN) --upgrade --constraint requirements/dev.txt requirements/chart.in --output-file requirements/chart.txt
@@ -103,6 +104,12 @@ setup-all: ## set up .venv for every command, not the agent alone
 
 setup-dev:
 	@tools/setup_venv.sh dev
+
+spark-test: setup-dev ## the statement on a local Spark (400 MB from PyPI, Java 17), in .venv-spark
+	@[ -x .venv-spark/bin/python ] || uv venv -q .venv-spark
+	@uv pip install -q --python .venv-spark/bin/python --require-hashes -r requirements/spark.txt
+	@uv pip install -q --python .venv-spark/bin/python pytest pytest-timeout pytest-asyncio
+	@PYTHONPATH=src .venv-spark/bin/python -m pytest -q tests/chargeback/test_spark.py $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

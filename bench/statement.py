@@ -1,4 +1,4 @@
-"""``python -m bench statement``: a statement end to end over a large ledger: time, memory, and how both grow.
+"""A statement end to end over a large ledger: time, memory, and how both grow.
 
 Each size runs in a process of its own, so that its peak memory is its own. The ledger and the bill
 are made first (that time is not counted): nodes of 140 workloads under 40 owners, one entry for

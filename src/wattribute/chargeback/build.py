@@ -209,20 +209,19 @@ def _before(
         if not files:
             return {}
     step(f"{month.text}, to compare")
-    asked = request.but(month=month)
-    try:
-        with opened(asked, settings, [method], lambda _: None) as read:
-            made = _one(read, asked, settings, method, before={}, step=lambda _: None)
-        priced = not request.totals
-    except WattributeError:  # its bill is not there: the energy alone
-        asked = request.but(month=month, bills=(), totals=("nothing=0 XXX",), tariff="0")
-        with opened(asked, settings, [method], lambda _: None) as read:
-            made = _one(read, asked, settings, method, before={}, step=lambda _: None)
-        priced = False
-    return {
-        (row.kind, row.owner): Known(row.energy_uj, row.cost if priced else None)
-        for row in made.everything
-    }
+    # Where its bill is not there, the energy alone: nothing was paid, in no currency (XXX).
+    unpaid = request.but(month=month, bills=(), totals=("nothing=0 XXX",), tariff="0")
+    for asked in (request.but(month=month), unpaid) if not request.totals else (unpaid,):
+        try:
+            with opened(asked, settings, [method], lambda _: None) as read:
+                made = _one(read, asked, settings, method, before={}, step=lambda _: None)
+        except WattributeError:  # a month that is only compared with must not stop this one
+            continue
+        return {
+            (row.kind, row.owner): Known(row.energy_uj, None if asked is unpaid else row.cost)
+            for row in made.everything
+        }
+    return {}
 
 
 def _one(

@@ -15,6 +15,8 @@ from pyspark.sql import functions as sql
 from wattribute.chargeback.engines import EngineName, Frame, Span
 from wattribute.errors import DataInvalid
 
+HOUR_S: Final = 3600
+
 
 class Spark:
     """One session. The ledger's files must be readable by the executors under the same name."""
@@ -74,7 +76,8 @@ class Spark:
         maps: Mapping[str, tuple[str, str]],
     ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
-        hour = sql.floor(sql.unix_seconds("hour") / 3600).cast("long")
+        first, end = (sql.timestamp_seconds(sql.lit(at * HOUR_S)) for at in (span.first, span.end))
+        hour = sql.floor(sql.unix_seconds("hour") / HOUR_S).cast("long")
         chosen = [
             *(sql.col(column) for column in columns if column != "hour"),
             hour.alias("hour"),
@@ -84,11 +87,11 @@ class Spark:
             ),
         ]
         try:
-            frame = self._session.read.parquet(*files).select(*chosen)
+            frame = self._session.read.parquet(*files)
+            inside = (sql.col("hour") >= first) & (sql.col("hour") < end)
+            found: Frame = nw.from_native(frame.filter(inside).select(*chosen))
         except PySparkException as exc:
             raise _readable(exc) from exc
-        inside = (sql.col("hour") >= span.first) & (sql.col("hour") < span.end)
-        found: Frame = nw.from_native(frame.filter(inside))
         return found
 
     def frame(self, table: pa.Table) -> Frame:
