@@ -1,5 +1,5 @@
 import json
-import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -119,6 +119,27 @@ def test_an_agent_that_is_killed_loses_a_minute_at_most(tmp_path: Path) -> None:
     _check_balance(lines[0])
 
 
+def test_an_agent_that_is_killed_as_an_hour_is_closed_counts_it_once(tmp_path: Path) -> None:
+    maker, killed = _maker(), _spool(tmp_path)
+    for _ in range(60):
+        killed.observe(maker.tick())
+    left = (tmp_path / "open.json").read_bytes()
+    last = maker.tick()
+    killed.observe(last)  # the first of the next hour
+    (tmp_path / "open.json").write_bytes(left)  # as if killed before the next note
+
+    resumed = _spool(tmp_path, resumed=True)
+    resumed.observe(last)
+    after = maker.tick()
+    resumed.observe(after)
+    resumed.close()
+
+    lines = _lines(tmp_path)
+    assert [line["hour_s"] % 86_400 // 3600 for line in lines] == [0, 1]
+    rises = int((after.node.energy_uj - last.node.energy_uj).sum())
+    assert _total(lines[1:]) == rises
+
+
 def test_totals_that_began_anew_are_counted_from_0(tmp_path: Path) -> None:
     first, spool = _maker(), _spool(tmp_path)
     before = [first.tick() for _ in range(3)]
@@ -170,17 +191,28 @@ def test_beyond_its_bound_the_oldest_day_goes(tmp_path: Path) -> None:
     assert len(days) < 10
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_leaves_the_lines_waiting(tmp_path: Path) -> None:
+def test_on_a_full_disk_lines_wait_and_none_is_torn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     maker, spool = _maker(), _spool(tmp_path)
-    tmp_path.chmod(0o500)
-    for _ in range(70):
+    for _ in range(61):
         spool.observe(maker.tick())
-    tmp_path.chmod(0o700)
-    spool.observe(maker.tick())
+    written = (tmp_path / "2026-01-01.jsonl").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written + 100, hard))  # as a disk that is full
+    try:
+        last = [maker.tick() for _ in range(125)]
+        for snapshot in last:
+            spool.observe(snapshot)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "2026-01-01.jsonl").stat().st_size == written
     spool.close()
 
-    assert len(_lines(tmp_path)) == 2
+    lines = _lines(tmp_path)
+    assert [line["hour_s"] % 86_400 // 3600 for line in lines] == [0, 1, 2, 3]
+    assert _total(lines) == int(last[-1].node.energy_uj.sum())
+    assert caplog.text.count("lines wait in memory") == 1
 
 
 def test_the_agent_still_imports_nothing_heavy() -> None:

@@ -6,6 +6,7 @@ over: it is written again every minute, so that an agent that is killed loses no
 in microjoules, dynamic for each container, all of it for the node.
 """
 
+import contextlib
 import logging
 import os
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ _MINUTE_NS: Final = 60 * NANOSECONDS_PER_SECOND
 _GAP_NS: Final = 300 * NANOSECONDS_PER_SECOND
 """Ticks further apart are a gap, as in the ledger."""
 _OPEN: Final = "open.json"
+_WAITING_MOST: Final = 168
+"""Hours that wait in memory while the disk is full: a week."""
 
 
 class Row(msgspec.Struct):
@@ -58,6 +61,8 @@ class Line(msgspec.Struct):
     """What happened in one hour, or in the part of it that one run of the agent saw."""
 
     schema: int
+    id: str
+    """The same for the open hour and the line that it becomes, and for no other."""
     hour_s: int
     """Start of the hour, Unix seconds."""
     covered_s: float
@@ -104,6 +109,7 @@ class _Running:
     """What is added up from tick to tick in an hour."""
 
     hour_s: int
+    id: str
     covered_s: float = 0.0
     alive_s: dict[int, float] = field(default_factory=dict)
     request_s: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -153,6 +159,9 @@ class Spool:
         except msgspec.DecodeError as exc:
             _LOG.warning("spool: %s: no open hour: %s", self._folder / _OPEN, exc)
             return
+        path = self._file_of(left.line.hour_s)
+        if _last_id(path) == left.line.id:  # killed between the line and the next note
+            return
         self._append(left.line)
         if self._resumed:
             self._node_base = (
@@ -166,7 +175,7 @@ class Spool:
         hour_s = snapshot.wall_ns // _HOUR_NS * 3600
         last, running = self._last, self._running
         if running is None or last is None:
-            self._running = running = _Running(hour_s)
+            self._running = running = _Running(hour_s, str(snapshot.wall_ns))
             if self._resumed:
                 self._base = _totals(snapshot.containers)
             if self._node_base is None:
@@ -176,7 +185,8 @@ class Spool:
             in_old_ns = min((running.hour_s + 3600) * NANOSECONDS_PER_SECOND, boundary_ns)
             self._spend(last, last.wall_ns, in_old_ns)
             self._close(last)
-            self._running = running = _Running(hour_s)
+            self._running = running = _Running(hour_s, str(snapshot.wall_ns))
+            self._noted_ns = 0  # the file of the open hour is of the last one until it is written
             self._spend(snapshot, max(boundary_ns, snapshot.wall_ns - _GAP_NS), snapshot.wall_ns)
         else:
             self._spend(snapshot, last.wall_ns, snapshot.wall_ns)
@@ -184,8 +194,7 @@ class Spool:
             self._bury(last, snapshot)
         self._last = snapshot
         if self._waiting or snapshot.wall_ns - self._noted_ns >= _MINUTE_NS:
-            self._flush()
-            self._note(snapshot)
+            self._say(self._flush() or self._note(snapshot))
 
     def close(self) -> None:
         """The agent stops: what it saw of this hour is a line."""
@@ -260,6 +269,7 @@ class Spool:
         node_uj, unattributed_uj = self._node_rise(snapshot)
         return Line(
             schema=SCHEMA,
+            id=running.id,
             hour_s=running.hour_s,
             covered_s=min(running.covered_s, 3600.0),
             node=node.name,
@@ -295,25 +305,31 @@ class Spool:
 
     def _append(self, line: Line) -> None:
         self._waiting.append(msgspec.json.encode(line) + b"\n")
-        self._flush()
+        if problem := self._flush():
+            self._say(problem)
+        if len(self._waiting) > _WAITING_MOST:
+            _LOG.warning("spool: an hour is lost: %d wait already", _WAITING_MOST)
+            self._waiting.pop(0)
 
-    def _flush(self) -> None:
-        """Write what waits; on a full disk it goes on waiting, and the agent goes on working."""
-        problem = ""
-        while self._waiting and not problem:
+    def _flush(self) -> str:
+        """Write what waits; on a full disk it goes on waiting: why, or ""."""
+        while self._waiting:
             hour_s = msgspec.json.decode(self._waiting[0], type=_Head).hour_s
-            name = f"{datetime.fromtimestamp(hour_s, UTC):%Y-%m-%d}.jsonl"
             try:
                 self._make_room(len(self._waiting[0]))
-                _append_line(self._folder / name, self._waiting[0])
+                _append_line(self._file_of(hour_s), self._waiting[0])
                 self._waiting.pop(0)
             except OSError as exc:
-                problem = str(exc)
-        self._say(problem)
+                return str(exc)
+        return ""
 
-    def _note(self, snapshot: Snapshot) -> None:
+    def _file_of(self, hour_s: int) -> Path:
+        return self._folder / f"{datetime.fromtimestamp(hour_s, UTC):%Y-%m-%d}.jsonl"
+
+    def _note(self, snapshot: Snapshot) -> str:
+        """Write the open hour, for a run that comes after a kill: why it cannot be, or ""."""
         if self._running is None:
-            return
+            return ""
         self._noted_ns = snapshot.wall_ns
         node_uj, unattributed_uj = _node_totals(snapshot)
         totals = [(int(dynamic), int(idle)) for dynamic, idle in node_uj]
@@ -323,10 +339,13 @@ class Spool:
             new.write_bytes(msgspec.json.encode(left))
             new.replace(self._folder / _OPEN)
         except OSError as exc:
-            self._say(str(exc))
+            with contextlib.suppress(OSError):
+                new.unlink()
+            return str(exc)
+        return ""
 
     def _say(self, problem: str) -> None:
-        if problem and problem != self._problem:
+        if problem and not self._problem:
             _LOG.warning("spool: %s; lines wait in memory until there is room", problem)
         self._problem = problem
 
@@ -341,7 +360,16 @@ class Spool:
 
 
 class _Head(msgspec.Struct):
+    id: str
     hour_s: int
+
+
+def _last_id(path: Path) -> str:
+    """The id of a file's last line; "" where there is none, or it was cut off."""
+    try:
+        return msgspec.json.decode(path.read_bytes().splitlines()[-1], type=_Head).id
+    except (OSError, IndexError, msgspec.DecodeError):
+        return ""
 
 
 def _append_line(path: Path, line: bytes) -> None:
