@@ -14,6 +14,7 @@ from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.chargeback.request import Request
+    from wattribute.chargeback.statement import Statement
 
 _STEPS: Final = 9
 """About as many steps as a statement has; the bar says how far it is."""
@@ -127,7 +128,13 @@ def progress() -> Iterator[Callable[[str], None]]:
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write it there too: *.json, *.csv, *.parquet.",
+    help="Write it there too: *.json, *.csv, *.parquet, *.html.",
+)
+@click.option(
+    "--pdf",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write an invoice to print for each owner there.",
 )
 @click.option(
     "--unit",
@@ -147,6 +154,7 @@ def statement(
     method: str,
     out: tuple[Path, ...],
     units: tuple[str, ...],
+    pdf: Path | None,
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
@@ -157,6 +165,7 @@ def statement(
       wattribute statement --bill focus.parquet --by label:app --month 2026-10
       wattribute statement --total 'EC2=50000 USD' --by label:app --month 2026-10
       wattribute statement --bill cur.parquet --by team --month 2026-10 --out october.csv
+      wattribute statement --bill focus.csv --by team --month 2026-10 --out page.html --pdf pdf
 
     The last line reconciles: allocated + unallocated = invoice. `wattribute explain ROW` takes a
     row apart, `wattribute compare` shows what other methods would give.
@@ -177,6 +186,8 @@ def statement(
         divided = divide(made, settings.ledger, request.month, queries)
     for path in out:
         files.write(made, path)
+    if pdf is not None:
+        _write_invoices(made, pdf)
     try:
         remember(made, request, ctx.params.get("config"))
     except OSError as exc:
@@ -192,6 +203,13 @@ def statement(
     for line in terminal.footer(made):
         click.echo(clean(line))
     return 0
+
+
+def _write_invoices(made: "Statement", folder: Path) -> None:
+    with needs("chargeback"):
+        from wattribute.report.pdf import write_all
+    written = write_all(made, folder)
+    click.echo(f"{folder}: {len(written)} invoices", err=True)
 
 
 def print_filled(

@@ -1,4 +1,4 @@
-"""A statement as JSON, CSV or Parquet."""
+"""A statement as JSON, CSV, Parquet or HTML."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ from wattribute.chargeback.per_unit import PerUnit
 from wattribute.chargeback.statement import Statement
 from wattribute.errors import ConfigInvalid, DataInvalid
 from wattribute.report.columns import COLUMNS, Value, records
+from wattribute.report.html import as_html
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins so for a formula; names come from strangers."""
@@ -142,6 +143,7 @@ WRITERS: Final[Mapping[str, Callable[[Statement], bytes]]] = {
     ".json": as_json,
     ".csv": as_csv,
     ".parquet": as_parquet,
+    ".html": as_html,
 }
 """By the ending of a file's name."""
 
