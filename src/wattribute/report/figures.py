@@ -117,8 +117,9 @@ def line(row: Row) -> Line:
         dynamic=f"{kwh(row.dynamic_uj):,.2f}",
         idle=f"{kwh(row.idle_uj):,.2f}",
         cost=money(row.cost),
-        band="" if row.cost_low == row.cost_high else f"{money(row.cost_low)} to "
-        f"{money(row.cost_high)}",
+        band=""
+        if row.cost_low == row.cost_high
+        else f"{money(row.cost_low)} to {money(row.cost_high)}",
         share=f"{row.share:.1%}",
         unused=money(row.cost_spare) if row.cost_spare else "",
         efficiency="" if row.efficiency is None else f"{row.efficiency:.0%}",

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from wattribute.chargeback.statement import Statement
 from wattribute.report import figures
 from wattribute.report.columns import COLUMNS
+from wattribute.report.terminal import money
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -32,7 +33,7 @@ def templates() -> jinja2.Environment:
         bars=figures.bars,
         line=figures.line,
         sums=figures.sums,
-        money=figures.money,
+        money=money,
         columns=COLUMNS,
     )
     return made

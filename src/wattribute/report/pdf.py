@@ -26,23 +26,28 @@ _ODD: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 60
 
 
-def as_pdf(statement: Statement, row: Row) -> bytes:
+def as_pdf(statement: Statement, row: Row, *, whole: bool = True) -> bytes:
     """One owner's invoice; the same statement gives the same bytes.
+
+    Args:
+        statement: What it is of.
+        row: Whose.
+        whole: Show what all others pay together; else nothing of them is told.
 
     Raises:
         DataInvalid: the typesetter refused it, which is our bug; its message is in the text.
     """
-    told = json.dumps(_told(statement, row))
+    data = json.dumps(told(statement, row, whole=whole))
     year, month = map(int, statement.month.split("-"))
     with tempfile.TemporaryDirectory(prefix="wattribute-typst-") as empty:
         try:
             return typst.compile(
-                _TEMPLATE.read_bytes(),
-                root=empty,
+                _TEMPLATE,
+                root=_TEMPLATE.parent,
                 font_paths=[],
                 ignore_system_fonts=True,
                 format="pdf",
-                sys_inputs={"told": told},
+                sys_inputs={"told": data},
                 package_path=empty,
                 package_cache_path=empty,
                 timestamp=int(datetime(year, month, 1, tzinfo=UTC).timestamp()),
@@ -76,7 +81,8 @@ def file_name(row: Row) -> str:
     return f"{row.id}-{name}.pdf" if name else f"{row.id}.pdf"
 
 
-def _told(statement: Statement, row: Row) -> dict[str, object]:
+def told(statement: Statement, row: Row, *, whole: bool) -> dict[str, object]:
+    """What the template is given: texts only."""
     return {
         "title": f"Energy and cost {statement.month}",
         "subtitle": f"by {statement.by}"
@@ -90,12 +96,7 @@ def _told(statement: Statement, row: Row) -> dict[str, object]:
         "currency": statement.currency.code,
         "parts": list(_parts(row)),
         "facts": list(_facts(row)),
-        "sums": [
-            ["all owners' invoices", money(statement.allocated)],
-            ["allocated to nobody: idle, system, lines of no node", money(statement.unallocated)],
-            ["the provider's invoice", f"{money(statement.total)} {statement.currency.code}"],
-            ["this one's share of it", f"{row.share:.2%}"],
-        ],
+        "sums": list(_sums(statement, row)) if whole else [],
         "small": list(_small(statement)),
     }
 
@@ -125,6 +126,13 @@ def _facts(row: Row) -> Iterator[list[str]]:
         yield ["of the sum, from shared pools", money(row.cost_shared)]
     if compared := change(row):
         yield ["compared with the month before", compared]
+
+
+def _sums(statement: Statement, row: Row) -> Iterator[list[str]]:
+    yield ["all owners' invoices", money(statement.allocated)]
+    yield ["allocated to nobody: idle, system, lines of no node", money(statement.unallocated)]
+    yield ["the provider's invoice", f"{money(statement.total)} {statement.currency.code}"]
+    yield ["this one's share of it", f"{row.share:.2%}"]
 
 
 def _small(statement: Statement) -> Iterator[str]:
