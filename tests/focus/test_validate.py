@@ -237,3 +237,13 @@ def test_every_row_of_a_wrong_column_counts(rows: Rows, written: Write) -> None:
         row["BillingCurrency"] = "dollars"
     finding = validate(written(rows)).findings[0]
     assert (finding.count, finding.rows) == (len(rows), [1, 2, 3, 4, 5])
+
+
+def test_a_damaged_name_of_a_column_is_one_clear_error(tmp_path: Path) -> None:
+    # Found by flipping bytes: the name was read as text before anybody had looked at it.
+    path = tmp_path / "bill.parquet"
+    names = [name for name, column in columns_of("1.4").items() if column.mandatory]
+    pyarrow.parquet.write_table(pyarrow.table({name: ["x"] for name in names}), path)
+    path.write_bytes(path.read_bytes().replace(b"HostProviderName", b"HostProv\xa9derName"))
+    with pytest.raises(DataInvalid, match=r"bill\.parquet"):
+        validate(path)

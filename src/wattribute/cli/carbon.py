@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.errors import ConfigInvalid
@@ -65,7 +66,8 @@ def show(
         raise ConfigInvalid("carbon: say where with --zone (DE, aws/eu-central-1, US-NW-BPAT)")
     if forecast and first:
         raise ConfigInvalid("carbon: --forecast and --from are two questions; ask one")
-    grid = open_grid(settings, Basis(basis) if basis else None)
+    with needs("chargeback"):  # live sources; the shipped table needs nothing
+        grid = open_grid(settings, Basis(basis) if basis else None)
     if forecast:
         values = grid.forecast(place, forecast)
     elif first:

@@ -55,7 +55,7 @@ def open_bill(path: Path) -> Bill:
         else:
             reader = _csv(path)
             names, batches = reader.schema.names, iter(reader)
-    except (pa.ArrowException, OSError) as exc:
+    except (pa.ArrowException, OSError, ValueError) as exc:
         raise _damaged(path, exc) from exc
     return Bill(tuple(names), _batches(path, batches))
 
@@ -89,7 +89,7 @@ def _batches(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[Batch]:
             columns = {
                 name: _text(column) for name, column in zip(batch.schema.names, batch, strict=True)
             }
-        except (pa.ArrowException, OSError) as exc:
+        except (pa.ArrowException, OSError, ValueError) as exc:
             raise _damaged(path, exc) from exc
         yield Batch(first, columns, batch.num_rows)
         first += batch.num_rows
@@ -108,7 +108,9 @@ def _text(column: pa.Array) -> pa.Array:
             found = [None if one is None else dict(one) for one in found]
         words = [None if one is None else json.dumps(one, default=str) for one in found]
         return pa.array(words, pa.string())
-    return column.cast(pa.string())
+    texts = column.cast(pa.string())
+    texts.validate(full=True)  # that it is UTF-8, before somebody reads it
+    return texts
 
 
 def _damaged(path: Path, exc: Exception) -> DataInvalid:
