@@ -112,6 +112,15 @@ def test_collect_seals_a_day(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ]
 
 
+def test_a_server_that_scrapes_no_agent_is_a_negative_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakePrometheus() as server:
+        assert run(["ledger", "collect", "--prometheus", server.url, "--ledger", str(tmp_path),
+                    "--from", "2026-08-02", "--to", "2026-08-03"]) == 1  # fmt: skip
+    assert "no agent was seen" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

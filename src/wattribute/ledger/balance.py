@@ -160,13 +160,14 @@ def _estimated(hour: Hour, family: str) -> dict[str, float]:
 def _origins(hour: Hour, dynamic: _ByOrigin) -> dict[tuple[str, str], str]:
     """Component and source to origin: Kepler's families have the source only.
 
-    A source with zones of two origins (GPUs with and without a counter) gets the weaker word.
+    Zones without a component (core, psys) overlap others. A source with zones of two origins (GPUs
+    with and without a counter) gets the weaker word.
     """
     found: dict[tuple[str, str], str] = {}
     for labels, _ in hour.integrals(fam.POWER):
         key = (labels.get("component", ""), labels.get("source", ""))
         origin = labels.get("origin", "")
-        if origin in dynamic[key[0]] and ORIGINS.index(origin) >= ORIGINS.index(
+        if origin in dynamic.get(key[0], {}) and ORIGINS.index(origin) >= ORIGINS.index(
             found.get(key, ORIGINS[0])
         ):
             found[key] = origin

@@ -63,7 +63,8 @@ def collect(
       wattribute ledger collect --prometheus http://prometheus:9090     # from cron, every hour
       wattribute ledger collect --spool /var/lib/wattribute/spool
 
-    Exit code: 0; 2 if the settings are wrong; 5 if the API or the ledger cannot be used.
+    Exit code: 0; 1 if no agent was seen in the period; 2 if the settings are wrong; 5 if the API or
+    the ledger cannot be used.
     """  # noqa: D301 - click's mark for lines that stay
     configure(settings.log)
     first_s, last_s = period(month, from_s, to_s)
@@ -91,7 +92,14 @@ def collect(
             outcome = fill.run(start_s, end_s)
         outcome.problems += reader.problems
     report(outcome, as_json=as_json)
-    return 0
+    if outcome.node_hours or outcome.skipped:
+        return 0
+    click.echo(
+        "wattribute: no agent was seen in this period: does the server scrape one, and does "
+        "ledger.selector match its wattribute_node_info?",
+        err=True,
+    )
+    return 1
 
 
 @contextmanager
