@@ -1,7 +1,7 @@
 """The grid: order, cache, what stands in for a source that failed, and that it shows."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -218,3 +218,26 @@ def test_pue_is_the_settings_or_the_regions_or_unknown(room: Room) -> None:
     region = facility.pue("aws/ap-south-1", 2026)
     assert (region.value, region.year) == (1.42, 2024)
     assert facility.pue("FR", 2026).source == "unknown"
+
+
+def test_a_token_for_one_zone_is_no_failure_of_that_zone(room: Room, apis: FakeCarbonApis) -> None:
+    grid = fresh(room(sources="watttime,table", basis="marginal"))
+    apis.regions = frozenset({"DE"})
+    assert grid.latest("US-NW-BPAT").stale  # refused, and stood in for
+    value = grid.latest("DE")
+    assert (value.source, value.stale) == ("watttime", False)
+
+
+def test_forecasts_that_a_token_does_not_allow_leave_the_latest_alone(
+    room: Room, apis: FakeCarbonApis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = apis.answer
+
+    def without_forecasts(path: str, *rest: Mapping[str, str]) -> tuple[int, bytes]:
+        return (403, b"{}") if path.endswith("forecast") else answer(path, *rest)
+
+    monkeypatch.setattr(apis, "answer", without_forecasts)
+    grid = fresh(room(sources="electricity-maps"))
+    with pytest.raises(IntensityFailed, match="answered 403"):
+        grid.forecast("DE", 6)
+    assert not grid.latest("DE").stale

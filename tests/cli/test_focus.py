@@ -1,5 +1,7 @@
+import csv
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from wattribute.focus import columns_of
+from wattribute.testing.entries import MadeLedger
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -74,3 +77,33 @@ def test_what_is_no_bill_is_one_line(call: Call, tmp_path: Path) -> None:
     for name in ("x.csv", "gone.csv"):
         code, out, err = call("focus", "validate", str(tmp_path / name))
         assert (code, out, err.count("\n")) == (5, "", 1)
+
+
+def test_a_bill_is_exported_in_parts(call: Call, bill: Path, tmp_path: Path) -> None:
+    hour = 497_136  # 2026-09-18T00:00Z
+    made = MadeLedger()
+    made.floor(hour, "i-1", 1_000_000)
+    made.pod(hour, "i-1", "p1", 3_000_000, cpu=(1, 1), gib=(1, 1), namespace="shop")
+    made.pod(hour, "i-1", "p2", 1_000_000, cpu=(1, 1), gib=(1, 1), namespace="web")
+    made.write(tmp_path / "ledger")
+    header, row = bill.read_text().splitlines()
+    row = row.replace("2026-10-01", "2026-09-18").replace("2026-11-01", "2026-10-01")
+    bill.write_text(f"{header},ResourceId\n{row},i-1\n")
+    out = tmp_path / "split.csv"
+    question = ("--bill", str(bill), "--by", "namespace", "--month", "2026-09")
+    code, text, err = call(
+        *("focus", "export", *question, "--ledger", str(tmp_path / "ledger"), "--out", str(out))
+    )
+    assert (code, err) == (0, "")
+    assert text == f"{out}: FOCUS 1.4, 3 rows, 1 charges split, EffectiveCost 1.5\n"
+    code, text, _ = call("focus", "validate", str(out))
+    assert (code, text) == (0, f"{out}: FOCUS 1.4, 3 rows, 1 split charges: valid\n")
+    with out.open(encoding="utf-8", newline="") as file:
+        parts = {row["AllocatedResourceName"]: row for row in csv.DictReader(file)}
+    assert parts.keys() == {"shop", "web", ""}
+    assert sum(Decimal(part["EffectiveCost"]) for part in parts.values()) == Decimal("1.5")
+    assert Decimal(parts["shop"]["EffectiveCost"]) > Decimal(parts["web"]["EffectiveCost"])
+    code, text, err = call(
+        *("focus", "export", *question, "--ledger", str(tmp_path / "ledger"), "--out", "x.xlsx")
+    )
+    assert (code, text, err.count("\n")) == (2, "", 1)

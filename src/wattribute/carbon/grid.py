@@ -55,7 +55,8 @@ class Grid:
         self._cache = cache
         self._refresh = timedelta(seconds=refresh_s)
         self._now = now
-        self._resting: dict[str, tuple[float, IntensityError]] = {}
+        self._resting: dict[tuple[str, ...], tuple[float, IntensityError]] = {}
+        """By source, question and place: a token may be for one zone, or not for forecasts."""
 
     def latest(self, place: str) -> Intensity:
         """The intensity now; ``stale`` if it is not what the first source that knows it says now.
@@ -71,7 +72,7 @@ class Grid:
             if kept and now - kept[-1][1] < self._refresh:
                 return _aged(replace(kept[-1][0], stale=stale), now)
             try:
-                value = self._ask(source, partial(_one, source, where), now)[0]
+                value = self._ask(source, ("latest", place), partial(_one, source, where), now)[0]
             except IntensityError as exc:
                 problems.append(exc)
                 stale = stale or not isinstance(exc, IntensityAbsent)
@@ -133,7 +134,9 @@ class Grid:
             if kept and now - kept[0][1] < self._refresh and kept[-1][0].end >= end - HOUR:
                 return [value for value, _ in kept]
             try:
-                values = self._ask(source, partial(source.forecast, where, hours), now)
+                values = self._ask(
+                    source, ("forecast", place), partial(source.forecast, where, hours), now
+                )
             except IntensityError as exc:
                 problems.append(exc)
                 if kept and not isinstance(exc, IntensityAbsent):
@@ -165,7 +168,9 @@ class Grid:
         points = {value.start: value for value, _ in kept}
         for first, last in _spans([hour for hour in hours if hour not in got], source.window):
             try:
-                answer = self._ask(source, partial(source.between, place, first, last), now)
+                answer = self._ask(
+                    source, ("past", place.name), partial(source.between, place, first, last), now
+                )
             except IntensityError as exc:
                 problem = exc
                 break
@@ -179,16 +184,21 @@ class Grid:
         return everything, problem
 
     def _ask(
-        self, source: Source, question: Callable[[], Sequence[Intensity]], now: datetime
+        self,
+        source: Source,
+        what: tuple[str, str],
+        question: Callable[[], Sequence[Intensity]],
+        now: datetime,
     ) -> Sequence[Intensity]:
         """Ask one source, unless it failed just now; keep what it says."""
-        rest = self._resting.get(source.name)
+        key = (source.name, *what)
+        rest = self._resting.get(key)
         if rest and time.monotonic() < rest[0]:
             raise rest[1]
         try:
             values = question()
         except (IntensityDenied, IntensityFailed) as exc:
-            self._resting[source.name] = time.monotonic() + _REST_S, exc
+            self._resting[key] = time.monotonic() + _REST_S, exc
             _LOG.warning("carbon: %s; not asked again for %d s", exc, _REST_S)
             raise
         if source.live:

@@ -32,9 +32,10 @@ def by_hour(values: Sequence[Intensity], hours: Iterable[datetime]) -> dict[date
         while first < len(values) and values[first].end <= hour:
             first += 1
         parts: list[tuple[float, Intensity]] = []
-        for value in values[first:]:
-            if value.start >= end:
-                break
+        at = first
+        while at < len(values) and values[at].start < end:
+            value = values[at]
+            at += 1
             parts.append(((min(value.end, end) - max(value.start, hour)) / HOUR, value))
         known = sum(part for part, _ in parts)
         if known >= _LEAST:
