@@ -67,6 +67,13 @@ def test_scrapes_stand_for_the_time_before_them_and_gaps_are_named() -> None:
     ]
 
 
+def test_a_node_that_ends_shortly_before_the_hour_is_not_counted_to_its_end() -> None:
+    frame = _frame(list(range(-1, 57)), list(range(58)))
+
+    assert frame.covered_s == 56 * 60
+    assert frame.gaps == ((HOUR_MS + 56 * MINUTE_MS, HOUR_MS + 60 * MINUTE_MS),)
+
+
 def test_a_whole_hour_is_3600_seconds_whenever_it_was_scraped() -> None:
     frame = _frame(list(range(-1, 60)), list(range(61)))
 

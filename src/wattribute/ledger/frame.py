@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 GAP_MS: Final = 300_000
 """Scrapes further apart are a gap: Prometheus forgets a value after 5 minutes, too."""
 _HOUR_MS: Final = 3_600_000
+_LATE: Final = 3
+"""So many scrape intervals may pass from the last scrape to the hour's end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,8 @@ def frame_of(time_ms: NDArray[np.int64], counters: list[NDArray[np.int64]], hour
     edges = np.append(time_ms, end_ms)
     starts, ends = np.maximum(edges[:-1], hour_ms), np.minimum(edges[1:], end_ms)
     known = np.diff(edges) <= GAP_MS
+    usual_ms = float(np.median(np.diff(time_ms))) if len(time_ms) > 1 else 0.0
+    known[-1] &= edges[-1] - edges[-2] <= _LATE * usual_ms  # else the node has ended
     inside = np.where(known, np.maximum(ends - starts, 0), 0)
     weight_ms = np.concatenate(([0], inside[:-1]))
     weight_ms[-1] += inside[-1]
