@@ -96,18 +96,18 @@ def opened(
     accounts = Accounts(request.by, ownership, dated=dated, pools=pools)
     step("the bill")
     charges = _charges(request)
-    with ledger_files(request, request.month) as (files, folder):
-        if not files:
+    with ledger_files(request, request.month) as files:
+        if not files.chunks:
             raise DataInvalid(
                 f"{request.ledger}: no entries of {request.month.text}; "
                 "`wattribute ledger collect`, or name the ledger with --ledger"
             )
         with open_engine(
-            request.engine, [folder], memory=request.memory, master=request.master
+            request.engine, [files.folder], memory=request.memory, master=request.master
         ) as engine:
             period = read_period(
                 engine,
-                files,
+                files.chunks,
                 request.month.span,
                 accounts,
                 policies_of([*methods, METHODS[DEFAULT]]),
@@ -115,7 +115,7 @@ def opened(
                 namespaces_for=lambda nodes: namespaces_of(charges, nodes) if charges else (),
                 step=step,
             )
-            _refuse_unknown_label(request, accounts, files)
+            _refuse_unknown_label(request, accounts, files.all)
             if charges is None:
                 charges = _priced(engine, request, period, methods[0])
             step("the bill's lines and their nodes")
@@ -124,7 +124,7 @@ def opened(
             source = GridRates(settings)
             rates = source.rates(period.facts, period.span)
             yield Opened(
-                *(engine, files, accounts, ownership, period, charges, placed),
+                *(engine, files.all, accounts, ownership, period, charges, placed),
                 rates if rates.provenance else None,
                 tuple(source.problems),
                 _tariff(request, settings, charges.currency, methods),
@@ -205,8 +205,8 @@ def _before(
     The cost is known where the bills given hold that month too, or a price list was given.
     """
     month = request.month.before
-    with ledger_files(request, month) as (files, _):
-        if not files:
+    with ledger_files(request, month) as files:
+        if not files.chunks:
             return {}
     step(f"{month.text}, to compare")
     # Where its bill is not there, the energy alone: nothing was paid, in no currency (XXX).

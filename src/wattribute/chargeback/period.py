@@ -46,7 +46,7 @@ class Period:
 
 def read_period(
     engine: Engine,
-    files: Sequence[str],
+    chunks: Sequence[Sequence[str]],
     span: Span,
     accounts: Accounts,
     policies: Sequence[str],
@@ -59,7 +59,8 @@ def read_period(
 
     Args:
         engine: Who computes.
-        files: Files of the ledger for these days.
+        chunks: Files of the ledger for these days; no hour is in two chunks. They are summed one
+            after the other, so that memory does not grow with the month.
         span: The hours.
         accounts: Whose is what; numbered on the way.
         policies: Floor policies that the methods need.
@@ -71,8 +72,8 @@ def read_period(
         DataInvalid: the ledger cannot be read, has nothing in the period, or holds hours twice.
     """
     step("who is in the ledger")
-    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, "namespace"))
-    entries = engine.scan(files, span, tuple(wanted), accounts.maps)
+    files = [path for chunk in chunks for path in chunk]
+    entries = _scan(engine, files, span, accounts)
     _refuse_duplicates(engine, entries)
     mapping, corrected = _numbered(engine, entries, accounts)
     facts = _facts(engine, entries)
@@ -83,21 +84,39 @@ def read_period(
         ]
     )
     numbers = {name: len(facts) + at for at, name in enumerate(namespaces_for(nodes))}
-    owned = _joined(engine, entries, mapping, accounts, facts)
-    step("hours and accounts")
-    rows = engine.keep(sum_by_account(owned, corrected=corrected))
-    node_hours, missing = _coverage(engine, rows, facts)
-    if numbers:
-        of_them = _of_namespaces(engine, owned, numbers)
-        summed = engine.keep(sum_by_account(of_them, corrected=corrected))
-        rows = nw.concat([rows, summed], how="vertical")
-    rows = _with_pod_time(engine, rows, owned, even="even" in policies)
-    step("the floor")
-    rows = with_idle_rows(rows)
-    for policy in policies:
-        rows = pay_floor(rows, policy)
-    rows = engine.keep(_slim(rows, policies, capacity=capacity))
-    return Period(span, rows, nodes, facts, numbers, node_hours, missing, corrected)
+    kept = []
+    for number, chunk in enumerate(chunks, 1):
+        step(f"hours and accounts, {number} of {len(chunks)}")
+        owned = _joined(engine, _scan(engine, chunk, span, accounts), mapping, accounts, facts)
+        with engine.kept(_summed(engine, owned, numbers, policies, corrected=corrected)) as summed:
+            rows = with_idle_rows(summed)
+            for policy in policies:
+                rows = pay_floor(rows, policy)
+            kept.append(engine.keep(_slim(rows, policies, capacity=capacity)))
+    whole = nw.concat(kept, how="vertical") if len(kept) > 1 else kept[0]
+    node_hours, missing = _coverage(engine, whole, facts)
+    return Period(span, whole, nodes, facts, numbers, node_hours, missing, corrected)
+
+
+def _scan(engine: Engine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
+    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, "namespace"))
+    return engine.scan(files, span, tuple(wanted), accounts.maps)
+
+
+def _summed(
+    engine: Engine,
+    owned: Frame,
+    namespaces: dict[str, int],
+    policies: Sequence[str],
+    *,
+    corrected: bool,
+) -> Frame:
+    """Sums by place, hour and account; those of namespaces that are a place among them."""
+    rows = sum_by_account(owned, corrected=corrected)
+    if namespaces:
+        of_them = _of_namespaces(engine, owned, namespaces)
+        rows = nw.concat([rows, sum_by_account(of_them, corrected=corrected)], how="vertical")
+    return _with_pod_time(rows, owned, even="even" in policies)
 
 
 def _slim(rows: Frame, policies: Sequence[str], *, capacity: bool) -> Frame:
@@ -242,7 +261,7 @@ def _of_namespaces(engine: Engine, owned: Frame, numbers: dict[str, int]) -> Fra
     )
 
 
-def _with_pod_time(engine: Engine, rows: Frame, owned: Frame, *, even: bool) -> Frame:
+def _with_pod_time(rows: Frame, owned: Frame, *, even: bool) -> Frame:
     """Add ``pod_s``: pods x seconds alive, a pod as long as its longest container.
 
     Only the policy ``even`` looks at it; else it is 0.
@@ -259,7 +278,7 @@ def _with_pod_time(engine: Engine, rows: Frame, owned: Frame, *, even: bool) -> 
         .group_by(*key)
         .agg(nw.col("alive_s").sum().cast(nw.Int64).alias("pod_s"))
     )
-    joined = rows.join(engine.keep(pods), on=list(key), how="left")
+    joined = rows.join(pods, on=list(key), how="left")
     return joined.with_columns(nw.col("pod_s").fill_null(0).cast(nw.Int64))
 
 
@@ -286,7 +305,8 @@ def _coverage(
 ) -> tuple[int, tuple[tuple[str, int], ...]]:
     """Node-hours known, and the nodes that have holes."""
     by_node = engine.collect(
-        rows.select("place", "hour")
+        rows.filter(nw.col("place") < len(facts))
+        .select("place", "hour")
         .unique()
         .group_by("place")
         .agg(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from wattribute.settings import Settings
 
 _PRICE_LIST: Final = (".yaml", ".yml")
 _ID_LENGTH: Final = 6
+_CHUNK: Final = 2_000_000
+"""Entries that are summed at a time: 0.5 GB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,23 @@ class Request:
         return hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerFiles:
+    """The ledger's files of a month, under names that the engine can read."""
+
+    folder: str
+    chunks: tuple[tuple[str, ...], ...]
+    """Whole days together, about ``_CHUNK`` entries in each: no hour is in two of them."""
+
+    @property
+    def all(self) -> list[str]:
+        """Every file."""
+        return [path for chunk in self.chunks for path in chunk]
+
+
 @contextmanager
-def ledger_files(request: Request, month: Month) -> Iterator[tuple[list[str], str]]:
-    """The ledger's files of a month, readable under their names, and the folder they are in.
+def ledger_files(request: Request, month: Month) -> Iterator[LedgerFiles]:
+    """The ledger's files of a month.
 
     Those of an object store are copied into a temporary folder first, but for Spark, whose
     executors read it themselves.
@@ -111,25 +127,48 @@ def ledger_files(request: Request, month: Month) -> Iterator[tuple[list[str], st
     """
     store = Store.at(request.ledger)
     span = month.span
-    files = store.files(span.first * HOUR_S, span.end * HOUR_S)
-    for path in files:
-        store.check_file(path)
+    days: dict[str, list[tuple[str, int]]] = {}
+    for path in store.files(span.first * HOUR_S, span.end * HOUR_S):
+        day = path.rsplit("/", 2)[-2]
+        days.setdefault(day, []).append((path, store.check_file(path).num_rows))
+    chunks = _chunks(days)
     if store.local:
-        yield files, store.root
+        yield LedgerFiles(store.root, chunks)
     elif request.engine == "spark":
         scheme = request.ledger.partition("://")[0]
-        yield [f"{scheme}://{path}" for path in files], request.ledger
+        named = (tuple(f"{scheme}://{path}" for path in chunk) for chunk in chunks)
+        yield LedgerFiles(request.ledger, tuple(named))
     else:
         with tempfile.TemporaryDirectory(prefix="wattribute-ledger-") as folder:
-            names = []
-            for number, path in enumerate(files):
-                name = f"{folder}/{number}.parquet"
-                try:
-                    fs.copy_files(path, name, store.filesystem, fs.LocalFileSystem())
-                except OSError as exc:
-                    raise LedgerFailed(f"{path}: cannot fetch: {exc}") from exc
-                names.append(name)
-            yield names, folder
+            fetched = (
+                tuple(_fetched(store, path, f"{folder}/{at}-{number}.parquet")
+                      for number, path in enumerate(chunk))
+                for at, chunk in enumerate(chunks)
+            )  # fmt: skip
+            yield LedgerFiles(folder, tuple(fetched))
+
+
+def _chunks(days: Mapping[str, Sequence[tuple[str, int]]]) -> tuple[tuple[str, ...], ...]:
+    chunks: list[tuple[str, ...]] = []
+    paths: list[str] = []
+    entries = 0
+    for day in sorted(days):
+        paths += [path for path, _ in days[day]]
+        entries += sum(rows for _, rows in days[day])
+        if entries >= _CHUNK:
+            chunks.append(tuple(paths))
+            paths, entries = [], 0
+    if paths:
+        chunks.append(tuple(paths))
+    return tuple(chunks)
+
+
+def _fetched(store: Store, path: str, name: str) -> str:
+    try:
+        fs.copy_files(path, name, store.filesystem, fs.LocalFileSystem())
+    except OSError as exc:
+        raise LedgerFailed(f"{path}: cannot fetch: {exc}") from exc
+    return name
 
 
 def names_of_maps(files: list[str], column: str) -> list[str]:

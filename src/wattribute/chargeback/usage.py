@@ -45,7 +45,7 @@ _MAX: Final = tuple(f"most_{resource}" for resource in RESOURCES)
 AMOUNTS: Final = (
     *(f"dynamic_{component}" for component in COMPONENTS),
     *(f"floor_{component}" for component in COMPONENTS),
-    *("low_uj", "high_uj", "measured_uj", "integrated_uj", "alive_s"),
+    *("low_uj", "high_uj", "measured_uj", "integrated_uj"),
     *_RAW,
     *_MAX,
 )

@@ -64,7 +64,10 @@ class Engine(Protocol):
         """A table of ours, for joining."""
 
     def keep(self, frame: Frame) -> Frame:
-        """Compute now, and keep the result for several uses."""
+        """Compute now, and keep the result for several uses, until the engine is closed."""
+
+    def kept(self, frame: Frame) -> AbstractContextManager[Frame]:
+        """The same for a while: at the end its place is free again."""
 
     def collect(self, frame: Frame) -> "pa.Table":
         """Compute, and hand the rows over."""

@@ -2,7 +2,8 @@
 
 import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, Self
 
 import duckdb
@@ -80,12 +81,23 @@ class DuckDB:
 
     def keep(self, frame: Frame) -> Frame:
         """Compute into a table of the database."""
-        name = f"kept_{next(self._numbers)}"
+        self._last = next(self._numbers)
+        name = f"kept_{self._last}"
         try:
             nw.to_native(frame).create(name)
         except duckdb.Error as exc:
             raise _readable(exc) from exc
         return nw.from_native(self._con.table(name))
+
+    @contextmanager
+    def kept(self, frame: Frame) -> Iterator[Frame]:
+        """A table that is dropped at the end."""
+        kept = self.keep(frame)
+        name = f"kept_{self._last}"
+        try:
+            yield kept
+        finally:
+            self._con.execute(f"DROP TABLE {name}")
 
     def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""

@@ -1,6 +1,7 @@
 """Polars: all in memory, on all cores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, Self
 
 import narwhals as nw
@@ -56,6 +57,11 @@ class Polars:
     def keep(self, frame: Frame) -> Frame:
         """Compute into memory."""
         return nw.from_native(_computed(frame).lazy())
+
+    @contextmanager
+    def kept(self, frame: Frame) -> Iterator[Frame]:
+        """In memory while it is referred to."""
+        yield self.keep(frame)
 
     def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""

@@ -3,7 +3,8 @@
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import narwhals as nw
@@ -108,6 +109,11 @@ class Spark:
             raise _readable(exc) from exc
         kept: Frame = nw.from_native(native)
         return kept
+
+    @contextmanager
+    def kept(self, frame: Frame) -> Iterator[Frame]:
+        """Kept as it is: what is made of it is computed later, and would compute it again."""
+        yield self.keep(frame)
 
     def collect(self, frame: Frame) -> pa.Table:
         """Compute, as an Arrow table."""
