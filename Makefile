@@ -1,8 +1,8 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
 
 .DEFAULT_GOAL := help
-.PHONY: spark-test help run test check lint types imports fresh-docs fresh-boards fresh-bpf format docs \
-	dashboards grafana-types sarif-schema bpf bench bench-gate gpu-validate requirements setup-agent setup-all setup-dev clean
+.PHONY: spark-test help run test check lint types imports fresh-docs fresh-boards fresh-bpf fresh-proto format docs \
+	dashboards grafana-types sarif-schema bpf proto bench bench-gate gpu-validate requirements setup-agent setup-all setup-dev clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -14,7 +14,7 @@ run: setup-agent ## start the agent as this user can: make run ARGS="--interval 
 test: setup-dev ## run the tests: make test ARGS="tests/meter -k wrap"
 	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-check: lint types imports fresh-docs fresh-boards fresh-bpf ## lint, types, import contracts, fresh generated files
+check: lint types imports fresh-docs fresh-boards fresh-bpf fresh-proto ## lint, types, import contracts, fresh generated files
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -37,6 +37,9 @@ fresh-bpf: setup-dev
 	@if command -v clang >/dev/null; then $(BIN)/python tools/build_bpf.py --check; \
 	else echo "no clang: whether the BPF programs are fresh was not checked"; fi
 
+fresh-proto: setup-dev
+	$(BIN)/python -m tools.build_proto --check
+
 format: setup-dev ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -53,6 +56,9 @@ grafana-types: ## fetch what a test checks the boards against (npm, @grafana/sch
 
 sarif-schema: ## fetch what a test checks the gate's SARIF against (npm)
 	npm ci --ignore-scripts --no-audit --no-fund --prefix tools/sarif_schema
+
+proto: setup-dev ## write the scaler's gRPC code again, after a change of its .proto
+	$(BIN)/python -m tools.build_proto
 
 bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
 	@$(BIN)/python tools/build_bpf.py --check || \

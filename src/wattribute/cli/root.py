@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
     "focus": ("wattribute.cli.focus:focus", "Bills in FOCUS, the FinOps Foundation's format."),
     "carbon": ("wattribute.cli.carbon:carbon", "What a kilowatt-hour emits, here and then."),
+    "scaler": ("wattribute.cli.scaler:scaler", "Carbon-aware scaling with KEDA."),
     "dev": ("wattribute.cli.dev:dev", "Tools for developers and for those who come from Kepler."),
 }
 

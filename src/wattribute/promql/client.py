@@ -3,7 +3,7 @@
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NoReturn, Self
 from urllib.parse import urlsplit
@@ -42,8 +42,19 @@ class _Vector(msgspec.Struct):
 class Prometheus:
     """One API, and how it wants to be asked."""
 
-    def __init__(self, settings: Ledger, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        """``settings``: where it is, and who asks.
+    def __init__(
+        self,
+        settings: Ledger,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        waits_s: Sequence[float] = _WAITS_S,
+    ) -> None:
+        """Not asked yet.
+
+        Args:
+            settings: Where it is, and who asks.
+            sleep: Waits.
+            waits_s: Seconds before each further try; none: a question is asked once.
 
         Raises:
             ConfigInvalid: no address, or a file that is named cannot be read.
@@ -58,6 +69,7 @@ class Prometheus:
         self.name = f"{url.scheme}://{url.hostname}{port}{url.path}"
         self._settings = settings
         self._sleep = sleep
+        self._waits_s = tuple(waits_s)
         try:
             context = ssl.create_default_context(cafile=settings.ca_file or None)
         except (OSError, ssl.SSLError) as exc:
@@ -122,7 +134,7 @@ class Prometheus:
     def _open(self, query: str, at_s: float) -> httpx.Response:
         """An answer whose body is not read yet; asked again where that may help."""
         problem = ""
-        for wait_s in (*_WAITS_S, None):
+        for wait_s in (*self._waits_s, None):
             try:
                 response = self._send(query, at_s)
             except httpx.TransportError as exc:

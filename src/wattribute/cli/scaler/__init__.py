@@ -1,0 +1,20 @@
+"""``wattribute scaler``: carbon-aware scaling with KEDA."""
+
+from typing import Final
+
+from wattribute.cli.lazy import LazyGroup
+
+_COMMANDS: Final = {
+    "serve": ("wattribute.cli.scaler.serve:serve", "KEDA's external scaler, over gRPC and JSON."),
+}
+
+scaler = LazyGroup(
+    "scaler",
+    commands=_COMMANDS,
+    help_text=(
+        "Carbon-aware scaling with KEDA: demand, held back while the grid is dirty or the power is "
+        "short.\n\nThe HPA takes the largest of its triggers, so a second trigger for carbon could "
+        "only add replicas. This one wraps the demand itself."
+        "\n\n\b\nwattribute scaler serve --config scaler.yaml"
+    ),
+)

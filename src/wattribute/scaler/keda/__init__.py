@@ -1,0 +1,1 @@
+"""KEDA's gRPC contract; the Python is generated from the .proto by ``tools/build_proto.py``."""
