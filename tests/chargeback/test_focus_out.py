@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ from wattribute.errors import ConfigInvalid
 from wattribute.focus import validate
 from wattribute.ledger.store import Store
 from wattribute.settings import Settings, load
+from wattribute.testing.entries import MadeLedger
 
 Rows = list[dict[str, str]]
 
@@ -144,3 +147,46 @@ def test_a_name_without_a_known_end_is_refused_before_anything_is_read(
 ) -> None:
     with pytest.raises(ConfigInvalid, match=r"\.parquet or \.csv"):
         export_focus(request_of(), settings, tmp_path / "out.xlsx", "1.4")
+
+
+def test_a_generated_bill_goes_in_and_a_valid_one_comes_out(
+    settings: Settings, tmp_path: Path
+) -> None:
+    pytest.importorskip("focus_data_toolkit")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "focus_data_toolkit", "generate", "--provider", "aws"),
+            *("--focus-version", "1.3", "--rows", "300", "--seed", "7", "--out", str(tmp_path)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    bill = next(tmp_path.glob("*cost_and_usage*.csv"))
+    lines = [row for row in rows_of(bill) if row["ResourceId"] and not row["AllocatedMethodId"]]
+    start = datetime.fromisoformat(lines[0]["BillingPeriodStart"])
+    made = MadeLedger()
+    node = lines[0]["ResourceId"]
+    begin = int(datetime.fromisoformat(lines[0]["ChargePeriodStart"]).timestamp()) // 3600
+    for hour in range(begin, begin + 6):
+        made.floor(hour, node, 1_000_000)
+        made.pod(hour, node, "p1", 3_000_000, cpu=(1, 1), gib=(1, 1), namespace="shop")
+    made.write(tmp_path / "ledger")
+    request = Request(
+        str(tmp_path / "ledger"), Month.parse(f"{start:%Y-%m}"), "namespace", bills=(bill,)
+    )
+    out = tmp_path / "out.csv"
+    exported = export_focus(request, settings, out, "1.4")
+    assert exported.charges_split >= 1
+    month = [row for row in rows_of(bill) if row["BillingPeriodStart"][:7] == f"{start:%Y-%m}"]
+    assert exported.total == sum(Decimal(row["EffectiveCost"]) for row in month)
+    assert [finding for finding in validate(out).findings if finding.error] == []
+    other = subprocess.run(
+        [
+            *(sys.executable, "-m", "focus_data_toolkit", "validate"),
+            *("--dataset", "cost-and-usage", str(out)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert other.returncode == 0, other.stdout + other.stderr

@@ -111,7 +111,7 @@ def _rows(
         exported.total += Decimal(row["EffectiveCost"] or 0)
         parts = shares.of_line(at)
         at += 1
-        if parts:
+        if parts and not row.get("AllocatedMethodId"):  # a part already: it stays one
             exported.charges_split += 1
             yield from _split(charge, name, parts, shares.method_id, converter)
         else:

@@ -70,12 +70,12 @@ class Allocation:
 
     def _keys(self, columns: dict[str, pa.Array]) -> list[str]:
         """What tells one charge from another, for each row."""
-        if _ORIGIN in columns and columns[_ORIGIN].null_count == 0:
-            return list(columns[_ORIGIN].to_pylist())
         dimensions = [columns[name] for name in self._dimensions if name in columns]
         joined = pc.binary_join_element_wise(
             *dimensions, "\x1f", null_handling="replace", null_replacement="\x1e"
         )
+        if _ORIGIN in columns:  # one that says of which charge it is need not be guessed
+            joined = pc.coalesce(columns[_ORIGIN], joined)
         return list(joined.to_pylist())
 
     def _part(self, part: dict[str, str | None], key: str, row: int) -> None:
