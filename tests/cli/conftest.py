@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 import wattribute
-from wattribute.cli import run
+from wattribute.cli import invoke
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
     def called(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
-        code = run(arguments)
+        code = invoke(arguments)
         output = capfd.readouterr()
         return code, output.out, output.err
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.cli import run
+from wattribute.cli import invoke
 from wattribute.ledger.entries import Entries
 from wattribute.ledger.store import Store
 from wattribute.testing.cluster_series import MadeContainer, MadeNode
@@ -32,7 +32,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def test_show_prints_who_used_what(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ledger", "show", "--ledger", str(ledger), "--by", "label:app"]) == 0
+    assert invoke(["ledger", "show", "--ledger", str(ledger), "--by", "label:app"]) == 0
 
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [row[:3] for row in rows[1:]] == [
@@ -52,7 +52,7 @@ def test_show_by_team_says_which_rule_matches_nothing(
         "ownership: {rules: [{when: {'label:app': a}, team: alpha}, {when: {pod: zz}, team: z}]}"
     )
 
-    assert run(["ledger", "show", "--ledger", str(ledger), "--by", "team",
+    assert invoke(["ledger", "show", "--ledger", str(ledger), "--by", "team",
                 "--config", str(config), "--json"]) == 0  # fmt: skip
 
     out, err = capsys.readouterr()
@@ -64,12 +64,12 @@ def test_show_by_team_says_which_rule_matches_nothing(
 def test_a_period_without_entries_is_a_negative_answer(
     ledger: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["ledger", "show", "--ledger", str(ledger), "--month", "2027-01"]) == 1
+    assert invoke(["ledger", "show", "--ledger", str(ledger), "--month", "2027-01"]) == 1
     assert "no entries in this period" in capsys.readouterr().err
 
 
 def test_check_names_gaps_and_passes(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["ledger", "check", "--ledger", str(ledger)]) == 0
+    assert invoke(["ledger", "check", "--ledger", str(ledger)]) == 0
     assert "gap: c/n 2026-10-01 00:00 to 2026-10-01 01:00: 10 min are missing" in (
         capsys.readouterr().out
     )
@@ -82,16 +82,16 @@ def test_check_finds_entries_that_are_there_twice(
     again = store.entries(HOUR, HOUR + 3600)
     store.write(HOUR, "s2", [again])
 
-    assert run(["ledger", "check", "--ledger", str(ledger)]) == 1
+    assert invoke(["ledger", "check", "--ledger", str(ledger)]) == 1
     assert "4 entries are there twice" in capsys.readouterr().err
 
 
 def test_check_finds_a_damaged_file(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (ledger / "dt=2026-10-01" / "s1.parquet").write_bytes(b"PAR1")
 
-    assert run(["ledger", "check", "--ledger", str(ledger), "--json"]) == 1
+    assert invoke(["ledger", "check", "--ledger", str(ledger), "--json"]) == 1
     assert "not a whole Parquet file" in json.loads(capsys.readouterr().out)["faults"][0]
-    assert run(["ledger", "show", "--ledger", str(ledger)]) == 5
+    assert invoke(["ledger", "show", "--ledger", str(ledger)]) == 5
 
 
 def test_collect_seals_a_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,8 +102,8 @@ def test_collect_seals_a_day(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     with FakePrometheus(node.series()) as server:
         command = ["ledger", "collect", "--prometheus", server.url, "--ledger", str(tmp_path),
                    "--from", "2026-08-02", "--to", "2026-08-03"]  # fmt: skip
-        assert run(command) == 0
-        assert run(command) == 0
+        assert invoke(command) == 0
+        assert invoke(command) == 0
 
     out = capsys.readouterr().out.splitlines()
     assert out == [
@@ -116,7 +116,7 @@ def test_a_server_that_scrapes_no_agent_is_a_negative_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with FakePrometheus() as server:
-        assert run(["ledger", "collect", "--prometheus", server.url, "--ledger", str(tmp_path),
+        assert invoke(["ledger", "collect", "--prometheus", server.url, "--ledger", str(tmp_path),
                     "--from", "2026-08-02", "--to", "2026-08-03"]) == 1  # fmt: skip
     assert "no agent was seen" in capsys.readouterr().err
 
@@ -143,5 +143,5 @@ def test_what_cannot_be_done_is_one_line(  # noqa: PLR0917 - fixtures
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
 
-    assert run(["ledger", *arguments]) == code
+    assert invoke(["ledger", *arguments]) == code
     assert said in capsys.readouterr().err

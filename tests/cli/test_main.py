@@ -36,7 +36,7 @@ def test_help_names_every_command(call: Call) -> None:
 
 
 def test_help_imports_neither_numpy_nor_settings() -> None:
-    modules = _modules_after("from wattribute.cli import run; run(['--help'])")
+    modules = _modules_after("from wattribute.cli import invoke; invoke(['--help'])")
 
     assert not modules & {"numpy", "msgspec", "yaml", "rich", "textual", "wattribute.settings"}
 

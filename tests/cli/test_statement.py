@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.cli import run
+from wattribute.cli import invoke
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("demo")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("demo") / "d"
-    assert run(["demo", str(made)]) == 0
+    assert invoke(["demo", str(made)]) == 0
     return made
 
 
@@ -28,17 +28,17 @@ def test_the_first_minute(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
     """The issue's commands after ``demo``, as they are written there."""
     asked = ["--bill", "focus.parquet", "--by", "label:app", "--month", "2026-10"]
     capsys.readouterr()
-    assert run(["statement", *asked, "--out", "october.csv"]) == 0
+    assert invoke(["statement", *asked, "--out", "october.csv"]) == 0
     printed = capsys.readouterr().out
     assert "marketing-ai-bot" in printed
     assert "(exact)" in printed
     assert (inside / "october.csv").read_text().startswith("month,row,owner")
     row = next(line.split()[0] for line in printed.splitlines() if "marketing-ai-bot" in line)
-    assert run(["explain", row, "--limit", "1"]) == 0
+    assert invoke(["explain", row, "--limit", "1"]) == 0
     told = capsys.readouterr().out
     assert "focus.parquet line" in told
     assert "kepler_container_gpu_joules_total" in told
-    assert run(["compare", *asked, "--json"]) == 0
+    assert invoke(["compare", *asked, "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert [method["id"] for method in compared["methods"]] == [
         "requests",
@@ -53,7 +53,7 @@ def test_the_first_minute(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_the_question_of_the_cfo(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     asked = ["--by", "label:app", "--month", "2026-10", "--json"]
-    assert run(["statement", "--total", "EC2=50000 USD", *asked]) == 0
+    assert invoke(["statement", "--total", "EC2=50000 USD", *asked]) == 0
     body = json.loads(capsys.readouterr().out)
     assert body["difference"] == "0.00"
     assert body["total"] == "50000.00"
@@ -76,7 +76,7 @@ def test_mistakes_are_one_line(
     arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert run(["statement", "--by", "label:app", "--month", "2026-10", *arguments]) == code
+    assert invoke(["statement", "--by", "label:app", "--month", "2026-10", *arguments]) == code
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error

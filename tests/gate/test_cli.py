@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.cli import run
+from wattribute.cli import invoke
 from wattribute.gate.series import Series, read_series, write_series
 
 Gate = Callable[..., int]
@@ -20,7 +20,7 @@ QUIET = ("--meters", "estimate", "--activity", "procfs", "--log-level", "error")
 def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Run ``wattribute gate`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(["gate", *arguments])
+    return lambda *arguments: invoke(["gate", *arguments])
 
 
 def test_run_baseline_check_from_nothing_to_a_verdict(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from wattribute.cli import run
+from wattribute.cli import invoke
 from wattribute.errors import ConfigInvalid
 from wattribute.gate.query import translated, when
 from wattribute.gate.series import read_series
@@ -69,7 +69,7 @@ def answers(query: str) -> list[dict[str, object]]:
 
 
 def ask(url: str, folder: Path, *more: str) -> int:
-    return run(
+    return invoke(
         [
             *("gate", "query", "--prometheus", url, "--selector", 'namespace="ci",pod=~"load-.*"'),
             *("--from", str(START), "--to", str(START + 700)),

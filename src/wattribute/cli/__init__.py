@@ -14,11 +14,11 @@ from wattribute.errors import ConfigInvalid, Unbalanced, WattributeError
 
 def main() -> None:
     """Run the command line, and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(invoke(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line.
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the command line (``run`` is one of its commands, and a module here).
 
     Returns:
         The exit code. Expected errors are one line on standard error.

@@ -62,7 +62,7 @@ def calibrate(
     file: Path | None,
     as_json: bool,
 ) -> int:
-    """Correct the estimates by what was measured on this machine, once.
+    r"""Correct the estimates by what was measured on this machine, once.
 
     Type in what a wall meter, a BMC or any other instrument shows, idle, at full load, or both; or
     measure with a meter that this machine has. The agent uses it when estimator.calibration names
@@ -74,7 +74,7 @@ def calibrate(
       wattribute calibrate --idle 142 --full 395    what a wall meter showed
       wattribute calibrate --of cpu --idle 31
       wattribute calibrate --meter 60               with this machine's own meters
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     from wattribute.estimator.calibration import Measured
     from wattribute.meter.machine import read_machine
     from wattribute.meter.power_model import open_estimator, read_calibration, write_calibration

@@ -50,7 +50,7 @@ def show(
     basis: str | None,
     as_json: bool,
 ) -> int:
-    """Show carbon intensities, with their basis, source and year.
+    r"""Show carbon intensities, with their basis, source and year.
 
     \b
     wattribute carbon show --zone DE
@@ -58,7 +58,7 @@ def show(
     wattribute carbon show --zone GB --forecast 24
 
     By default from the shipped yearly table; carbon.sources names live ones.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     from wattribute.carbon import Basis, open_grid
 
     place = place or settings.carbon.location

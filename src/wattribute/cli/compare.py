@@ -34,14 +34,14 @@ def compare(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
-    """The same bill by every method: how much the choice of method decides.
+    r"""The same bill by every method: how much the choice of method decides.
 
     \b
     Example:
       wattribute compare --bill focus.parquet --by label:app --month 2026-10 --tariff 0.15
 
     Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         import msgspec
 

@@ -30,7 +30,7 @@ ownership:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("wattribute-demo"))
 @click.option("--seed", default=_SEED, show_default=True, help="Another seed is another month.")
 def demo(*, folder: Path, seed: int) -> int:
-    """Write a self-made month of a two-bot cluster into FOLDER, which must be new or empty.
+    r"""Write a self-made month of a two-bot cluster into FOLDER, which must be new or empty.
 
     October 2026: six nodes, a Marketing AI Bot and a Customer Support Bot on GPUs and CPUs, the
     cluster's own pods, one pod that nobody owns, nodes whose power is estimated. Beside the ledger
@@ -40,7 +40,7 @@ def demo(*, folder: Path, seed: int) -> int:
     Example:
       wattribute demo && cd wattribute-demo
       wattribute ledger show --by label:app --month 2026-10
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     from wattribute.cli.extras import needs
 
     with needs("chargeback"):

@@ -30,7 +30,7 @@ _SHOWN_PODS = 48
 @click.option("--limit", default=10, show_default=True, help="Invoice lines that are shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(*, row: str, limit: int, as_json: bool) -> int:
-    """Take ROW of a statement apart: invoice line, ratio, ledger entries, counters.
+    r"""Take ROW of a statement apart: invoice line, ratio, ledger entries, counters.
 
     ROW is an id as a statement prints it, or an owner's name in the statement made last. The bill
     is split again: if a file or a rule has changed since, that is said.
@@ -41,7 +41,7 @@ def explain(*, row: str, limit: int, as_json: bool) -> int:
       wattribute explain marketing-ai-bot
 
     Exit code: 0; 5 if the row is not known or the files have changed.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         import msgspec
 

@@ -39,7 +39,7 @@ def focus() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def validate(*, file: Path, version: str | None, as_json: bool) -> int:
-    """Check whether FILE (CSV or Parquet) keeps the rules of FOCUS; exit 1 if it does not.
+    r"""Check whether FILE (CSV or Parquet) keeps the rules of FOCUS; exit 1 if it does not.
 
     \b
     Structure (columns, nulls), formats, allowed values, rules within a row; and of charges that
@@ -48,7 +48,7 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
     \b
     wattribute focus validate focus.parquet
     wattribute focus validate --json bill.csv.gz
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         from wattribute.focus import validate as check
     report = check(file, version)

@@ -158,7 +158,7 @@ def statement(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
-    """Who used the energy, and so who pays which part of the bill; to the cent.
+    r"""Who used the energy, and so who pays which part of the bill; to the cent.
 
     \b
     Examples:
@@ -171,7 +171,7 @@ def statement(
     row apart, `wattribute compare` shows what other methods would give.
 
     Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         from wattribute.chargeback.build import make_statement
         from wattribute.chargeback.per_unit import divide, queries_of

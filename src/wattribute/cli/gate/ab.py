@@ -49,7 +49,7 @@ def ab(
     limits: "list[Limit]",
     reports: list[tuple[str, Path | None]],
 ) -> int:
-    """Compare the working tree with another revision of the repository, measured in turn.
+    r"""Compare the working tree with another revision of the repository, measured in turn.
 
     \b
     wattribute gate ab --base origin/main -- pytest -q tests/perf
@@ -61,7 +61,7 @@ def ab(
     folder: --setup makes them.
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell.
-    """  # noqa: D301
+    """
     from wattribute.gate.check import check_sides
     from wattribute.gate.repeat import Work, run_in_turn
     from wattribute.gate.worktree import checked_out

@@ -44,11 +44,11 @@ def baseline() -> None:
 @results_option("The runs to keep, as `gate run` left them.")
 @click.option("--name", metavar="NAME", help="Only this one  [default: all in the results]")
 def update(*, file: Path, results: Path, name: str | None) -> int:
-    """Take the last runs as the baseline.
+    r"""Take the last runs as the baseline.
 
     \b
     wattribute gate run -- ./bench && wattribute gate baseline update
-    """  # noqa: D301
+    """
     from wattribute.gate import baseline as book
     from wattribute.gate.series import read_series
 

@@ -42,7 +42,7 @@ def check(
     limits: "list[Limit]",
     reports: list[tuple[str, Path | None]],
 ) -> int:
-    """Compare the last runs with the baseline: fail on a regression that is sure.
+    r"""Compare the last runs with the baseline: fail on a regression that is sure.
 
     \b
     wattribute gate check --max-regression 5% --metric energy_j,cpu_s
@@ -54,7 +54,7 @@ def check(
     (--detect); else it is too noisy to tell.
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell, 4 no comparable baseline.
-    """  # noqa: D301
+    """
     from wattribute.gate.baseline import read_baseline
     from wattribute.gate.check import check as compared
     from wattribute.gate.decision import EXIT_CODES, Verdict

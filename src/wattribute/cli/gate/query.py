@@ -48,7 +48,7 @@ def query(
     units: float | None,
     as_json: bool,
 ) -> int:
-    """Ask Prometheus what pods used in a window, such as a load test in a cluster.
+    r"""Ask Prometheus what pods used in a window, such as a load test in a cluster.
 
     \b
     wattribute gate query --prometheus http://localhost:9090 \\
@@ -60,7 +60,7 @@ def query(
     certificates are the settings of the room `ledger`.
 
     Exit code: 0; 5 if Prometheus does not answer, or has no samples.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     try:
         from wattribute.promql.client import Prometheus
     except ImportError as exc:

@@ -47,7 +47,7 @@ def run(
     location: str,
     as_json: bool,
 ) -> int:
-    """Measure a command and all its children, some times over: CPU, DRAM, GPU.
+    r"""Measure a command and all its children, some times over: CPU, DRAM, GPU.
 
     \b
     wattribute gate run --runs 7 --warmup 1 -- pytest -q tests/perf
@@ -56,7 +56,7 @@ def run(
     to standard error; the command's own output is left alone.
 
     Exit code: 0; 5 if the command failed, because what did not do its work cannot be compared.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     from wattribute.cli.gate.shown import show_series
     from wattribute.gate.repeat import Work, repeat
     from wattribute.gate.series import with_series

@@ -20,7 +20,7 @@ from wattribute.settings import Settings
 def check(
     *, settings: Settings, month: str | None, from_s: int | None, to_s: int | None, as_json: bool
 ) -> int:
-    """Look for damaged files, entries that are there twice, and hours that are missing.
+    r"""Look for damaged files, entries that are there twice, and hours that are missing.
 
     \b
     Example:
@@ -28,7 +28,7 @@ def check(
 
     Exit code: 0; 1 if files are damaged or entries are there twice (sums are wrong then); 5 if the
     ledger cannot be read. Gaps are named, and are no fault: nobody saw those hours.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         from wattribute.ledger.store import Store
         from wattribute.ledger.summary import faults, gaps

@@ -51,7 +51,7 @@ def collect(
     recheck: bool,
     as_json: bool,
 ) -> int:
-    """Read hours from a Prometheus-compatible API or an agent's spool, and seal them.
+    r"""Read hours from a Prometheus-compatible API or an agent's spool, and seal them.
 
     An hour is sealed once, ten minutes after its end (ledger.settle). What comes late is added by
     the next run that covers the hour, as corrections; nothing is overwritten. A run may be stopped
@@ -65,7 +65,7 @@ def collect(
 
     Exit code: 0; 1 if no agent was seen in the period; 2 if the settings are wrong; 5 if the API or
     the ledger cannot be used.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     configure(settings.log)
     first_s, last_s = period(month, from_s, to_s)
     if (spool is None) == (not settings.ledger.prometheus_url):

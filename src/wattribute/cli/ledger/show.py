@@ -35,7 +35,7 @@ def show(
     to_s: int | None,
     as_json: bool,
 ) -> int:
-    """Energy by namespace, label, node, ...; nodes' floors as (idle), unsplit.
+    r"""Energy by namespace, label, node, ...; nodes' floors as (idle), unsplit.
 
     Who pays the floor, and money, are `wattribute statement`. By team and so on, what no rule
     gives to anybody is (unowned), and a rule that matches nothing is said.
@@ -46,7 +46,7 @@ def show(
       wattribute ledger show --by team --config wattribute.yaml
 
     Exit code: 0; 1 if the period has no entry; 5 if the ledger cannot be read.
-    """  # noqa: D301 - click's mark for lines that stay
+    """
     with needs("chargeback"):
         from wattribute.ledger.ownership import DIMENSIONS, Ownership
         from wattribute.ledger.store import Store
