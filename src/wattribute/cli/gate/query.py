@@ -51,8 +51,8 @@ def query(
     r"""Ask Prometheus what pods used in a window, such as a load test in a cluster.
 
     \b
-    wattribute gate query --prometheus http://localhost:9090 \\
-        --selector 'namespace="ci",pod=~"load-.*"' \\
+    wattribute gate query --prometheus http://localhost:9090 \
+        --selector 'namespace="ci",pod=~"load-.*"' \
         --from 2026-01-31T12:00:00Z --to 2026-01-31T12:14:00Z
     wattribute gate check
 
