@@ -99,15 +99,16 @@ def test_oversubscribed_nodes_close_too(tmp_path: Path) -> None:
 
 def test_the_floor_by_each_policy(aws_node: Path) -> None:
     """Four pods of 2 J, a floor of 1 J; all vCPUs reserved."""
-    assert _costs(aws_node, "energy-idle-reserved") == dict.fromkeys(
-        ("p1", "p2", "p3", "p4"), Decimal(250_000)
+    names = [f"energy-idle-{policy}" for policy in ("reserved", "none", "usage", "platform")]
+    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=1000000 USD",))
+    made = compare_methods(request, Settings(), names)
+    reserved, none, usage, platform = (
+        {row.owner: row.cost for row in one.everything} for one in made
     )
-    none = _costs(aws_node, "energy-idle-none")
+    assert reserved == dict.fromkeys(("p1", "p2", "p3", "p4"), Decimal(250_000))
     assert none["(idle)"] == pytest.approx(Decimal(1e6 / 9), abs=Decimal("0.01"))
-    usage = _costs(aws_node, "energy-idle-usage")
     assert usage["(idle)"] == pytest.approx(Decimal(1e6 / 9 / 4), abs=Decimal("0.1"))
     assert usage["p2"] == pytest.approx(Decimal(1e6 / 9 * (2 + 1.9 / 4)), abs=Decimal("0.1"))
-    platform = _costs(aws_node, "energy-idle-platform")
     assert platform["platform"] == none["(idle)"]
 
 
@@ -156,3 +157,17 @@ def test_comparing_reads_once_and_shows_each(aws_node: Path) -> None:
     same = next(statement for statement in made if statement.method == "usage")
     assert same.id == alone.id
     assert [row.cost for row in same.everything] == [row.cost for row in alone.everything]
+
+
+def test_only_money_that_goes_by_energy_has_a_band(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 0)
+    made.pod(HOUR, "i-1", "a", 6_000_000, low_uj=4_000_000, high_uj=8_000_000, origin="estimated")
+    made.pod(HOUR, "i-1", "b", 4_000_000)
+    request = Request(str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",))
+    first = make_statement(request, Settings()).rows[0]
+    assert (first.cost_low, first.cost, first.cost_high) == (50, 60, Decimal("66.67"))
+    assert (first.confidence, first.low_uj, first.high_uj) == ("estimated", 4_000_000, 8_000_000)
+    for method in ("requests", "two-part"):
+        other = make_statement(request.but(method=method, tariff="0"), Settings()).rows[0]
+        assert other.cost_low == other.cost == other.cost_high

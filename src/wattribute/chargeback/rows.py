@@ -101,7 +101,6 @@ def statement_of(
             *item,
             whole=(whole[0], whole[1], whole[2]),
             floor=floor,
-            method=method,
             unit=unit,
             total=total,
             known=before.get((item[0].kind, item[0].name)),
@@ -169,7 +168,6 @@ def _row(
     *,
     whole: tuple[int, int, int],
     floor: _Floor,
-    method: Method,
     unit: Currency,
     total: Decimal,
     known: Known | None,
@@ -184,7 +182,9 @@ def _row(
             (totals.integrated_uj, floor.integrated_uj),
         )
     )
-    ends = cost_band(cost, band, whole, unit.places) if method.by_energy else (cost, cost)
+    by_energy = _rounded(totals.cost_energy, unit)
+    ends = cost_band(by_energy, band, whole, unit.places)
+    fixed = cost - by_energy
     nobody = account.kind in {"unattributed", "not-covered", "not-joined"}
     reserved = totals.reserved_units
     return Row(
@@ -200,8 +200,8 @@ def _row(
         cost_idle=_rounded(totals.cost_idle, unit),
         cost_spare=_rounded(totals.cost_spare, unit),
         cost_shared=_rounded(totals.cost_shared, unit),
-        cost_low=ends[0],
-        cost_high=ends[1],
+        cost_low=fixed + ends[0],
+        cost_high=fixed + ends[1],
         carbon_ug=totals.carbon_ug if carbon else None,
         carbon_low_ug=_scaled(totals.carbon_ug, low, energy) if carbon else None,
         carbon_high_ug=_scaled(totals.carbon_ug, high, energy) if carbon else None,

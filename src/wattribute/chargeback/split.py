@@ -29,6 +29,8 @@ class Cost:
     """Of it for the floor, or for capacity that nobody took."""
     spare: int = 0
     """Of it for what was reserved and not used."""
+    energy: int = 0
+    """Of it what was split by energy: all, nothing, or in ``two-part`` some."""
 
 
 def split_by_account(
@@ -48,7 +50,8 @@ def split_by_account(
         the lines' sum.
     """
     sums: dict[int, Cost] = defaultdict(Cost)
-    for parts in parts_of(engine, period, placed, method, tariff):
+    frames = parts_of(engine, period, placed, method, tariff)
+    for part, parts in zip(method.parts, frames, strict=False):  # no lines: no frames
         table = engine.collect(
             parts.group_by("account").agg(
                 nw.col("part").sum().cast(nw.Int64),
@@ -61,6 +64,7 @@ def split_by_account(
             account.cost += row["part"]
             account.idle += row["idle_part"]
             account.spare += row["spare_part"]
+            account.energy += row["part"] if part == "energy" else 0
     return dict(sums)
 
 

@@ -45,6 +45,8 @@ class Totals:
     cost: int = 0
     cost_idle: int = 0
     cost_spare: int = 0
+    cost_energy: int = 0
+    """Of ``cost``: what was split by energy, and so has the energy's band."""
     cost_shared: int = 0
     """Of ``cost``: what came from shared pools."""
 
@@ -63,6 +65,7 @@ class Totals:
         self.cost += cost.cost
         self.cost_idle += cost.idle
         self.cost_spare += cost.spare
+        self.cost_energy += cost.energy
 
 
 def totals_by_account(
