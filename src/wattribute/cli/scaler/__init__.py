@@ -6,6 +6,11 @@ from wattribute.cli.lazy import LazyGroup
 
 _COMMANDS: Final = {
     "serve": ("wattribute.cli.scaler.serve:serve", "KEDA's external scaler, over gRPC and JSON."),
+    "render": ("wattribute.cli.scaler.render:render", "Write KEDA's manifest of a policy file."),
+    "simulate": (
+        "wattribute.cli.scaler.simulate:simulate",
+        "Replay a policy over a day or a month, before anyone trusts it.",
+    ),
 }
 
 scaler = LazyGroup(
@@ -15,6 +20,9 @@ scaler = LazyGroup(
         "Carbon-aware scaling with KEDA: demand, held back while the grid is dirty or the power is "
         "short.\n\nThe HPA takes the largest of its triggers, so a second trigger for carbon could "
         "only add replicas. This one wraps the demand itself."
-        "\n\n\b\nwattribute scaler serve --config scaler.yaml"
+        "\n\n\b\nwattribute scaler simulate --policy reports.yaml --carbon grid.csv "
+        "--demand queue.csv"
+        "\nwattribute scaler render --policy reports.yaml | kubectl apply -f -"
+        "\nwattribute scaler serve --config scaler.yaml"
     ),
 )
