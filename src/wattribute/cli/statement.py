@@ -1,5 +1,7 @@
 """``wattribute statement``: a month's bill, split by who used the energy."""
 
+import shutil
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from wattribute.chargeback.request import Request
     from wattribute.chargeback.statement import Statement
 
+_GAP: Final = 3
+"""Between two columns on a terminal."""
 _STEPS: Final = 9
 """About as many steps as a statement has; the bar says how far it is."""
 
@@ -196,7 +200,7 @@ def statement(
         click.echo(files.as_json(made, divided).decode(), nl=False)
         return 0
     click.echo(clean(terminal.heading(made)))
-    print_filled(terminal.TITLES, list(terminal.lines(made)), terminal.LEFT)
+    print_filled(terminal.TITLES, list(terminal.lines(made)), terminal.LEFT, terminal.SPARE)
     if divided:
         rows = [terminal.per_unit_cells(one) for one in divided]
         print_filled(terminal.PER_UNIT_TITLES, rows, terminal.LEFT)
@@ -213,9 +217,25 @@ def _write_invoices(made: "Statement", folder: Path) -> None:
 
 
 def print_filled(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[str]
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[str],
+    spare: Sequence[str] = (),
 ) -> None:
-    """Print a table without the columns in which nobody has anything."""
+    """Print a table without the columns in which nobody has anything.
+
+    Args:
+        titles: Of the columns.
+        rows: Cells.
+        left: Titles of columns that are aligned to the left.
+        spare: Titles that a terminal too narrow for all does without, the first ones first.
+    """
     filled = [at for at in range(len(titles)) if any(row[at] for row in rows)]
+    widths = [max(len(cell) for cell in (title, *cells)) + _GAP
+              for title, *cells in zip(titles, *rows, strict=True)]  # fmt: skip
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for title in spare:
+        if sum(widths[at] for at in filled) > room:
+            filled = [at for at in filled if titles[at] != title]
     columns = [Column(titles[at], right=titles[at] not in left) for at in filled]
     print_table(columns, [[row[at] for at in filled] for row in rows])

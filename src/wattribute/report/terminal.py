@@ -16,6 +16,8 @@ TITLES: Final = (
 """The first two and the last two are texts, the others numbers."""
 PER_UNIT_TITLES: Final = ("OWNER", "PER", "UNITS", "JOULES", "COST", "SCI gCO2e", "EMBODIED g")
 LEFT: Final = frozenset({"ROW", "OWNER", "CONFIDENCE", "PER"})
+SPARE: Final = ("COST BAND", "EFF", "UNUSED", "KWH IDLE", "CONFIDENCE", "VS MONTH BEFORE", "KGCO2E")
+"""What a narrow terminal does without, in this order."""
 _SURE: Final = 0.995
 
 

@@ -99,6 +99,7 @@ def open_engine(
     return opened
 
 
+_INSTALL: Final = {"spark": "uv pip install --python .venv/bin/python -r requirements/spark.txt"}
 _EXTRA: Final = {"duckdb": "chargeback", "polars": "polars", "spark": "spark"}
 
 
@@ -108,6 +109,6 @@ def _module(name: str, library: str) -> ModuleType:
     except ImportError:
         raise ConfigInvalid(
             f"--engine {name} needs wattribute[{_EXTRA[name]}], which is not installed; "
-            "in a clone: make setup-all"
+            f"in a clone: {_INSTALL.get(name, 'make setup-all')}"
         ) from None
     return import_module(f"wattribute.chargeback.engines.{name}_engine")
