@@ -17,6 +17,7 @@ from bench import (
     cost,
     gpu,
     kube,
+    scaler,
     scrape,
     statement,
     switches,
@@ -34,6 +35,7 @@ _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "scrape": scrape.run,
     "collect": collect.run,
     "kube": kube.run,
+    "scaler": scaler.run,
     "gpu": gpu.run,
     "statement": statement.run,
 }
