@@ -14,7 +14,7 @@ from wattribute.settings import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "chart"
 SCHEMAS = Path(__file__).parent / "schemas" / "monitoring.yaml"
-HERE = ("operator", "kubelet", "secured", "extras", "model-server")
+HERE = ("operator", "kubelet", "secured", "extras", "model-server", "scaler")
 """Cases whose manifests are compared with a golden file, besides the defaults."""
 
 Manifest = dict[str, Any]
@@ -74,7 +74,7 @@ def test_every_version_of_kubernetes_knows_the_defaults(render: Render, kube: st
 
 def check_with_kubernetes(render: Render, case: str, kube: str) -> None:
     for manifest in render(case, f"{kube}.0"):
-        if not manifest["apiVersion"].startswith("monitoring.coreos.com/"):
+        if not manifest["apiVersion"].startswith(("monitoring.coreos.com/", "keda.sh/")):
             assert kubernetes_problem(json.dumps(manifest), kube) is None, manifest["kind"]
 
 
@@ -399,3 +399,67 @@ def test_without_tokens_models_are_open_and_nobody_posts(render: Render) -> None
     spec = model_server(manifests)["Deployment"]["spec"]["template"]["spec"]
 
     assert spec["containers"][0]["args"] == ["model", "serve", "--listen=:8100", "--open-reads"]
+
+
+def scaler(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """What belongs to the scaler, by kind; of the ConfigMaps the settings."""
+    return {
+        manifest["kind"]: manifest
+        for manifest in manifests
+        if manifest["metadata"]["name"] == "wattribute-scaler"
+    }
+
+
+def test_the_scaler_is_there_only_when_asked_for(render: Render) -> None:
+    assert scaler(render("defaults")) == {}
+    kinds = {"ConfigMap", "Deployment", "Service", "NetworkPolicy"}
+    assert scaler(render("scaler")).keys() == kinds
+
+
+def test_the_scaler_has_no_right_at_all_and_is_probed_by_grpc(render: Render) -> None:
+    spec = scaler(render("scaler"))["Deployment"]["spec"]["template"]["spec"]
+    (only,) = spec["containers"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert only["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert only["securityContext"]["readOnlyRootFilesystem"] is True
+    assert only["livenessProbe"]["grpc"] == only["readinessProbe"]["grpc"] == {"port": 9104}
+    policy = scaler(render("scaler"))["NetworkPolicy"]["spec"]
+    assert policy["ingress"][0]["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    ]
+
+
+def test_the_scaler_understands_its_settings_and_policies(render: Render, tmp_path: Path) -> None:
+    from wattribute.scaler.policy_file import read_policy_files
+
+    manifests = render("scaler")
+    file = tmp_path / "scaler.yaml"
+    file.write_text(scaler(manifests)["ConfigMap"]["data"]["scaler.yaml"], encoding="utf-8")
+    settings = load(file, {}, {})
+    assert (settings.scaler.listen, settings.scaler.json_listen) == (":9104", ":9105")
+    assert "$namespace" in settings.scaler.queries["queue"]
+    (policies,) = (m for m in manifests if m["metadata"]["name"] == "wattribute-scaler-policies")
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    for name, text in policies["data"].items():
+        (folder / name).write_text(text, encoding="utf-8")
+    assert list(read_policy_files(str(folder))) == ["shop/reports"]
+
+
+def test_the_example_is_a_policy_that_the_scaler_reads(render: Render) -> None:
+    from wattribute.scaler.policy import read_policy
+
+    example = of_kind(render("scaler"), "ScaledObject")
+    (trigger,) = example["spec"]["triggers"]
+    assert trigger["metadata"]["scalerAddress"] == "wattribute-scaler.wattribute-system:9104"
+    policy = read_policy(trigger["metadata"])
+    assert policy.dry_run
+    assert example["spec"]["fallback"]["replicas"] == policy.fail_open_replicas
+
+
+def test_with_tls_the_scaler_is_probed_by_https(render: Render) -> None:
+    flags = ("--set", "scaler.config.scaler.tls_cert=/etc/wattribute/secrets/tls.crt")
+    spec = scaler(render("scaler", "1.34.0", *flags))["Deployment"]["spec"]["template"]["spec"]
+    probe = spec["containers"][0]["readinessProbe"]
+    assert probe["httpGet"] == {"path": "/healthz", "port": "json", "scheme": "HTTPS"}

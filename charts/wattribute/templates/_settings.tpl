@@ -111,6 +111,14 @@
 {{- fail "modelServer.replicas: more than one would each have a quarantine of its own; use 1 with modelServer.quarantine.enabled" -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.scaler.enabled -}}
+{{- if not (dig "ledger" "prometheus_url" "" .Values.scaler.config) -}}
+{{- fail "scaler.enabled: needs scaler.config.ledger.prometheus_url, where demand is read" -}}
+{{- end -}}
+{{- if and .Values.scaler.example.enabled (not .Values.scaler.example.deployment) -}}
+{{- fail "scaler.example.enabled: needs scaler.example.deployment, the Deployment to scale" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: one of the two; with both every agent is scraped twice, and sums are twice as high" -}}
 {{- end -}}
