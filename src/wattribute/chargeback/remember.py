@@ -47,12 +47,8 @@ def folder() -> Path:
     return Path(state) / "wattribute" / "statements"
 
 
-def remember(statement: Statement, request: Request, config: Path | None) -> None:
-    """Write it down; the oldest beyond a hundred are removed.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def note_of(statement: Statement, request: Request, config: Path | None) -> Remembered:
+    """What is to be known of a statement, to explain its rows."""
     asked: dict[str, object] = {
         "ledger": request.ledger_place,
         "month": request.month.text,
@@ -70,7 +66,16 @@ def remember(statement: Statement, request: Request, config: Path | None) -> Non
     rows: dict[str, tuple[str, str, str]] = {
         row.id: (row.kind, row.owner, str(row.cost)) for row in statement.everything
     }
-    kept = Remembered(statement.id, asked, str(config.absolute()) if config else "", rows)
+    return Remembered(statement.id, asked, str(config.absolute()) if config else "", rows)
+
+
+def remember(statement: Statement, request: Request, config: Path | None) -> None:
+    """Write it down; the oldest beyond a hundred are removed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    kept = note_of(statement, request, config)
     place = folder()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     final = place / f"{statement.id}.json"

@@ -1,6 +1,5 @@
 """``wattribute compare``: the same month by every method, side by side."""
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,13 +46,13 @@ def compare(
 
         from wattribute.chargeback.build import compare_methods
         from wattribute.chargeback.methods import COMPARED
-        from wattribute.report import terminal
+        from wattribute.report import comparison, terminal
     chosen = [name.strip() for name in methods.split(",") if name.strip()] or list(COMPARED)
     request = request_of(settings, chosen[0], given)
     with progress() as step:
         made = compare_methods(request, settings, chosen, step)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(_body(made))).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(comparison.as_object(made))).decode())
         return 0
     first = made[0]
     click.echo(
@@ -70,52 +69,14 @@ def compare(
     return 0
 
 
-def _costs(made: "Sequence[Statement]") -> dict[tuple[str, str], list[Decimal]]:
-    """By (kind, owner) in order of their largest cost: the cost under each method."""
-    found: dict[tuple[str, str], list[Decimal]] = {}
-    for at, statement in enumerate(made):
-        for row in statement.everything:
-            costs = found.setdefault((row.kind, row.owner), [Decimal(0)] * len(made))
-            costs[at] = row.cost
-    return dict(sorted(found.items(), key=lambda item: (-max(item[1]), item[0])))
-
-
 def _rows(made: "Sequence[Statement]") -> list[list[str]]:
+    from wattribute.report import comparison
     from wattribute.report.terminal import money
 
     table = []
-    for (_, owner), costs in _costs(made).items():
+    for (_, owner), costs in comparison.costs_by_row(made).items():
         low = min(costs)
         spread = f"{max(costs) / low:.1f} x" if low > 0 and max(costs) > low else ""
         table.append([owner, *(money(cost) if cost else "-" for cost in costs), spread])
     total = ["TOTAL", *(money(statement.total) for statement in made), ""]
     return [*table, total]
-
-
-def _body(made: "Sequence[Statement]") -> dict[str, object]:
-    return {
-        "month": made[0].month,
-        "by": made[0].by,
-        "currency": made[0].currency.code,
-        "total": str(made[0].total),
-        "methods": [
-            {
-                "id": statement.method,
-                "text": statement.method_text,
-                "statement": statement.id,
-                "allocated": str(statement.allocated),
-                "unallocated": str(statement.unallocated),
-            }
-            for statement in made
-        ],
-        "rows": [
-            {
-                "kind": kind,
-                "owner": owner,
-                "cost": {
-                    statement.method: str(cost) for statement, cost in zip(made, costs, strict=True)
-                },
-            }
-            for (kind, owner), costs in _costs(made).items()
-        ],
-    }

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "statement": ("wattribute.cli.statement:statement", "Who pays which part of a month's bill."),
     "explain": ("wattribute.cli.explain:explain", "One number of a statement, taken apart."),
     "compare": ("wattribute.cli.compare:compare", "The same month by every method, side by side."),
+    "serve": ("wattribute.cli.serve:serve", "Statements as pages and as JSON, at :9103."),
     "demo": ("wattribute.cli.demo:demo", "A self-made month of a two-bot cluster, to try things."),
     "focus": ("wattribute.cli.focus:focus", "Bills in FOCUS, the FinOps Foundation's format."),
     "carbon": ("wattribute.cli.carbon:carbon", "What a kilowatt-hour emits, here and then."),

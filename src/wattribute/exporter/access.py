@@ -78,6 +78,11 @@ class Access:
         return self._tls is not None
 
     @property
+    def tls(self) -> "ssl.SSLContext | None":
+        """As the web-config says."""
+        return self._tls
+
+    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Headers of every answer."""
         return tuple(self._config.http_server_config.headers.items())
@@ -110,6 +115,12 @@ class Access:
         self._look()
         credentials = self._credentials
         return credentials is None or credentials.allows(authorization)
+
+    def verifies(self, authorization: str) -> bool:
+        """Whether these credentials are a user's; never where there are no users."""
+        self._look()
+        credentials = self._credentials
+        return credentials is not None and credentials.allows(authorization)
 
     def _look(self) -> None:
         now_s = time.monotonic()

@@ -63,6 +63,12 @@ class Credentials:
         return right and hashed is not None
 
 
+def user_of(authorization: str) -> str | None:
+    """Who an ``Authorization`` header says that asks, unchecked; None: it is no basic auth."""
+    given = _decoded(authorization)
+    return None if given is None else given[0]
+
+
 def _decoded(authorization: str) -> tuple[str, str] | None:
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":

@@ -1,16 +1,8 @@
-"""Who may read and who may post: bearer tokens in files, read again at every request.
+"""Who may read and who may post."""
 
-A token that is replaced (Kubernetes renews mounted Secrets) counts at once.
-"""
-
-import hmac
 from pathlib import Path
-from typing import Final
 
-from wattribute.errors import ConfigInvalid
-
-_LEAST: Final = 16
-_MOST_BYTES: Final = 4096
+from wattribute.exporter.tokens import matches, token_in
 
 
 class Access:
@@ -32,7 +24,7 @@ class Access:
         self._write, self._read, self._open = write_token, read_token, open_reads
         for path in (write_token, read_token):
             if path is not None:
-                _token(path)
+                token_in(path)
 
     @property
     def takes_posts(self) -> bool:
@@ -41,33 +33,8 @@ class Access:
 
     def may_read(self, authorization: str) -> bool:
         """Whether this header's token lets one read."""
-        return self._open or any(_matches(p, authorization) for p in (self._read, self._write))
+        return self._open or any(matches(p, authorization) for p in (self._read, self._write))
 
     def may_post(self, authorization: str) -> bool:
         """Whether this header's token lets one post."""
-        return _matches(self._write, authorization)
-
-
-def _matches(path: Path | None, authorization: str) -> bool:
-    scheme, _, given = authorization.partition(" ")
-    if path is None or scheme.lower() != "bearer":
-        return False
-    try:
-        wanted = _token(path)
-    except ConfigInvalid:
-        return False
-    return hmac.compare_digest(given.strip().encode(), wanted)
-
-
-def _token(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            token = file.read(_MOST_BYTES).strip()
-    except OSError as exc:
-        raise ConfigInvalid(f"token file {path}: {exc.strerror}") from exc
-    if len(token) < _LEAST or not token.isascii() or len(token.split()) != 1:
-        raise ConfigInvalid(
-            f"token file {path}: needs one word of {_LEAST} characters or more; "
-            f"make one with: openssl rand -hex 32 > {path}"
-        )
-    return token
+        return matches(self._write, authorization)

@@ -1,29 +1,16 @@
-"""Starting the service: who may reach it, and uvicorn."""
+"""Starting the service: who may reach it."""
 
-import logging
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
-import uvicorn
-
+from wattribute.asgi import run
 from wattribute.errors import ConfigInvalid
-from wattribute.exporter.listen import bind, parse_address
+from wattribute.exporter.listen import parse_address
 from wattribute.modelserver.access import Access
 from wattribute.modelserver.app import Service
 from wattribute.modelserver.catalogue import Catalogue
 from wattribute.modelserver.quarantine import Quarantine
-
-if TYPE_CHECKING:
-    import socket
-
-_LOG: Final = logging.getLogger(__name__)
-_CONNECTIONS: Final = 200
-_STOP_S: Final = 3
-_KEEP_ALIVE_S: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +66,16 @@ def serve(options: Options) -> None:
         ListenFailed: the address cannot be listened on.
     """
     service = make_service(options)
+    context = None
+    if options.tls_cert is not None and options.tls_key is not None:
+        context = _tls(options.tls_cert, options.tls_key)
+    run(service.app(), options.listen, "power models", "/api/v1/models", context)
+
+
+def _tls(cert: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        config = uvicorn.Config(
-            service.app(),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_STOP_S,
-            ssl_certfile=options.tls_cert,
-            ssl_keyfile=options.tls_key,
-        )
-        config.load()
+        context.load_cert_chain(cert, key)
     except OSError as exc:
-        raise ConfigInvalid(
-            f"--tls-cert {options.tls_cert}, --tls-key {options.tls_key}: {exc.strerror or exc}"
-        ) from exc
-    listener: socket.socket = bind(options.listen)
-    scheme = "https" if options.tls_cert else "http"
-    host, port = listener.getsockname()[:2]
-    where = f"[{host}]" if ":" in host else host
-    _LOG.info("serving power models at %s://%s:%s/api/v1/models", scheme, where, port)
-    with listener:
-        _Server(config).run(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """Ends with exit code 0 at a signal; uvicorn would let the signal kill it afterwards."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self.handle_exit) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+        raise ConfigInvalid(f"--tls-cert {cert}, --tls-key {key}: {exc.strerror or exc}") from exc
+    return context

@@ -1,6 +1,5 @@
 """A statement as JSON, CSV, Parquet or HTML."""
 
-import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -17,9 +16,8 @@ from wattribute.chargeback.statement import Statement
 from wattribute.errors import ConfigInvalid, DataInvalid
 from wattribute.report.columns import COLUMNS, Value, records
 from wattribute.report.html import as_html
+from wattribute.report.tables import csv_of
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a text that begins so for a formula; names come from strangers."""
 _MONEY: Final = pa.decimal128(38, 3)
 
 
@@ -83,26 +81,9 @@ def _provenance(one: Provenance) -> dict[str, Value]:
 
 
 def as_csv(statement: Statement) -> bytes:
-    """The rows, UTF-8; a text that a spreadsheet would take for a formula gets a quote before."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(column.name for column in COLUMNS)
-    for record in records(statement):
-        writer.writerow(_cell(value) for value in record.values())
-    return text.getvalue().encode()
-
-
-def _cell(value: Value) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return "'" + value if value.startswith(_FORMULA) else value
-        case float():
-            return repr(value)
-    return str(value)
+    """The rows, as ``tables.csv_of`` writes them."""
+    rows = (record.values() for record in records(statement))
+    return csv_of([column.name for column in COLUMNS], rows)
 
 
 def as_parquet(statement: Statement) -> bytes:

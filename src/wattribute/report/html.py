@@ -16,13 +16,16 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
 @cache
-def templates() -> jinja2.Environment:
+def templates(*more: Path) -> jinja2.Environment:
     """Ours, with what they may call; every value is escaped, and one that is missing is an error.
 
     Names come from a cluster, so they are hostile: only the style sheet is put in as it is.
+
+    Args:
+        more: Folders with further ones, which may extend ours.
     """
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([TEMPLATES, *more]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,23 +1,28 @@
 """The settings: one frozen tree, file < environment < flags."""
 
 from wattribute.settings.keys import FLAGS, Key, keys
+from wattribute.settings.ledger_side import (
+    Bills,
+    Budget,
+    Carbon,
+    Ledger,
+    Ownership,
+    OwnershipRule,
+    Scaler,
+    SharedCost,
+    Team,
+    Web,
+)
 from wattribute.settings.load import effective, load
 from wattribute.settings.tree import (
     Activity,
     Attribution,
-    Bills,
-    Carbon,
     Estimator,
     Exporter,
-    Ledger,
     Log,
     Meter,
     Monitor,
-    Ownership,
-    OwnershipRule,
-    Scaler,
     Settings,
-    SharedCost,
     Workload,
 )
 
@@ -26,6 +31,7 @@ __all__ = [
     "Activity",
     "Attribution",
     "Bills",
+    "Budget",
     "Carbon",
     "Estimator",
     "Exporter",
@@ -39,6 +45,8 @@ __all__ = [
     "Scaler",
     "Settings",
     "SharedCost",
+    "Team",
+    "Web",
     "Workload",
     "effective",
     "keys",

@@ -1,14 +1,14 @@
 """Renders ``docs/reference/settings.md`` from the tree itself, so that it cannot lie."""
 
 import ast
+import inspect
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from wattribute.settings import tree
+from wattribute.settings import ledger_side, tree
 from wattribute.settings.keys import Key, keys
 
 _INTRODUCTION: Final = """\
@@ -39,8 +39,13 @@ attribution:
 @cache
 def descriptions() -> Mapping[str, str]:
     """The docstring of every room (``monitor``) and key (``monitor.interval``), on one line."""
-    module = ast.parse(Path(tree.__file__).read_text(encoding="utf-8"))
-    classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+    modules = [ast.parse(inspect.getsource(module)) for module in (tree, ledger_side)]
+    classes = {
+        node.name: node
+        for module in modules
+        for node in module.body
+        if isinstance(node, ast.ClassDef)
+    }
     found: dict[str, str] = {}
     for room in msgspec.structs.fields(tree.Settings):
         definition = classes[room.type.__name__]
