@@ -106,3 +106,11 @@ def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any)
     avoided = samples()["wattribute_scaler_co2e_avoided_grams_total", None]
     assert avoided.value == pytest.approx(25 * 0.01 * 300)
     assert samples()["wattribute_scaler_value", None].value == 50
+
+
+def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any, until: Any) -> None:
+    engine = Engine(Scaler(queries=QUERIES), demand, sky)
+    engine.start([Reference.of("shop", "reports", METADATA)])
+    until(lambda: [one.decision for one in engine.all()] != [None])
+    assert engine.all()[0].decision.value == 25
+    engine.close()

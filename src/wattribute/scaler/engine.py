@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -117,10 +117,22 @@ class Engine:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scaler")
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._turn, name="scaler", daemon=True)
+        self._listed: tuple[Reference, ...] = ()
         self.refusals = 0
 
-    def start(self) -> None:
-        """Begin to decide again and again."""
+    def start(self, listed: Iterable[Reference] = ()) -> None:
+        """Begin to decide again and again.
+
+        Args:
+            listed: Decided even if nobody asks: somebody may read their metrics.
+
+        Raises:
+            ConfigInvalid: one of these is wrong.
+            TooMany: there are too many of them.
+        """
+        self._listed = tuple(listed)
+        for reference in self._listed:
+            self.first(self.find(reference))
         self._thread.start()
 
     def close(self) -> None:
@@ -216,6 +228,8 @@ class Engine:
 
     def _turn(self) -> None:
         while not self._closed.wait(_STEP_S):
+            for reference in self._listed:
+                self.find(reference)
             now_s = self._now()
             with self._lock:
                 for reference in [

@@ -56,6 +56,7 @@ def serve(settings: Settings, *, started: Callable[[str, str], None] | None = No
         try:
             json_api = JsonApi(engine, carbon, policies, room)
             try:
+                engine.start(policies.values())
                 asyncio.run(_run(engine, json_api, settings, started))
             finally:
                 json_api.close()
@@ -76,7 +77,6 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    engine.start()
     json_api.start()
     await server.start()
     host = parse_address(room.listen).host
