@@ -118,6 +118,19 @@ def test_a_carbon_budget_stops_when_it_is_spent_and_begins_anew_at_midnight() ->
     assert (found.reason, found.value) == (Reason.WITHIN_BUDGET, 50)
 
 
+def test_a_budget_goes_on_paying_while_its_signals_are_away() -> None:
+    spec = policy("carbon-budget", failOpenReplicas="10")
+    _, memory = decide(spec, Signals(500, watts_per_replica=100), 50, Memory(), NOON)
+    for hour in (1, 2, 3):
+        _, memory = decide(spec, Signals(problem="away"), 50, memory, NOON + hour * HOUR)
+    assert memory.spent_g == pytest.approx(1500)
+
+
+def test_the_whole_day_as_percentile_holds_nothing_back() -> None:
+    spec = policy("percentile", percentile="100", handler="scaleDown")
+    assert first(spec, Signals(900, day(*[100.0] * 24))).value == 50
+
+
 def test_a_deadline_waits_for_the_cleanest_hours_and_then_must_run() -> None:
     spec = replace(policy("deadline"), deadline_s=NOON + 10 * HOUR, margin_s=600)
     later_cleaner = Signals(500, day(500, 500, 400, 300, 100, 100, 300, 400, 500, 500))

@@ -26,7 +26,7 @@ def test_keys_of_kedas_transport_are_not_ours() -> None:
         ({"emissionThreshold": "two hundred"}, "must be a number, more than 0"),
         ({"emissionThreshold": "nan"}, "must be a number"),
         ({"emissionThreshold": "inf"}, "at most"),
-        ({"target": "0"}, "target: '0' must be a number, more than 0"),
+        ({"target": "0"}, "target: '0' must be a number, at least 1e-06"),
         ({"failOpenReplicas": "-1"}, "must be a whole number"),
         ({"failOpenReplicas": "101"}, "0 to 100"),
         ({"failOpenReplicas": "²"}, "whole number"),

@@ -137,7 +137,10 @@ def decide(
     value = demand if allowed >= desired or policy.dry_run else allowed * policy.target
     decision = Decision(demand, min(value, demand), desired, allowed, reason, detail)
     running = desired if policy.dry_run else allowed
-    rate = running * signals.watts_per_replica / 1000 * (signals.g_per_kwh or 0.0)
+    # While a signal is missing a budget goes on paying what it last paid: not nothing.
+    rate = memory.grams_per_hour
+    if signals.g_per_kwh is not None and signals.watts_per_replica:
+        rate = running * signals.watts_per_replica / 1000 * signals.g_per_kwh
     return decision, replace(
         memory, grams_per_hour=rate, at_s=now_s, cap_replicas=max(allowed, policy.floor_replicas)
     )
@@ -193,7 +196,9 @@ def _percentile(case: _Case) -> _Wish:
         raise _Missing(case.signals.problem or "the forecast covers less than 12 hours")
     part = policy.percentile / 100
     limit = part * (1 - policy.hysteresis) if case.memory.throttled else part
-    level = case.desired * min(1.0, (1 - found) / (1 - part)) if policy.scale_down else 0.0
+    level = 0.0
+    if policy.scale_down:
+        level = case.desired * min(1.0, (1 - found) / (1 - part)) if part < 1 else case.desired
     detail = f"{now:.0f} g/kWh, above {100 * found:.0f} % of the next 24 h"
     return _Wish(found > limit, level, Reason.CLEAN, Reason.DIRTY, detail)
 

@@ -122,7 +122,7 @@ def read_policy(metadata: Mapping[str, str]) -> Policy:
     policy = Policy(
         kind=kind,
         query=read.name("query"),
-        target=read.number("target", above=0.0),
+        target=read.number("target", low=1e-6),
         fail_open_replicas=read.whole("failOpenReplicas", 0, low=0, high=highest),
         workload=read.name("workload"),
         region=given.get("region", "").strip(),
@@ -231,7 +231,7 @@ def stated_fail_open(metadata: Mapping[str, str]) -> tuple[float, float] | None:
     """(target, value) of the fail-open count, of metadata whose rest is wrong; None: not stated."""
     read = _Reader(metadata)
     try:
-        target = read.number("target", above=0.0)
+        target = read.number("target", low=1e-6)
         count = read.whole("failOpenReplicas", 0, low=0, high=100_000)
     except ConfigInvalid:
         return None
