@@ -114,3 +114,9 @@ def test_a_template_is_filled_with_names_alone() -> None:
     assert templates.question("mine", "shop", "a.b") == 'q{n="shop",w=~"a.b.*"} $'
     with pytest.raises(ConfigInvalid):
         templates.question("mine", 'shop"} or up{x="', "a")
+
+
+def test_without_a_file_changed_metadata_still_have_the_old_budget() -> None:
+    budgets = Budgets("")
+    budgets.save({"shop/reports": (20_000, 3.0)})
+    assert budgets.of("shop/reports") == (20_000, 3.0)

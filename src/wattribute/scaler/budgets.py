@@ -17,7 +17,7 @@ class Budgets:
     """One JSON file: ``{"namespace/name": [day, grams]}``."""
 
     def __init__(self, path: str) -> None:
-        """``path``: "" keeps nothing. A file that cannot be read is told, and is empty."""
+        """``path``: "" keeps them in memory alone. A file that cannot be read is told, and is empty."""
         self._path = Path(path) if path else None
         self._kept: dict[str, tuple[int, float]] = {}
         self._saved_s = 0.0
@@ -36,7 +36,10 @@ class Budgets:
     def save(self, spent: Mapping[str, tuple[int, float]], *, force: bool = False) -> None:
         """Write what changed, every half minute at most."""
         now_s = time.monotonic()
-        if self._path is None or (now_s - self._saved_s < _EVERY_S and not force):
+        if self._path is None:  # a trigger whose metadata change is a new one, with the old budget
+            self._kept.update(spent)
+            return
+        if now_s - self._saved_s < _EVERY_S and not force:
             return
         self._saved_s = now_s
         merged = {**self._kept, **spent}
