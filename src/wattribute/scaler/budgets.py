@@ -17,7 +17,7 @@ class Budgets:
     """One JSON file: ``{"namespace/name": [day, grams]}``."""
 
     def __init__(self, path: str) -> None:
-        """``path``: "" keeps them in memory alone. A file that cannot be read is told, and is empty."""
+        """``path``: "" keeps them in memory alone. A file that cannot be read counts as empty."""
         self._path = Path(path) if path else None
         self._kept: dict[str, tuple[int, float]] = {}
         self._saved_s = 0.0
