@@ -14,7 +14,7 @@ from wattribute.settings import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "chart"
 SCHEMAS = Path(__file__).parent / "schemas" / "monitoring.yaml"
-HERE = ("operator", "kubelet", "secured", "extras", "model-server", "scaler")
+HERE = ("operator", "kubelet", "secured", "extras", "model-server", "scaler", "serve")
 """Cases whose manifests are compared with a golden file, besides the defaults."""
 
 Manifest = dict[str, Any]

@@ -49,6 +49,8 @@ def test_lint_finds_nothing(helm: Helm, case: str) -> None:
         ("scaler.replicas=2", "replicas"),
         ("scaler.config.scaler.querys.a=x", "querys"),
         ("modelServer.replica=2", "replica"),
+        ("serve.replicas=2", "replicas"),
+        ("serve.config.web.team.a=x", "team"),
         ("modelServer.quarantine.claim=x", "claim"),
     ],
 )
@@ -75,6 +77,11 @@ def test_a_mistyped_value_stops_the_installation(helm: Helm, flag: str, said: st
             "modelServer.existingSecret",
         ),
         (["scaler.enabled=true"], "scaler.config.ledger.prometheus_url"),
+        (["serve.enabled=true"], "open to the cluster"),
+        (
+            ["serve.enabled=true", "serve.config.web.trusted_proxies={10.0.0.5}"],
+            "serve.bills.existingClaim",
+        ),
         (["kubelet.allowNodesProxy=true"], "config.workload.kube: kubelet"),
         (["image.repository=registry.example.org/x/kepler"], "leave image out"),
     ],

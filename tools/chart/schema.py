@@ -15,6 +15,8 @@ from wattribute.settings.keys import Key, keys
 from wattribute.settings.reference import descriptions
 
 PATH = CHART / "values.schema.json"
+_SERVED = frozenset({"ledger", "ownership", "bills", "carbon", "web", "log"})
+"""Rooms that `serve.config` may have; `web` is ours there, and Kepler's in `config`."""
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d)?)+$"
 
 
@@ -22,11 +24,14 @@ def render() -> str:
     """The schema file with its generated part made anew."""
     document = json.loads(PATH.read_text(encoding="utf-8"))
     document["definitions"]["config"] = config()
+    document["definitions"]["serveConfig"] = {
+        **_mapping("The settings of `wattribute serve` and `ledger collect`."),
+        "properties": {name: room for name, room in _rooms().items() if name in _SERVED},
+    }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def config() -> dict[str, Any]:
-    """The schema of the whole tree."""
+def _rooms() -> dict[str, Any]:
     rooms: dict[str, Any] = {}
     for key in keys().values():
         room = rooms.setdefault(key.room, _mapping(descriptions()[key.room]))
@@ -34,6 +39,12 @@ def config() -> dict[str, Any]:
             "description": descriptions()[key.name].replace("``", "`"),
             **_value(key),
         }
+    return rooms
+
+
+def config() -> dict[str, Any]:
+    """The schema of the whole tree, with what values files of Kepler's chart have in it."""
+    rooms = _rooms()
     for path in ignored("config"):
         room, _, field = path.partition(".")
         (rooms[room]["properties"] if field else rooms)[field or room] = {

@@ -111,6 +111,22 @@
 {{- fail "modelServer.replicas: more than one would each have a quarantine of its own; use 1 with modelServer.quarantine.enabled" -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.serve.enabled -}}
+{{- $web := dig "web" dict .Values.serve.config -}}
+{{- $known := $web.trusted_proxies -}}
+{{- range $_, $team := $web.teams | default dict -}}
+{{- $known = or $known $team.token_file $team.users -}}
+{{- end -}}
+{{- if not $known -}}
+{{- fail "serve.enabled: the pages would be open to the cluster; give serve.config.web.teams tokens or users, or serve.config.web.trusted_proxies" -}}
+{{- end -}}
+{{- if not (or .Values.serve.bills.existingClaim $web.bills $web.totals) -}}
+{{- fail "serve.enabled: what was paid? serve.bills.existingClaim, or serve.config.web.bills or totals" -}}
+{{- end -}}
+{{- if and .Values.serve.collect.enabled (not (dig "ledger" "prometheus_url" "" .Values.serve.config)) -}}
+{{- fail "serve.collect.enabled: needs serve.config.ledger.prometheus_url, or serve.collect.enabled=false where another fills the ledger" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.scaler.enabled -}}
 {{- if not (dig "ledger" "prometheus_url" "" .Values.scaler.config) -}}
 {{- fail "scaler.enabled: needs scaler.config.ledger.prometheus_url, where demand is read" -}}
