@@ -192,3 +192,27 @@ def test_a_bad_price_list_says_what(tmp_path: Path, text: str, words: str) -> No
     path.write_text(text)
     with pytest.raises(ConfigInvalid, match=words):
         read_prices(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EC2=50.000,00 EUR",
+        "EC2=50.000 EUR",
+        "EC2=1,5 USD",
+        "EC2=5,0,0 USD",
+        "EC2=1.5 JPY",
+        "EC2=99999999999999999999 USD",
+    ],
+)
+def test_an_amount_that_could_be_read_in_two_ways_is_refused(text: str) -> None:
+    with pytest.raises(ConfigInvalid, match="--total"):
+        read_totals([text], MONTH)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [("a=50'000.5 CHF", "50000.5"), ("a=-1_000 USD", "-1000"), ("a=1.005 KWD", "1.005")],
+)
+def test_an_amount_in_groups_of_three_is_one(text: str, amount: str) -> None:
+    assert read_totals([text], MONTH).total == Decimal(amount)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 import pyarrow as pa
@@ -12,6 +12,10 @@ from wattribute.chargeback.money import Currency, digits_for
 from wattribute.errors import ConfigInvalid
 
 _TOTAL: Final = re.compile(r"\s*([^=]+?)\s*=\s*([-+0-9.,_']+)\s*([A-Za-z]{3})\s*")
+_AMOUNT: Final = re.compile(r"[-+]?(\d+|\d{1,3}([,_']\d{3})+)(\.\d+)?")
+"""Thousands in groups of three or not at all: where 50.000,00 is fifty thousand, it is not 50."""
+_MOST: Final = Decimal(10) ** 15
+"""Of any currency; what 64 bits hold with three decimals, with room to spare."""
 
 
 def read_totals(texts: Sequence[str], month: Month) -> Charges:
@@ -22,7 +26,8 @@ def read_totals(texts: Sequence[str], month: Month) -> Charges:
         month: Which.
 
     Raises:
-        ConfigInvalid: a text is not of this form, or the currencies differ.
+        ConfigInvalid: a text is not of this form, has more decimals than the currency is paid in,
+            or is too large; or the currencies differ.
     """
     found = [_parsed(text) for text in texts]
     codes = sorted({code for _, _, code in found})
@@ -53,7 +58,18 @@ def _parsed(text: str) -> tuple[str, Decimal, str]:
     if match is None:
         raise ConfigInvalid(f"--total {text!r}: write it as 'EC2=50000 USD'")
     name, number, code = match.groups()
-    try:
-        return name, Decimal(re.sub(r"[,_']", "", number)), code.upper()
-    except InvalidOperation:
-        raise ConfigInvalid(f"--total {text!r}: {number} is no amount") from None
+    code = code.upper()
+    if not _AMOUNT.fullmatch(number):
+        raise ConfigInvalid(
+            f"--total {text!r}: {number} is no amount; write it as 50000 or 50,000.00"
+        )
+    amount = Decimal(re.sub(r"[,_']", "", number))
+    places = Currency(code).places
+    if len(number.partition(".")[2]) > places:
+        raise ConfigInvalid(
+            f"--total {text!r}: {code} has {places} decimal places; a point is no sign of "
+            "thousands, write 50000 or 50,000.00"
+        )
+    if abs(amount) >= _MOST:
+        raise ConfigInvalid(f"--total {text!r}: must be less than 10^15 {code}")
+    return name, amount, code
