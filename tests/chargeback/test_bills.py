@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from wattribute.chargeback.bills.files import read_files
@@ -168,12 +169,24 @@ def test_a_price_list_has_nodes_and_time_of_use(tmp_path: Path) -> None:
     # 2026-09-01 is a Tuesday: 00:00Z is 02:00 in Berlin, 04:00Z 06:00, 20:00Z 22:00.
     assert [tariff[hour] for hour in (0, 4, 19, 20, 96 + 12)] == [2e8, 3e8, 3e8, 2e8, 1e8]
     facts = [NodeFacts("c", name, "", "", "") for name in ("gpu-1", "cpu-1")]
-    import pyarrow as pa
-
     first = Month(2026, 9).span.first
     energy = pa.table({"place": [0, 1], "hour": [first, first], "uj": [3_600_000_000_000, 0]})
     charges = prices.charges(facts, energy, Month(2026, 9).span)
     assert charges.total == Decimal("4.1") + Decimal("0.2") + Decimal("0.2")
+    assert charges.notes == ()
+
+
+def test_energy_in_hours_without_a_price_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text("currency: EUR\nenergy: [{hours: 6-22, per_kwh: 0.3}]\n")
+    first = Month(2026, 9).span.first
+    energy = pa.table(
+        {"place": [0, 0], "hour": [first, first + 6], "uj": [9 * 10**12, 36 * 10**11]}
+    )
+    facts = [NodeFacts("c", "one", "", "", "")]
+    charges = read_prices(path).charges(facts, energy, Month(2026, 9).span)
+    assert charges.total == Decimal("0.3")
+    assert "2.50 kWh; they cost nothing" in charges.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +196,10 @@ def test_a_price_list_has_nodes_and_time_of_use(tmp_path: Path) -> None:
         ("currency: euro\nnodes: [{per_hour: 1}]\n", "currency"),
         ("currency: EUR\nnodes: [{per_hour: much}]\n", "needs per_hour"),
         ("currency: EUR\nenergy: [{hours: late, per_kwh: 1}]\n", "hours"),
+        ("currency: EUR\nenergy: [{hours: 6-6, per_kwh: 1}]\n", "hours"),
+        ("currency: EUR\nenergy: [{per_kwh: .nan}]\n", "needs per_kwh, a number"),
+        ("currency: EUR\nenergy: [{per_kwh: Infinity}]\n", "needs per_kwh, a number"),
+        ("currency: EUR\nnodes: [{per_hour: 1e30}]\n", "under a million"),
         ("currency: EUR\nenergie: []\n", "unknown key"),
         ("currency: EUR\ntimezone: X/Y\nnodes: [{per_hour: 1}]\n", "timezone"),
     ],

@@ -124,11 +124,11 @@ def test_separate_idle_is_an_account_of_its_own(aws_node: Path) -> None:
 def test_two_part_takes_electricity_out_of_the_charge_and_no_more(
     aws_node: Path, bill: Callable[..., Path]
 ) -> None:
-    """9 J at 100 USD per kWh are 0.00025 USD; at a billion they are the whole charge."""
-    paid = {"totals": (), "bills": (bill({"EffectiveCost": "100"}),)}
+    """9 J at 100 USD per kWh are 0.00025 USD; at 900,000 they are the whole charge."""
+    paid = {"totals": (), "bills": (bill({"EffectiveCost": "1"}),)}
     cheap = _costs(aws_node, "two-part", tariff="100", **paid)
     assert cheap == _costs(aws_node, "requests", **paid)
-    dear = _costs(aws_node, "two-part", tariff="1000000000", **paid)
+    dear = _costs(aws_node, "two-part", tariff="900000", **paid)
     assert dear == _costs(aws_node, "energy-idle-reserved", **paid)
 
 
@@ -145,6 +145,13 @@ def test_reserved_and_not_used_is_told(aws_node: Path) -> None:
     expected = 100 * (9 * 0.9 + 1) / 52
     assert float(rows["p1"].cost_spare) == pytest.approx(expected, abs=0.01)
     assert rows["p1"].efficiency == pytest.approx((9 * 0.1 + 3) / 13, abs=0.001)
+
+
+@pytest.mark.parametrize("tariff", ["-1", "NaN", "inf", "1e30", "cheap"])
+def test_a_tariff_that_is_no_price_is_refused(aws_node: Path, tariff: str) -> None:
+    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff=tariff)
+    with pytest.raises(ConfigInvalid, match="--tariff"):
+        make_statement(request.but(method="two-part"), Settings())
 
 
 def test_comparing_reads_once_and_shows_each(aws_node: Path) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ import pyarrow as pa
 
 from wattribute.chargeback.accounts import NOT_COVERED, NOT_JOINED, Account, Accounts
 from wattribute.chargeback.bills.files import read_files
-from wattribute.chargeback.bills.prices import read_prices
+from wattribute.chargeback.bills.prices import price_in, read_prices
 from wattribute.chargeback.bills.total import read_totals
 from wattribute.chargeback.carbon_rates import GridRates
 from wattribute.chargeback.charges import Charges
@@ -175,12 +174,14 @@ def _tariff(
         scaled = [price // scale for price in table["per_kwh"].to_pylist()]
         return pa.table({"hour": table["hour"], "per_kwh": pa.array(scaled, pa.int64())})
     try:
-        price = currency.quanta(Decimal(text))
-    except InvalidOperation:
+        price = currency.quanta(price_in(text))
+    except ValueError:
+        price = -1
+    if price < 0:
         raise ConfigInvalid(
             f"--method two-part needs the price of a kWh: --tariff 0.31, or a price list; "
             f"not {text!r}"
-        ) from None
+        )
     hours = pa.array(range(span.first, span.end), pa.int64())
     return pa.table({"hour": hours, "per_kwh": pa.array([price] * len(hours), pa.int64())})
 

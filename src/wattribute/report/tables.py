@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from wattribute.report.columns import Value
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a text that begins so for a formula; names come from strangers."""
 _MONEY: Final = pa.decimal128(38, 12)
 

@@ -37,6 +37,8 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"(\d{1,2})-(\d{1,2})")
 _PATTERNS: Final = ("node", "cluster", "instance_type", "region")
 _Price = TypeVar("_Price")
+_MOST: Final = Decimal(10) ** 6
+"""For an hour or a kWh, of any currency: sums of a fleet's month stay within 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +84,15 @@ class Prices:
     def tariff(self, span: Span) -> pa.Table:
         """``hour`` and ``per_kwh`` (quanta) of every hour; 0 where no price matches."""
         hours = range(span.first, span.end)
-        prices = [self.currency.quanta(self._per_kwh(hour)) for hour in hours]
+        prices = [self.currency.quanta(self._per_kwh(hour) or Decimal(0)) for hour in hours]
         return pa.table(
             {"hour": pa.array(hours, pa.int64()), "per_kwh": pa.array(prices, pa.int64())}
         )
 
-    def _per_kwh(self, hour: int) -> Decimal:
+    def _per_kwh(self, hour: int) -> Decimal | None:
+        """The price of an hour; None where the list has none."""
         at = datetime.fromtimestamp(hour * HOUR_S, self.zone)
-        found = next((price for price in self.energy if price.matches(at)), None)
-        return found.per_kwh if found else Decimal(0)
+        return next((price.per_kwh for price in self.energy if price.matches(at)), None)
 
     def charges(self, nodes: Sequence[NodeFacts], energy: pa.Table, span: Span) -> Charges:
         """A charge per node and hour for the machine, and one for its electricity.
@@ -107,7 +109,9 @@ class Prices:
         per_kwh = dict(
             zip(*(column.to_pylist() for column in self.tariff(span).columns), strict=True)
         )
+        unpriced = {hour for hour in per_kwh if self._per_kwh(hour) is None}
         rows: list[tuple[int, int, str, str, str]] = []
+        free_uj = 0
         for place, hour, uj in zip(*(column.to_pylist() for column in energy.columns), strict=True):
             node = nodes[place]
             name = node.provider_id or node.node
@@ -116,6 +120,7 @@ class Prices:
             if self.energy:
                 cost = uj * per_kwh[hour] // MICROJOULES_PER_KWH
                 rows.append((cost, hour, name, "electricity", f"{node.node}'s kWh of an hour"))
+                free_uj += uj if hour in unpriced else 0
         rows.sort(key=lambda row: row[1:])
         table = pa.table(
             {
@@ -131,7 +136,17 @@ class Prices:
             }
         )
         total = sum(row[0] for row in rows)
-        return Charges(table, self.currency, self.currency.amount(total))
+        return Charges(table, self.currency, self.currency.amount(total), self._notes(free_uj))
+
+    def _notes(self, free_uj: int) -> tuple[str, ...]:
+        if not free_uj:
+            return ()
+        note = (
+            f"{self.source}: no energy price holds in the hours of "
+            f"{free_uj / MICROJOULES_PER_KWH:,.2f} kWh; they cost nothing here. A last price "
+            "without hours and days holds in all that are left"
+        )
+        return (note,)
 
     def _per_hour(self, node: NodeFacts) -> int:
         found = next((price for price in self.nodes if price.matches(node)), None)
@@ -200,7 +215,7 @@ def _energy_price(where: str, item: Mapping[str, object]) -> EnergyPrice:
     if not isinstance(named, list) or any(day not in _DAYS for day in named):
         raise ConfigInvalid(f"{where}: days: a list of {', '.join(_DAYS)}")
     match = _HOURS.fullmatch(str(item.get("hours", "0-24")))
-    if match is None or int(match[1]) > 23 or int(match[2]) > 24:
+    if match is None or int(match[1]) > 23 or int(match[2]) > 24 or int(match[1]) == int(match[2]):
         raise ConfigInvalid(f"{where}: hours: write them as 8-20 or 22-6")
     days = frozenset(_DAYS.index(day) for day in named)
     return EnergyPrice(days, int(match[1]), int(match[2]), _amount(where, item, "per_kwh"))
@@ -213,6 +228,21 @@ def _known(where: str, item: Mapping[str, object], known: Sequence[str]) -> None
 
 def _amount(where: str, item: Mapping[str, object], key: str) -> Decimal:
     try:
-        return Decimal(str(item[key]))
-    except (KeyError, InvalidOperation):
-        raise ConfigInvalid(f"{where}: needs {key}, a number") from None
+        return price_in(str(item[key]))
+    except (KeyError, ValueError):
+        raise ConfigInvalid(f"{where}: needs {key}, a number under a million") from None
+
+
+def price_in(text: str) -> Decimal:
+    """A price for an hour or a kWh, as it was written.
+
+    Raises:
+        ValueError: it is no number, or not under a million either way.
+    """
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or abs(price) >= _MOST:
+        raise ValueError(text)
+    return price
