@@ -134,3 +134,19 @@ def test_an_incomplete_result_says_so(room: Room, call: Call) -> None:
 
 def test_a_command_is_needed(call: Call) -> None:
     assert call("run")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("run", "--g-per-kwh", "nan", "true"),
+        ("run", "--g-per-kwh", "inf", "true"),
+        ("top", "--once", "--every", "nan"),
+        ("dev", "plant", "--seconds", "nan"),
+    ],
+)
+def test_a_number_that_is_none_is_a_usage_error(wrong: tuple[str, ...], call: Call) -> None:
+    status, _, err = call(*wrong)
+
+    assert status == 2
+    assert "is not a finite number" in err

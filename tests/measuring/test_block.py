@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,25 @@ def test_reading_it_too_early_says_what_to_do() -> None:
         _ = m.joules
     with m, pytest.raises(RuntimeError, match="in use"), m:
         pass
+
+
+def test_a_decorator_without_brackets_says_so_instead_of_swallowing_the_function() -> None:
+    with pytest.raises(TypeError, match=r"@wattribute\.measure\(\), with brackets"):
+        wattribute.measure(burn)  # type: ignore[arg-type]
+
+
+def test_a_generator_is_refused_for_its_call_does_no_work() -> None:
+    def numbers() -> Iterator[int]:
+        yield burn(0.1)
+
+    with pytest.raises(TypeError, match="numbers is a generator"):
+        wattribute.measure(ESTIMATED)(numbers)
+
+
+@pytest.mark.parametrize("intensity", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_carbon_intensity_is_refused(intensity: float) -> None:
+    with pytest.raises(ValueError, match="grams"):
+        wattribute.measure(ESTIMATED, g_per_kwh=intensity)
 
 
 def test_importing_the_package_is_cheap() -> None:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from wattribute.cli.log import configure
+from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
 from wattribute.errors import ConfigInvalid
@@ -36,7 +37,7 @@ _NOT_FOUND: Final = 127
 )
 @click.option(
     "--g-per-kwh",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="G",
     help="Carbon intensity of the electricity, in gCO2e per kWh: adds the command's emissions.",
 )

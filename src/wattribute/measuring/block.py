@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -32,7 +33,17 @@ class Measure(AbstractContextManager["Measure"]):
     """
 
     def __init__(self, settings: Settings | None = None, *, g_per_kwh: float | None = None) -> None:
-        """Take settings, and the electricity's carbon intensity in gCO2e per kWh."""
+        """Take settings, and the electricity's carbon intensity in gCO2e per kWh.
+
+        Raises:
+            TypeError: not settings: a function, where the brackets of the decorator are missing.
+            ValueError: the intensity is negative or no number.
+        """
+        if settings is not None and not isinstance(settings, Settings):
+            hint = "; write @wattribute.measure(), with brackets" if callable(settings) else ""
+            raise TypeError(f"measure() takes Settings, not {type(settings).__name__}{hint}")
+        if g_per_kwh is not None and not 0 <= g_per_kwh < math.inf:
+            raise ValueError(f"g_per_kwh: {g_per_kwh} is not a number of grams, 0 or more")
         self._settings = settings or Settings()
         self._g_per_kwh = g_per_kwh
         self._stop = threading.Event()
@@ -94,7 +105,16 @@ class Measure(AbstractContextManager["Measure"]):
         )
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Measure each call of a function, or of a coroutine function."""
+        """Measure each call of a function, or of a coroutine function.
+
+        Raises:
+            TypeError: a generator, whose work is done after the call: measure inside it.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__name__} is a generator: its call does no work yet; "
+                "write `with wattribute.measure() as m:` in it, or around the loop that reads it"
+            )
 
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:

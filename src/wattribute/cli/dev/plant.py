@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from wattribute.cli.number import Number
 from wattribute.cli.terminal import Column, print_table
 from wattribute.units import joules, seconds
 
@@ -26,7 +27,7 @@ _COLUMNS: Final = (Column("ROW"), *(Column(name, right=True) for name in ("CPU s
     metavar="FILE",
     help="What to play, in JSON; without it one busy process and one at a third of a CPU.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long.")
+@click.option("--seconds", type=Number(min=0), help="End after so long.")
 @click.option("--truth", type=click.Path(path_type=Path), metavar="FILE", help="Write the truth.")
 @click.option(
     "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Write its course, in CSV."

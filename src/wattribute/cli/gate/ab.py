@@ -11,6 +11,7 @@ from wattribute.cli.gate.options import deciding
 from wattribute.cli.gate.run import cannot_start, say
 from wattribute.cli.gate.shown import publish
 from wattribute.cli.log import configure
+from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.errors import DataInvalid
 from wattribute.settings import Settings
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--warmup", type=click.IntRange(0, 100), default=1, show_default=True,
               help="Runs of each side before, not measured.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="What reports call it  [default: the command]")
-@click.option("--g-per-kwh", type=click.FloatRange(min=0, min_open=True), metavar="G",
+@click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
               help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
 @deciding
 @with_settings("--interval", *MEASURING)

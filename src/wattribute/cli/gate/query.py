@@ -7,6 +7,7 @@ import msgspec
 
 from wattribute.cli.gate.options import results_option
 from wattribute.cli.log import configure
+from wattribute.cli.number import Number
 from wattribute.cli.options import with_settings
 from wattribute.errors import ConfigInvalid
 from wattribute.settings import Settings
@@ -27,9 +28,9 @@ from wattribute.settings import Settings
 )
 @click.option("--name", metavar="NAME", help="What the baseline calls it  [default: the selector]")
 @results_option("Where the runs are kept; other names in it stay.")
-@click.option("--g-per-kwh", type=click.FloatRange(min=0, min_open=True), metavar="G",
+@click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
               help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
-@click.option("--units", type=click.FloatRange(min=0, min_open=True), metavar="N",
+@click.option("--units", type=Number(min=0, min_open=True), metavar="N",
               help="Units of work in the whole window: adds energy_per_unit.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="What was found as JSON, on standard error.")
 @with_settings()

@@ -7,6 +7,7 @@ import msgspec
 
 from wattribute.cli.gate.options import results_option
 from wattribute.cli.log import configure
+from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
 from wattribute.errors import ConfigInvalid
@@ -20,9 +21,9 @@ from wattribute.settings import Settings
               help="Runs before, not measured.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="What the baseline calls it  [default: the command]")
 @results_option("Where the runs are kept; other names in it stay.")
-@click.option("--g-per-kwh", type=click.FloatRange(min=0, min_open=True), metavar="G",
+@click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
               help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
-@click.option("--units", type=click.FloatRange(min=0, min_open=True), metavar="N",
+@click.option("--units", type=Number(min=0, min_open=True), metavar="N",
               help="Units of work in a run (requests, tokens): adds energy_per_unit.")  # fmt: skip
 @click.option("--units-file", type=click.Path(path_type=Path, dir_okay=False),
               help="The same from a file that the command writes anew in each run.")  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.errors import ConfigInvalid, MeterAbsent
@@ -48,7 +49,7 @@ _MOST_TDP_W: Final = 2000.0
 @click.option(
     "--operation",
     "minutes",
-    type=click.FloatRange(min=0.05, max=10_080),
+    type=Number(min=0.05, max=10_080),
     metavar="MINUTES",
     help="Make no load: record whatever runs, for so long or until Ctrl-C.",
 )
@@ -62,7 +63,7 @@ _MOST_TDP_W: Final = 2000.0
 @click.option(
     "--seconds",
     "step_s",
-    type=click.FloatRange(min=1, max=3600),
+    type=Number(min=1, max=3600),
     default=30.0,
     show_default=True,
     help="How long each step is measured; with a BMC 120 or more.",
@@ -70,7 +71,7 @@ _MOST_TDP_W: Final = 2000.0
 @click.option(
     "--settle",
     "settle_s",
-    type=click.FloatRange(min=0, max=3600),
+    type=Number(min=0, max=3600),
     default=10.0,
     show_default=True,
     help="How long before that each is given to settle.",

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from wattribute.cli.log import configure
+from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean, print_table
 from wattribute.cli.top.view import (
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(min=0.2, max=60),
+    type=Number(min=0.2, max=60),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
