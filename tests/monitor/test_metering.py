@@ -93,3 +93,29 @@ def test_a_zone_of_the_saved_state_that_no_meter_has_any_more_is_not_up(tmp_path
         "dram": False,
     }
     assert snapshot.health.dropped_intervals.get("unreadable", 0) == 0
+
+
+def test_a_reset_that_would_be_a_wrap_at_far_more_power_than_ever_seen_is_a_reset(
+    tmp_path: Path,
+) -> None:
+    rig = small_counter(tmp_path)
+    rig.sysfs.energy("intel-rapl:0", (RANGE_J - 5000) * J)
+    rig.tick()
+    rig.tick(package_j=30)  # 6 W
+    rig.sysfs.energy("intel-rapl:0", 1 * J)  # as a wrap: 5 kJ in 5 s, half of what is possible
+    snapshot = rig.tick()
+
+    assert package_uj(rig) == 30 * J
+    assert snapshot
+    assert snapshot.health.dropped_intervals["reset"] == 1
+
+
+def test_a_wrap_at_power_like_before_is_counted(tmp_path: Path) -> None:
+    rig = small_counter(tmp_path)
+    rig.sysfs.energy("intel-rapl:0", (RANGE_J - 50) * J)
+    rig.tick()
+    rig.tick(package_j=30)
+    rig.sysfs.energy("intel-rapl:0", 20 * J)  # 20 J to its end, and 20 more
+    rig.tick()
+
+    assert package_uj(rig) == 70 * J + 1  # it shows 0 too: one microjoule more than its range

@@ -40,6 +40,11 @@ _LONGEST_GAP_NS = nanoseconds(300)
 _LATE_POWER_FACTOR = 2
 """Over a late interval, more than this many times the highest power seen so far is not assumed."""
 
+_WRAP_POWER_FACTOR = 10
+"""A counter that fell has wrapped if that means at most so many times the highest power seen so
+far; else it was reset. What is possible at all says too little: at 50 kW a platform's counter of
+262 kJ could have passed nearly all of its range in 5 s, and every reset would be a wrap."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -256,12 +261,22 @@ class Metering:
                 most_uw = min(most_uw, _LATE_POWER_FACTOR * self._power_seen_uw[zone])
             if _may_have_wrapped_twice(after, elapsed_ns, most_uw):
                 return "late"
-        interval = interval_between(before, after, power_max_uw=self._limits.of(zone))
+        most = self._power_max_uw(before, after)
+        interval = interval_between(before, after, power_max_uw=most)
         if isinstance(interval, Interval):
             power_uw = interval.energy_uj * NANOSECONDS_PER_SECOND // elapsed_ns
             self._power_seen_uw[zone] = max(power_uw, self._power_seen_uw.get(zone, 0))
             return interval
         return interval.reason
+
+    def _power_max_uw(self, before: Reading, after: Reading) -> Microwatts:
+        """What the zone can have drawn between two readings, at most."""
+        limit = self._limits.of(after.zone)
+        match before.value, after.value:
+            case Counter() as first, Counter() as second if second.energy_uj < first.energy_uj:
+                seen_uw = self._power_seen_uw.get(after.zone, limit)
+                return Microwatts(min(limit, _WRAP_POWER_FACTOR * seen_uw))
+        return limit
 
 
 def _may_have_wrapped_twice(after: Reading, elapsed_ns: int, power_uw: int) -> bool:
