@@ -59,6 +59,7 @@ def test_cur_counts_amortised_cost_and_not_the_clouds_own_split(tmp_path: Path) 
         "RIFee,9,0,0,0.05,,",
         "Fee,100,0,0,0,arn:aws:ec2:ri,",
         "Usage,0.9,0,0,0,,i-1",
+        "Usage,3.00,0,0,0,,",
     ]
     head = (
         "line_item_line_item_type,line_item_unblended_cost,"
@@ -72,7 +73,9 @@ def test_cur_counts_amortised_cost_and_not_the_clouds_own_split(tmp_path: Path) 
     path.write_text("\n".join([head, *(line + tail for line in lines)]) + "\n")
     charges = read_files([path], MONTH)
     costs = [Decimal(cost).scaleb(-9) for cost in charges.table["cost"].to_pylist()]
-    assert costs == [Decimal(text) for text in ("1", "0.7", "0.4", "0", "0.05", "0")]
+    assert costs == [Decimal(text) for text in ("1", "0.7", "0.4", "0", "0.05", "0", "3")]
+    # What AWS split itself is left out, and lines keep the numbers that they have in the file.
+    assert charges.table["source"].to_pylist()[-1] == "cur.csv line 8"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,15 @@ def test_a_bad_bill_says_where_and_what(
 ) -> None:
     with pytest.raises(DataInvalid, match=words):
         read_files([bill(*lines)], MONTH)
+
+
+def test_a_csv_whose_lines_are_cut_off_is_called_that(bill: Bill) -> None:
+    path = bill({}, {}, {})
+    lines = path.read_text().splitlines()
+    lines[2] = lines[2][:30]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataInvalid, match=r"differ in their number of columns|no whole CSV"):
+        read_files([path], MONTH)
 
 
 def test_a_currency_can_be_chosen_of_mixed_ones(bill: Bill) -> None:

@@ -180,6 +180,15 @@ def test_missing_hours_are_counted_by_node(tmp_path: Path) -> None:
         made.pod(hour, "i-1", "shop", 1_000_000)
     notes = _make(made.write(tmp_path), totals=("EC2=1 USD",)).notes
     assert any("lacks 4 hours" in note and "i-1 (4 h)" in note for note in notes)
+    assert not any("(hours without ledger)" in note for note in notes)  # a sum has no such row
+
+
+def test_a_sum_for_a_month_that_is_known_in_part_says_so(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 1_000_000)
+    made.pod(HOUR, "i-1", "shop", 1_000_000)
+    notes = _make(made.write(tmp_path), totals=("EC2=1 USD",)).notes
+    assert any("only" in note and "split by the others" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from wattribute.chargeback.bills.files import read_files
 from wattribute.chargeback.bills.prices import price_in, read_prices
 from wattribute.chargeback.bills.total import read_totals
 from wattribute.chargeback.carbon_rates import GridRates
-from wattribute.chargeback.charges import Charges
+from wattribute.chargeback.charges import Charges, hour_text
 from wattribute.chargeback.engines import Engine, open_engine
 from wattribute.chargeback.grams import Rates
 from wattribute.chargeback.methods import DEFAULT, METHODS, Method, method_of, policies_of
@@ -294,13 +294,25 @@ def _not_joined(read: Opened, settings: Settings, totals: dict[int, Totals]) -> 
 
 
 def _notes(read: Opened, request: Request) -> Iterator[str]:
-    if read.period.missing:
-        hours = sum(count for _, count in read.period.missing)
-        names = ", ".join(f"{node} ({count} h)" for node, count in read.period.missing[:3])
-        more = ", ..." if len(read.period.missing) > 3 else ""
+    period = read.period
+    where = (
+        "the sum is split by the others"
+        if request.totals
+        else "their charges are in (hours without ledger)"
+    )
+    if period.missing:
+        hours = sum(count for _, count in period.missing)
+        names = ", ".join(f"{node} ({count} h)" for node, count in period.missing[:3])
+        more = ", ..." if len(period.missing) > 3 else ""
         yield (
             f"the ledger lacks {hours} hours between the first and the last of {names}{more}; "
-            "their energy is in no row, their charges are in (hours without ledger)"
+            f"their energy is in no row, {where}"
+        )
+    first, end = period.known
+    if first > period.span.first or end < period.span.end:
+        yield (
+            f"the ledger knows {request.month.text} from {hour_text(first)} to {hour_text(end)} "
+            f"only; of the month's other hours no energy is in any row, {where}"
         )
     if read.accounts.by in DIMENSIONS:
         if not read.ownership.subjects and not request.by.startswith("label"):

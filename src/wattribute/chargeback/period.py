@@ -40,6 +40,8 @@ class Period:
     """Hours x nodes with entries."""
     missing: tuple[tuple[str, int], ...]
     """Nodes with hours missing between their first and their last, and how many."""
+    known: tuple[int, int]
+    """The first hour with entries of any node, and the end of the last."""
     corrected: bool
     """There are corrections in it."""
 
@@ -94,8 +96,8 @@ def read_period(
                 rows = pay_floor(rows, policy)
             kept.append(engine.keep(_slim(rows, policies, capacity=capacity)))
     whole = nw.concat(kept, how="vertical") if len(kept) > 1 else kept[0]
-    node_hours, missing = _coverage(engine, whole, facts)
-    return Period(span, whole, nodes, facts, numbers, node_hours, missing, corrected)
+    node_hours, missing, known = _coverage(engine, whole, facts)
+    return Period(span, whole, nodes, facts, numbers, node_hours, missing, known, corrected)
 
 
 def _scan(engine: Engine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
@@ -302,8 +304,8 @@ def _refuse_duplicates(engine: Engine, entries: Frame) -> None:
 
 def _coverage(
     engine: Engine, rows: Frame, facts: Sequence[NodeFacts]
-) -> tuple[int, tuple[tuple[str, int], ...]]:
-    """Node-hours known, and the nodes that have holes."""
+) -> tuple[int, tuple[tuple[str, int], ...], tuple[int, int]]:
+    """Node-hours known, the nodes that have holes, and the span from first to last."""
     by_node = engine.collect(
         rows.filter(nw.col("place") < len(facts))
         .select("place", "hour")
@@ -320,4 +322,5 @@ def _coverage(
         for row in by_node
         if row["last"] - row["first"] + 1 > row["known"]
     ]
-    return sum(row["known"] for row in by_node), tuple(sorted(missing))
+    known = (min(row["first"] for row in by_node), max(row["last"] for row in by_node) + 1)
+    return sum(row["known"] for row in by_node), tuple(sorted(missing)), known

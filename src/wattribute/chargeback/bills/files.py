@@ -89,6 +89,11 @@ def _opened(con: duckdb.DuckDBPyConnection, path: Path, number: int) -> _Bill:
             "fetch the bill again"
         ) from exc
     columns = {str(row[0]): str(row[1]) for row in described}
+    if len(columns) == 1 and any(mark in next(iter(columns)) for mark in ",;|\t"):
+        raise DataInvalid(
+            f"{path}: its lines differ in their number of columns, so some are cut off or are no "
+            "CSV; fetch the bill again"
+        )
     return _Bill(path, format_of(str(path), columns), view)
 
 
@@ -104,8 +109,8 @@ def _select(bill: _Bill) -> str:
         f"TRY_CAST(nullif({known.period}, '') AS TIMESTAMPTZ) AS period_at, "
         f"{known.resource} AS resource, {known.service} AS service, "
         f"{known.category} AS category, {known.description} AS description, "
-        f"{known.tags} AS tags, '{label}' AS file, row_number() OVER () AS number "
-        f"FROM {bill.view} WHERE {known.where}"
+        f"{known.tags} AS tags, '{label}' AS file, number "
+        f"FROM (SELECT *, row_number() OVER () AS number FROM {bill.view}) WHERE {known.where}"
     )
 
 
