@@ -54,7 +54,7 @@ def parse_address(text: str) -> Address:
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65_535:
         raise ConfigInvalid(
-            f"exporter.listen: {text!r} is not an address; write HOST:PORT, [IPV6]:PORT or :PORT"
+            f"{text!r} is not an address to listen on; write HOST:PORT, [IPV6]:PORT or :PORT"
         )
     return Address(match["six"] or match["host"] or "", int(match["port"]))
 

@@ -147,7 +147,7 @@ class Desk:
         self._answers.move_to_end(key)
         try:
             return cast("_T", await asyncio.shield(known[1]))
-        except WattributeError:
+        except Exception:  # whatever it is, the next one who asks gets another try
             self._answers.pop(key, None)
             raise
 
