@@ -145,3 +145,10 @@ def test_what_cannot_be_done_is_one_line(  # noqa: PLR0917 - fixtures
 
     assert invoke(["ledger", *arguments]) == code
     assert said in capsys.readouterr().err
+
+
+def test_check_of_a_folder_that_is_not_there_does_not_say_all_is_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["ledger", "check", "--ledger", str(tmp_path / "leger")]) == 5
+    assert "nothing to check" in capsys.readouterr().err

@@ -38,6 +38,11 @@ def check(
     start_s = first_s if start_s is None else start_s
     end_s = last_s if end_s is None else end_s
     files = store.files(start_s, end_s)
+    if not files:
+        raise DataInvalid(
+            f"{settings.ledger.path}: no entries in this period, nothing to check; "
+            "`wattribute ledger collect`, or name the ledger with --ledger"
+        )
     damaged, entries = [], 0
     for path in files:
         try:
