@@ -121,6 +121,7 @@ def check(settings: Settings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
     opened = _open(settings, with_state=False, patience_s=10.0)
     try:
+        _state_path(settings)
         _exporter(settings, opened.monitor)
         opened.monitor.tick()
     finally:
@@ -279,14 +280,33 @@ def _with_zones(message: str, zones: tuple[Zone, ...], notes: tuple[str, ...]) -
     return "; ".join(part for part in (named, *notes, message) if part)
 
 
-def _state_file(settings: Settings, procfs: Path) -> StateFile | None:
+def _state_path(settings: Settings) -> Path | None:
+    """Where the state is kept; None: nowhere.
+
+    Raises:
+        ConfigInvalid: no file can be there.
+    """
     if not settings.monitor.state:
+        return None
+    path = Path(settings.monitor.state)
+    if not path.parent.is_dir():
+        raise ConfigInvalid(
+            f"monitor.state: {path.parent}: no such folder; make it, or name another"
+        )
+    if path.exists() and not path.is_file():
+        raise ConfigInvalid(f"monitor.state: {path}: not a regular file; name another")
+    return path
+
+
+def _state_file(settings: Settings, procfs: Path) -> StateFile | None:
+    path = _state_path(settings)
+    if path is None:
         return None
     boot_id = _first_line(procfs / "sys/kernel/random/boot_id")
     # An image has no machine id, and a pod's host name ends with the pod; the node's stays.
     name = settings.workload.node_name or platform.node()
     machine_id = _first_line(Path("/etc/machine-id")) or name
-    return StateFile(Path(settings.monitor.state), machine_id, boot_id)
+    return StateFile(path, machine_id, boot_id)
 
 
 def _first_line(path: Path) -> str:

@@ -48,6 +48,16 @@ def test_it_listens_on_several_addresses_and_says_where(
         assert connect(exporter, number).get("/healthz")[0] == 200
 
 
+def test_an_address_that_is_named_twice_is_listened_on_once(
+    start: Start, snapshot: Snapshot
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = f"127.0.0.1:{probe.getsockname()[1]}"
+    exporter = start(snapshot, listen=(free, free))
+
+    assert len(exporter.addresses) == 1
+
+
 def test_an_address_without_a_host_means_all(
     start: Start, connect: Connect, snapshot: Snapshot
 ) -> None:

@@ -67,7 +67,7 @@ class Server:
             ListenFailed: an address cannot be listened on; then on none.
         """
         try:
-            for address in self._listen:
+            for address in dict.fromkeys(self._listen):
                 self._listeners.append(bind(address))
         except BaseException:
             self._close_listeners()

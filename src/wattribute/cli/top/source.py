@@ -119,6 +119,10 @@ class Agent:
             connection.request("GET", self._parts.path + _PATH, headers=self._headers)
             answer = connection.getresponse()
             return answer.status, answer.read(_MOST_BYTES)
+        except ssl.SSLCertVerificationError as exc:
+            raise AgentRefused(
+                f"{self._url}: {exc.verify_message}; name what signed it with --ca-file"
+            ) from exc
         except (OSError, http.client.HTTPException) as exc:
             reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
             raise AgentSilent(f"{self._url}: no answer: {reason}; is the agent running?") from exc
