@@ -112,7 +112,9 @@ def _instances() -> Iterator[dict[str, object]]:
         rows += _charges(line, price)
         left -= price * hours
     last = Decimal(str(rows[-1]["BilledCost"])) + left
-    rows[-1].update(BilledCost=last, EffectiveCost=last, ContractedCost=last)
+    rows[-1].update(
+        BilledCost=last, EffectiveCost=last, ContractedCost=last, ContractedUnitPrice=last
+    )  # of one hour
     yield from rows
 
 
