@@ -214,3 +214,16 @@ def test_no_pass_where_a_regression_beyond_detect_is_possible(
     if said.verdict is Verdict.REGRESSION:
         assert said.low is not None
         assert said.low > 1.05
+
+
+def test_runs_of_a_restless_machine_that_agree_in_pairs_by_chance_are_no_pass() -> None:
+    """Measured on such a machine: the new revision did 10 % more work, and looked 3 % dearer."""
+    base = (0.218, 0.250, 0.286, 0.193, 0.301, 0.348, 0.221)
+    new = (0.226, 0.255, 0.304, 0.203, 0.330, 0.334, 0.224)
+
+    said = compare(
+        Sides("work", "cpu_s", "measured", base, new, pairs=True, others_busy=0.0), Rules(), 1
+    )
+
+    assert said.verdict is Verdict.NOISY
+    assert "no ground for a pass" in said.reason

@@ -11,6 +11,10 @@ from wattribute.gate.metrics import METRICS
 from wattribute.gate.permutation import Floats, PermutationTest, fewest_runs, paired, unpaired
 from wattribute.gate.power import found, paired_spread, runs_for, spread_of
 
+_WIDEST: Final = 2
+"""Pairs cancel the machine's drift. Runs of one side that scatter by more than this many times the
+allowed spread are no drift any more, and their few pairs may agree by chance."""
+
 
 class Verdict(StrEnum):
     """The answers, the one that counts most first."""
@@ -220,6 +224,12 @@ def _verdict(
             f"{_signed(effect)}, but up to {_signed(high - 1)} is possible: a regression of "
             f"{_signed(tolerance + rules.detect)} cannot be excluded (--detect): more --runs, or "
             "a quieter machine"
+        )
+    widest = max(spread_of(sides.base), spread_of(sides.new))
+    if widest > _WIDEST * rules.max_spread:
+        return Verdict.NOISY, (
+            f"{_signed(effect)} in pairs, but runs of one side scatter by {_percent(widest)}: no "
+            "ground for a pass; quiet the machine, or let a run do more work"
         )
     return Verdict.PASS, f"{_signed(effect)}, and surely less than {_signed(high - 1)}"
 
