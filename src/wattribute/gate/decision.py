@@ -225,7 +225,7 @@ def _verdict(
             f"{_signed(tolerance + rules.detect)} cannot be excluded (--detect): more --runs, or "
             "a quieter machine"
         )
-    widest = max(spread_of(sides.base), spread_of(sides.new))
+    widest = max(spread_of(np.array(sides.base)), spread_of(np.array(sides.new)))
     if widest > _WIDEST * rules.max_spread:
         return Verdict.NOISY, (
             f"{_signed(effect)} in pairs, but runs of one side scatter by {_percent(widest)}: no "
