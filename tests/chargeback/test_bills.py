@@ -29,6 +29,23 @@ def test_effective_cost_is_what_counts_and_the_sum_is_exact(bill: Bill) -> None:
     assert "negative" in charges.notes[0]
 
 
+def test_lines_of_other_months_are_left_out_and_said(bill: Bill) -> None:
+    path = bill(
+        {"EffectiveCost": "1"},
+        {
+            "EffectiveCost": "2.5",
+            "ChargePeriodStart": "2026-10-01T00:00:00Z",
+            "ChargePeriodEnd": "2026-10-01T01:00:00Z",
+            "BillingPeriodStart": "2026-10-01T00:00:00Z",
+        },
+    )
+
+    charges = read_files([path], MONTH)
+
+    assert charges.total == 1
+    assert charges.notes == ("1 lines of the bill (2.50 USD) are not of 2026-09 UTC; left out",)
+
+
 def test_focus_one_dot_four_in_parquet_with_tags_as_a_map(tmp_path: Path) -> None:
     path = tmp_path / "focus.parquet"
     with duckdb.connect() as con:

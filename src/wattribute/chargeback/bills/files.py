@@ -138,7 +138,7 @@ def _read(
             "resource, tags, service, category, description, "
             "file || ' line ' || number AS source FROM kept ORDER BY file, number"
         ).to_arrow_table()
-        notes = _notes(con, unit)
+        notes = (*_notes(con, unit), *_left_out(con, unit, month))
     except duckdb.Error as exc:
         raise DataInvalid(f"{names}: {str(exc).splitlines()[0]}") from exc
     return Charges(_with_namespace(table), unit, total, notes, sources)
@@ -197,6 +197,20 @@ def _keep_month(con: duckdb.DuckDBPyConnection, names: str, month: Month, curren
     ).fetchall()
     listed = ", ".join(str(row[0]) for row in months)
     raise DataInvalid(f"{names}: no line of {month.text}; the bill is of {listed}")
+
+
+def _left_out(con: duckdb.DuckDBPyConnection, unit: Currency, month: Month) -> tuple[str, ...]:
+    """Lines of other months: the invoice of a statement is less than the files then."""
+    count, amount = con.execute(
+        "SELECT count(*) - (SELECT count(*) FROM kept), "
+        "coalesce(sum(amount), 0) - (SELECT coalesce(sum(amount), 0) FROM kept) "
+        "FROM lines WHERE coalesce(currency, '') = ?",
+        [unit.code],
+    ).fetchall()[0]
+    if not count:
+        return ()
+    told = f"{Decimal(str(amount)):.{unit.places}f} {unit.code}"
+    return (f"{count} lines of the bill ({told}) are not of {month.text} {month.zone}; left out",)
 
 
 def _notes(con: duckdb.DuckDBPyConnection, unit: Currency) -> tuple[str, ...]:
