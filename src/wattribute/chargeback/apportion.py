@@ -11,6 +11,7 @@ from typing import Final
 import narwhals as nw
 
 from wattribute.chargeback.engines import Frame
+from wattribute.focus.split import apportion as shares_of
 
 _TOTAL: Final = "_total"
 _COUNT: Final = "_count"
@@ -81,14 +82,7 @@ def apportion_list(amount: int, weights: Sequence[int]) -> list[int]:
         raise ValueError(f"negative weight in {list(weights)}")
     if not weights:
         return []
-    counted = list(weights) if any(weights) else [1] * len(weights)
-    total = sum(counted)
-    parts = [amount * weight // total for weight in counted]
-    rests = [amount * weight % total for weight in counted]
-    left = amount - sum(parts)
-    for place in sorted(range(len(parts)), key=lambda at: (-rests[at], at))[:left]:
-        parts[place] += 1
-    return parts
+    return shares_of(amount, weights if any(weights) else [1] * len(weights))
 
 
 def to_cents(quanta: Iterable[int], total_cents: int, per_cent: int) -> list[int]:

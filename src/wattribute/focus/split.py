@@ -85,7 +85,7 @@ def split_amount(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
 
 
 def apportion(amount: int, weights: Sequence[int]) -> list[int]:
-    """A whole amount (>= 0) in whole shares by largest remainder; of equal ones the first is given.
+    """A whole amount in whole shares by largest remainder; of equal ones the first is given.
 
     With all weights 0 the last has it all.
     """
