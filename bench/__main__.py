@@ -24,7 +24,7 @@ from bench import (
 )
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
-from wattribute.errors import WattributeError
+from wattribute.core.errors import WattributeError
 
 _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "churn": churn.run,

@@ -16,7 +16,7 @@ from typing import Any, Final
 from bench.agent import Agent
 from bench.crowd import why_no_containers
 from bench.figure import Figure, at_most, shown, unmeasured
-from wattribute.testing.plant import Burn, Group, Journal, Plant, Scenario, Truth
+from wattribute_testing.plant import Burn, Group, Journal, Plant, Scenario, Truth
 
 SECTION: Final = "plant accuracy"
 _FLOORS: Final = {"package-0": 10.0, "dram-0": 2.0}

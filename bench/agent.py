@@ -21,7 +21,7 @@ _START_S = 15.0
 _SOURCES = str(Path(__file__).resolve().parent.parent / "src")
 
 
-class AgentFailed(Exception):  # noqa: N818 - a state, as in wattribute.errors
+class AgentFailed(Exception):  # noqa: N818 - a state, as in wattribute.core.errors
     """The agent did not start, or has died."""
 
 

@@ -15,7 +15,7 @@ from bench.agent import Agent
 from bench.crowd import why_no_containers
 from bench.figure import Figure, shown, unmeasured, within
 from bench.procpoll import ProcPoller
-from wattribute.testing.plant import Burn, Churn, Group, Plant, Scenario, Truth
+from wattribute_testing.plant import Burn, Churn, Group, Plant, Scenario, Truth
 
 SECTION: Final = "churn"
 PER_SECOND: Final = 50

@@ -17,7 +17,7 @@ import httpx
 
 from bench.cluster_hours import Shape, json_lines, write
 from bench.figure import Figure, at_most, shown, unmeasured, within
-from wattribute.ledger.store import Store
+from wattribute.accounting.ledger.store import Store
 
 SECTION: Final = "collect"
 _QUICK_S: Final = 30.0

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bench.agent import Agent
 from bench.figure import Figure, at_most
-from wattribute.testing.plant import Burn, Churn, Group, Journal, Plant, Scenario
+from wattribute_testing.plant import Burn, Churn, Group, Journal, Plant, Scenario
 
 SECTION: Final = "conservation"
 _ZONES: Final = {"cpu": "package-0", "dram": "dram-0"}

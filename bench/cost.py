@@ -11,7 +11,7 @@ from bench.agent import Agent
 from bench.crowd import HONESTY, crowd
 from bench.figure import Figure, at_most, shown, unmeasured
 from bench.programs import NotHere
-from wattribute.testing.plant import Plant, Scenario
+from wattribute_testing.plant import Plant, Scenario
 
 SECTION: Final = "cost"
 _INTERVAL_S: Final = 5.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.programs import NotHere, compiled
-from wattribute.testing.plant.cgroups import CgroupUnavailable, GroupCgroup
+from wattribute_testing.plant.cgroups import CgroupUnavailable, GroupCgroup
 
 ACTIVE_PERCENT: Final = 10
 BURN_US: Final = 200

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.figure import Figure, at_most, print_table, shown, unmeasured
-from wattribute.gate.decision import Comparison, Rules, Sides, Verdict, compare
-from wattribute.gate.repeat import Work, run_in_turn
-from wattribute.settings import Activity, Meter, Settings
+from wattribute.automation.gate.decision import Comparison, Rules, Sides, Verdict, compare
+from wattribute.automation.gate.repeat import Work, run_in_turn
+from wattribute.core.settings import Activity, Meter, Settings
 
 SECTION: Final = "gate"
 _RUNS: Final = 7

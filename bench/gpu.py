@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 
 from bench.figure import Figure, at_most, shown, unmeasured
-from wattribute.meter.drm import DrmMeter
-from wattribute.meter.nvml import NvmlMeter
-from wattribute.records import Mode, Snapshot
-from wattribute.testing import FakeNvml, FakeSysfs
-from wattribute.testing.drm import FakeDrm
-from wattribute.testing.nvml import build_library, compiler
-from wattribute.testing.rig import Rig
-from wattribute.units import MICROJOULES_PER_JOULE, nanoseconds
+from wattribute.core.records import Mode, Snapshot
+from wattribute.core.units import MICROJOULES_PER_JOULE, nanoseconds
+from wattribute.node.meter.drm import DrmMeter
+from wattribute.node.meter.nvml import NvmlMeter
+from wattribute_testing import FakeNvml, FakeSysfs
+from wattribute_testing.drm import FakeDrm
+from wattribute_testing.nvml import build_library, compiler
+from wattribute_testing.rig import Rig
 
 SECTION: Final = "gpu"
 _DEVICES: Final = 8
@@ -35,10 +35,10 @@ import sys
 def kib():
     line = next(l for l in open("/proc/self/status") if l.startswith("VmRSS"))
     return int(line.split()[1])
-import wattribute.agent
-from wattribute.errors import MeterAbsent
-from wattribute.meter.amdsmi import AmdSmiMeter
-from wattribute.meter.nvml import NvmlMeter
+import wattribute.node.agent
+from wattribute.core.errors import MeterAbsent
+from wattribute.node.meter.amdsmi import AmdSmiMeter
+from wattribute.node.meter.nvml import NvmlMeter
 from pathlib import Path
 before = kib()
 for make in (lambda: NvmlMeter("/none/libnvidia-ml.so.1"), lambda: AmdSmiMeter(Path("/none"))):

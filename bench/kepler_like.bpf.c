@@ -8,7 +8,7 @@
  * hash; add the differences to the leaver's entry in a second LRU hash, and make one
  * for the comer.
  */
-#include "../src/wattribute/activity/bpf/kernel.h"
+#include "../src/wattribute/node/activity/bpf/kernel.h"
 
 #define CPUS 128
 

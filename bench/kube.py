@@ -1,6 +1,6 @@
 """What names of pods cost a node and the API server, and what is left when the server is away.
 
-The cluster is made (``wattribute.testing.kube``), the source of names is the agent's own.
+The cluster is made (``wattribute_testing.kube``), the source of names is the agent's own.
 """
 
 import contextlib
@@ -16,8 +16,12 @@ from typing import Final
 
 from bench.agent import AgentFailed
 from bench.figure import Figure, at_most, shown, unmeasured
-from wattribute.records import Mode, Snapshot
-from wattribute.testing.kube import (
+from wattribute.core.records import Mode, Snapshot
+from wattribute.core.units import nanoseconds
+from wattribute.node.workload.kube.apiserver import WATCH_S, ApiServer
+from wattribute.node.workload.kube.endpoint import Endpoint
+from wattribute.node.workload.kube.node import AGAIN_S, NodeWatch
+from wattribute_testing.kube import (
     Authority,
     FakeApiServer,
     FakeCluster,
@@ -26,11 +30,7 @@ from wattribute.testing.kube import (
     pod,
     pod_of_real_size,
 )
-from wattribute.testing.rig import Rig
-from wattribute.units import nanoseconds
-from wattribute.workload.kube.apiserver import WATCH_S, ApiServer
-from wattribute.workload.kube.endpoint import Endpoint
-from wattribute.workload.kube.node import AGAIN_S, NodeWatch
+from wattribute_testing.rig import Rig
 
 SECTION: Final = "kube"
 _NODE: Final = "node-1"
@@ -49,9 +49,9 @@ _FASTER: Final = 50
 """Watches are asked for so much shorter than an agent does: the same requests in less time."""
 _MEMORY: Final = """
 import gc, sys
-import wattribute.agent
-from wattribute.settings import Workload
-from wattribute.workload.kube.choose import open_cluster
+import wattribute.node.agent
+from wattribute.core.settings import Workload
+from wattribute.node.workload.kube.choose import open_cluster
 
 def resident():
     with open("/proc/self/statm") as statm:

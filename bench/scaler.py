@@ -26,12 +26,12 @@ _KINDS: Final = (
 def run(_window_s: float) -> Iterator[Figure]:
     """Needs grpcio; decisions are made anew every 5 s meanwhile."""
     try:
-        from wattribute.scaler.engine import Engine  # noqa: PLC0415
-        from wattribute.scaler.service import Server  # noqa: PLC0415
+        from wattribute.automation.scaler.engine import Engine  # noqa: PLC0415
+        from wattribute.automation.scaler.service import Server  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         yield unmeasured(SECTION, "calls", f"<= {_MOST_MS:g} ms p99", f"{exc.name}: make setup-all")
         return
-    from wattribute.settings import Scaler  # noqa: PLC0415
+    from wattribute.core.settings import Scaler  # noqa: PLC0415
 
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)  # as `scaler serve` does
@@ -67,7 +67,7 @@ class _Sky:
     """A day of intensities, without a source."""
 
     def signals(self, place: str, *, forecast: bool = False, wait_s: float = 0.0) -> Any:  # noqa: ANN401, ARG002 - the protocol
-        from wattribute.scaler.signals import Ahead, Signals  # noqa: PLC0415
+        from wattribute.automation.scaler.signals import Ahead, Signals  # noqa: PLC0415
 
         now_s = time.time()
         hours = range(48) if forecast else range(0)
@@ -82,8 +82,8 @@ class _Sky:
 def _measured(port: int) -> Iterator[Figure]:
     import grpc  # noqa: PLC0415
 
-    from wattribute.scaler.keda import externalscaler_pb2 as pb2  # noqa: PLC0415
-    from wattribute.scaler.keda import externalscaler_pb2_grpc as pb2_grpc  # noqa: PLC0415
+    from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2  # noqa: PLC0415
+    from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grpc  # noqa: PLC0415
 
     common = {"query": "queue", "target": "5", "failOpenReplicas": "3", "region": "DE"}
     references = [

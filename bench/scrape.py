@@ -14,11 +14,11 @@ from bench.agent import Agent
 from bench.crowd import crowd
 from bench.figure import Figure, at_most, shown, unmeasured
 from bench.programs import NotHere
-from wattribute.exporter.bodies import MetricsBodies
-from wattribute.exporter.families import metrics_families
-from wattribute.exporter.scene import NodeLabels
-from wattribute.testing.plant import Plant, Scenario
-from wattribute.testing.snapshots import SnapshotMaker
+from wattribute.node.exporter.bodies import MetricsBodies
+from wattribute.node.exporter.families import metrics_families
+from wattribute.node.exporter.scene import NodeLabels
+from wattribute_testing.plant import Plant, Scenario
+from wattribute_testing.snapshots import SnapshotMaker
 
 SECTION: Final = "scrape"
 _SERIES: Final = 10_000

@@ -20,11 +20,11 @@ from typing import Final
 import duckdb
 
 from bench.figure import Figure, at_most, shown, within
-from wattribute.chargeback.build import make_statement
-from wattribute.chargeback.charges import Month
-from wattribute.chargeback.request import Request
-from wattribute.ledger.schema import SCHEMA
-from wattribute.settings import Settings
+from wattribute.accounting.chargeback.build import make_statement
+from wattribute.accounting.chargeback.charges import Month
+from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.ledger.schema import SCHEMA
+from wattribute.core.settings import Settings
 
 _WORKLOADS: Final = 140
 _OWNERS: Final = 40

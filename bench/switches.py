@@ -15,15 +15,15 @@ from typing import Final
 
 from bench.figure import Figure, at_most, shown, unmeasured
 from bench.programs import NotHere, compiled
-from wattribute.activity.bpf import maps, perf
-from wattribute.activity.bpf.load import Programs
-from wattribute.activity.bpf.spec import Spec, parse
-from wattribute.activity.cgroupfs import CgroupReader
-from wattribute.activity.cpustat import CpuStat
-from wattribute.activity.cycles import CyclesActivity
-from wattribute.activity.tasks import TasksActivity
-from wattribute.errors import ActivityError
-from wattribute.meter.machine import read_topology
+from wattribute.core.errors import ActivityError
+from wattribute.node.activity.bpf import maps, perf
+from wattribute.node.activity.bpf.load import Programs
+from wattribute.node.activity.bpf.spec import Spec, parse
+from wattribute.node.activity.cgroupfs import CgroupReader
+from wattribute.node.activity.cpustat import CpuStat
+from wattribute.node.activity.cycles import CyclesActivity
+from wattribute.node.activity.tasks import TasksActivity
+from wattribute.node.meter.machine import read_topology
 
 SECTION: Final = "context switch"
 _ROUNDS: Final = 12

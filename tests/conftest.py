@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.testing.nvml import FakeNvml, build_library, compiler
+from wattribute_testing.nvml import FakeNvml, build_library, compiler
 
 
 @pytest.fixture(autouse=True)

@@ -24,10 +24,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from wattribute.activity.bpf.btf import Btf, Kind  # noqa: E402 - found through the path above
-from wattribute.activity.bpf.spec import Relocation  # noqa: E402
+from wattribute.node.activity.bpf.btf import Btf, Kind  # noqa: E402 - found through the path above
+from wattribute.node.activity.bpf.spec import Relocation  # noqa: E402
 
-FOLDER = ROOT / "src/wattribute/activity/bpf"
+FOLDER = ROOT / "src/wattribute/node/activity/bpf"
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _NO_BITS = 8  # SHT_NOBITS
 _FUNCTION = 2  # STT_FUNC

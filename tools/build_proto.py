@@ -13,7 +13,7 @@ from typing import Final
 
 from grpc_tools import protoc
 
-_PROTO: Final = Path("src/wattribute/scaler/keda/externalscaler.proto")
+_PROTO: Final = Path("src/wattribute/automation/scaler/keda/externalscaler.proto")
 _HEAD: Final = "# mypy: ignore-errors\n"
 
 
@@ -40,7 +40,8 @@ def generated(root: Path) -> dict[Path, str]:
 def _fixed(text: str) -> str:
     """Imports by the package's name; no versions of the generator, which are not ours to demand."""
     text = text.replace(
-        "import externalscaler_pb2", "from wattribute.scaler.keda import externalscaler_pb2"
+        "import externalscaler_pb2",
+        "from wattribute.automation.scaler.keda import externalscaler_pb2",
     )
     return re.sub(r"^# Protobuf Python Version: .*\n", "", text, flags=re.MULTILINE)
 

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-DATA: Final = Path(__file__).resolve().parent.parent / "src/wattribute/carbon/data"
+DATA: Final = Path(__file__).resolve().parent.parent / "src/wattribute/accounting/carbon/data"
 _PROVIDERS: Final = {
     "Amazon Web Services": "aws",
     "Google Cloud": "gcp",

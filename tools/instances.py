@@ -1,4 +1,4 @@
-"""Writes src/wattribute/training/instances.json from the clouds' tables of instance types.
+"""Writes src/wattribute/models/training/instances.json from the clouds' tables of instance types.
 
 ``python -m tools.instances FOLDER``: a folder of ``{aws,azure,gcp}-instances*.csv``, as the Cloud
 Carbon Coefficients project publishes them. Afterwards train the model again.
@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from wattribute.training.instance_table import FILE, collect_instances
+from wattribute.models.training.instance_table import FILE, collect_instances
 
-_TARGET: Final = Path(__file__).resolve().parents[1] / "src/wattribute/training" / FILE
+_TARGET: Final = Path(__file__).resolve().parents[1] / "src/wattribute/models/training" / FILE
 _SOURCE: Final = (
     "Cloud Carbon Coefficients: instance types of AWS, Azure and Google Cloud, 2026-04, Apache-2.0"
 )

@@ -19,12 +19,14 @@ dev) lists="requirements/dev.txt" ;; # holds the others
 *) echo "setup: $kind: say agent, all or dev" >&2 && exit 2 ;;
 esac
 python=.venv/bin/python
+projects="--editable ."
+[ "$kind" = dev ] && projects="$projects --editable ./testing" # the fakes are for development alone
 
 say() { echo "setup: $*" >&2; }
 
 # What the environment was made from: another checkout, list or project file makes it stale.
 fingerprint() { # agent|all|dev
-    { pwd && cat tools/setup_venv.sh pyproject.toml "requirements/$1.txt" requirements/gpu.txt; } | cksum
+    { pwd && cat tools/setup_venv.sh pyproject.toml testing/pyproject.toml "requirements/$1.txt" requirements/gpu.txt; } | cksum
 }
 
 fresh() {
@@ -45,10 +47,10 @@ with_uv() {
     uv --version >/dev/null 2>&1 || return 1
     say "packages by uv into .venv"
     usable || uv --quiet venv --clear --no-project --python '>=3.11' .venv || return 1
-    # shellcheck disable=SC2046 # one word per list
+    # shellcheck disable=SC2046,SC2086 # one word per list and project
     uv --quiet pip install --python $python --require-hashes \
         $(for list in $lists; do echo "--requirements $list"; done) &&
-        uv --quiet pip install --python $python --no-deps --no-build-isolation --editable .
+        uv --quiet pip install --python $python --no-deps --no-build-isolation $projects
 }
 
 # Debian and Ubuntu split ensurepip from python3; a version manager's shim may name a version that is not there.
@@ -91,11 +93,11 @@ with_pip() {
     if ! usable || ! $python -m pip --version >/dev/null 2>&1; then
         "$(find_python)" -m venv --clear .venv || return 1
     fi
-    # shellcheck disable=SC2046
+    # shellcheck disable=SC2046,SC2086
     $python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
         $(for list in $lists; do echo "--requirement $list"; done) &&
         $python -m pip install --quiet --disable-pip-version-check --no-input \
-            --no-deps --no-build-isolation --editable .
+            --no-deps --no-build-isolation $projects
 }
 
 fresh && exit 0

@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from wattribute.measuring import Measure
-    from wattribute.settings import Settings
+    from wattribute.core.settings import Settings
+    from wattribute.node.measuring import Measure
 
 __version__ = "0.1.0"
 
@@ -22,5 +22,5 @@ def measure(settings: "Settings | None" = None, *, g_per_kwh: float | None = Non
         g_per_kwh: carbon intensity of the electricity, in gCO2e per kWh.
     """
     # Found by name: the package's root is below all its rooms, and importing costs 100 ms.
-    measuring = import_module("wattribute.measuring")
+    measuring = import_module("wattribute.node.measuring")
     return cast("Measure", measuring.Measure(settings, g_per_kwh=g_per_kwh))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wattribute.settings import load
+from wattribute.core.settings import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "chart"
 SCHEMAS = Path(__file__).parent / "schemas" / "monitoring.yaml"
@@ -431,7 +431,7 @@ def test_the_scaler_has_no_right_at_all_and_is_probed_by_grpc(render: Render) ->
 
 
 def test_the_scaler_understands_its_settings_and_policies(render: Render, tmp_path: Path) -> None:
-    from wattribute.scaler.policy_file import read_policy_files
+    from wattribute.automation.scaler.policy_file import read_policy_files
 
     manifests = render("scaler")
     file = tmp_path / "scaler.yaml"
@@ -448,7 +448,7 @@ def test_the_scaler_understands_its_settings_and_policies(render: Render, tmp_pa
 
 
 def test_the_example_is_a_policy_that_the_scaler_reads(render: Render) -> None:
-    from wattribute.scaler.policy import read_policy
+    from wattribute.automation.scaler.policy import read_policy
 
     example = of_kind(render("scaler"), "ScaledObject")
     (trigger,) = example["spec"]["triggers"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.settings import load
+from wattribute.core.settings import load
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]

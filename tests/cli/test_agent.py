@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from wattribute.errors import ListenFailed
-from wattribute.settings import Settings
+from wattribute.core.errors import ListenFailed
+from wattribute.core.settings import Settings
 
 Call = Callable[..., tuple[int, str, str]]
 Room = Callable[..., SimpleNamespace]

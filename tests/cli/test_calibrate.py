@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.testing import FakeProcfs, FakeSysfs
+from wattribute_testing import FakeProcfs, FakeSysfs
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wattribute.settings import load
+from wattribute.core.settings import load
 
 HERE = Path(__file__).parent / "kepler"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.testing import FakeNvml
-from wattribute.testing.kube import FakeApiServer, FakeCluster
-from wattribute.testing.nvml import GPU_IS_LOST
+from wattribute_testing import FakeNvml
+from wattribute_testing.kube import FakeApiServer, FakeCluster
+from wattribute_testing.nvml import GPU_IS_LOST
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -58,7 +58,7 @@ def test_in_a_cluster_it_says_whether_the_kubelet_tells_who_was_given_which_gpu(
     nvml: FakeNvml, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("grpc", reason="grpcio (wattribute[scaler]) is not installed")
-    from wattribute.testing.pod_resources import FakePodResources
+    from wattribute_testing.pod_resources import FakePodResources
 
     nvml.gpu("GPU-a")
     nvml.write()

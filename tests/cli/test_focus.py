@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("pyarrow")
 
-from wattribute.focus import columns_of
-from wattribute.testing.entries import MadeLedger
+from wattribute.accounting.focus import columns_of
+from wattribute_testing.entries import MadeLedger
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.store import Store
 from wattribute.cli import invoke
-from wattribute.ledger.entries import Entries
-from wattribute.ledger.store import Store
-from wattribute.testing.cluster_series import MadeContainer, MadeNode
-from wattribute.testing.prometheus import FakePrometheus
-from wattribute.units import MICROJOULES_PER_KWH
+from wattribute.core.units import MICROJOULES_PER_KWH
+from wattribute_testing.cluster_series import MadeContainer, MadeNode
+from wattribute_testing.prometheus import FakePrometheus
 
 HOUR = 1_790_812_800
 

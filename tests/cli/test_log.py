@@ -5,7 +5,7 @@ import re
 import pytest
 
 from wattribute.cli.log import configure
-from wattribute.settings import Log
+from wattribute.core.settings import Log
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _as_before() -> object:
 def test_text_is_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
     configure(Log())
 
-    logging.getLogger("wattribute.monitor").warning("gone: %s", "a\nb\x1b[2J")
+    logging.getLogger("wattribute.node.monitor").warning("gone: %s", "a\nb\x1b[2J")
 
     line = capsys.readouterr().err
     assert re.fullmatch(
@@ -31,12 +31,12 @@ def test_text_is_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[st
 def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure(Log(format="json"))
 
-    logging.getLogger("wattribute.meter").error("a\nb")
+    logging.getLogger("wattribute.node.meter").error("a\nb")
 
     entry = json.loads(capsys.readouterr().err)
     assert (entry["level"], entry["logger"], entry["message"]) == (
         "error",
-        "wattribute.meter",
+        "wattribute.node.meter",
         "a\nb",
     )
 
@@ -44,7 +44,7 @@ def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None
 def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure(Log(level="warning"))
 
-    logging.getLogger("wattribute.meter").info("x")
+    logging.getLogger("wattribute.node.meter").info("x")
 
     assert capsys.readouterr().err == ""
 

@@ -7,7 +7,7 @@ import pytest
 
 from wattribute import __version__
 from wattribute.cli import exit_code_of
-from wattribute.errors import (
+from wattribute.core.errors import (
     ActivityDenied,
     ConfigInvalid,
     ListenFailed,
@@ -38,7 +38,7 @@ def test_help_names_every_command(call: Call) -> None:
 def test_help_imports_neither_numpy_nor_settings() -> None:
     modules = _modules_after("from wattribute.cli import invoke; invoke(['--help'])")
 
-    assert not modules & {"numpy", "msgspec", "yaml", "rich", "textual", "wattribute.settings"}
+    assert not modules & {"numpy", "msgspec", "yaml", "rich", "textual", "wattribute.core.settings"}
 
 
 def test_the_agent_command_imports_no_terminal_library() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.estimator.power_recording import decode_recording
-from wattribute.testing import FakeProcfs, FakeSysfs
+from wattribute.node.estimator.power_recording import decode_recording
+from wattribute_testing import FakeProcfs, FakeSysfs
 
 Call = Callable[..., tuple[int, str, str]]
 COLUMNS = ("subset", "scope", "system_id", "vendor", "cpu_name", "cpu_make", "uarch", "uarch_year",
@@ -191,7 +191,7 @@ def test_collect_steps_writes_what_train_takes(
             for package in (0, 1):
                 sysfs.energy(f"intel-rapl:{package}", used_uj)
 
-    monkeypatch.setattr("wattribute.measuring.stress.Stress.set", lambda *_: None)
+    monkeypatch.setattr("wattribute.models.recording.stress.Stress.set", lambda *_: None)
     sensors = threading.Thread(target=run)
     sensors.start()
     try:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 Call = Callable[..., tuple[int, str, str]]
 Room = Callable[..., SimpleNamespace]

@@ -16,8 +16,8 @@ from wattribute.cli.top import source
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.source import Access, Agent, AgentRefused, AgentSilent
 from wattribute.cli.top.view import cells
-from wattribute.errors import ConfigInvalid
-from wattribute.exporter import api
+from wattribute.core.errors import ConfigInvalid
+from wattribute.node.exporter import api
 
 Call = Callable[..., tuple[int, str, str]]
 Room = Callable[..., SimpleNamespace]
@@ -234,7 +234,7 @@ def test_without_an_agent_or_on_demand_it_measures_by_itself(
 def test_an_agent_that_was_not_named_but_refuses_is_not_done_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from wattribute.settings import Settings
+    from wattribute.core.settings import Settings
 
     with _serving(401) as (url, _):
         monkeypatch.setattr(source, "DEFAULT_URL", url)

@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Input, Static
 
 from wattribute.cli.top.app import TopApp, screenshot
 from wattribute.cli.top.view import Choice, Part, Picture, Row
-from wattribute.errors import ListenFailed
+from wattribute.core.errors import ListenFailed
 
 PROCESSES = (
     Row(watts=5, joules=50, cpu_percent=100, command="burn", pid=7, container="web", pod="shop"),

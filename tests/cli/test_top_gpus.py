@@ -2,10 +2,10 @@
 
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Choice, Picture, cells, chosen, columns
-from wattribute.exporter.api import document
-from wattribute.exporter.scene import NodeLabels
-from wattribute.records import Channel, Origin
-from wattribute.testing.snapshots import RAPL, SnapshotMaker
+from wattribute.core.records import Channel, Origin
+from wattribute.node.exporter.api import document
+from wattribute.node.exporter.scene import NodeLabels
+from wattribute_testing.snapshots import RAPL, SnapshotMaker
 
 GPUS = (*RAPL, Channel("gpu", "nvml", Origin.MEASURED))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.testing.kube import FakeApiServer, FakeCluster, FakeKubelet, pod
+from wattribute_testing.kube import FakeApiServer, FakeCluster, FakeKubelet, pod
 
 pytestmark = [
     pytest.mark.e2e,

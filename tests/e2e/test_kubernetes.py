@@ -15,8 +15,8 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from wattribute.testing import FakeCgroupfs, FakeProcfs, FakeSysfs
-from wattribute.testing.kube import (
+from wattribute_testing import FakeCgroupfs, FakeProcfs, FakeSysfs
+from wattribute_testing.kube import (
     Authority,
     FakeApiServer,
     FakeCluster,
@@ -25,7 +25,7 @@ from wattribute.testing.kube import (
     node,
     pod,
 )
-from wattribute.testing.plant.cgroups import CgroupUnavailable, GroupCgroup
+from wattribute_testing.plant.cgroups import CgroupUnavailable, GroupCgroup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wattribute.ledger.collect import Collector
-from wattribute.ledger.fill import HOUR_S, Fill
-from wattribute.ledger.spool import SpoolReader
-from wattribute.ledger.store import Store
-from wattribute.promql.client import Prometheus
-from wattribute.settings import Ledger
+from wattribute.accounting.ledger.collect import Collector
+from wattribute.accounting.ledger.fill import HOUR_S, Fill
+from wattribute.accounting.ledger.spool import SpoolReader
+from wattribute.accounting.ledger.store import Store
+from wattribute.accounting.promql.client import Prometheus
+from wattribute.core.settings import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 

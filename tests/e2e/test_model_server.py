@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
-SHIPPED = resources.files("wattribute.estimator").joinpath("power-model.json").read_bytes()
+SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()
 OWN = SHIPPED.replace(b'"model":"wattribute-power"', b'"model":"own-power"')
 
 

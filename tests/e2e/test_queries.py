@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from wattribute.exporter.exposition import Renderer, text
-from wattribute.exporter.families import kepler_families, metrics_families
-from wattribute.exporter.layout import ContainerLabels, ProcessLabels
-from wattribute.exporter.scene import NodeLabels, Scene
-from wattribute.records import Channel, Origin, Snapshot
-from wattribute.testing.nvml import FakeNvml, compiler
-from wattribute.testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
+from wattribute.core.records import Channel, Origin, Snapshot
+from wattribute.node.exporter.exposition import Renderer, text
+from wattribute.node.exporter.families import kepler_families, metrics_families
+from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
+from wattribute.node.exporter.scene import NodeLabels, Scene
+from wattribute_testing.nvml import FakeNvml, compiler
+from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-import wattribute.agent as house
-from wattribute.exporter.exposition import Renderer, text
-from wattribute.exporter.families import metrics_families
-from wattribute.exporter.layout import ContainerLabels, ProcessLabels
-from wattribute.exporter.scene import NodeLabels, Scene
-from wattribute.records import Snapshot
-from wattribute.settings import Activity, Attribution, Meter, Settings, Workload
-from wattribute.testing import FakeCgroupfs, FakeClock, FakeProcfs, FakeSysfs
-from wattribute.testing.drm import FakeDrm
+import wattribute.node.agent as house
+from wattribute.core.records import Snapshot
+from wattribute.core.settings import Activity, Attribution, Meter, Settings, Workload
+from wattribute.node.exporter.exposition import Renderer, text
+from wattribute.node.exporter.families import metrics_families
+from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
+from wattribute.node.exporter.scene import NodeLabels, Scene
+from wattribute_testing import FakeCgroupfs, FakeClock, FakeProcfs, FakeSysfs
+from wattribute_testing.drm import FakeDrm
 
 TESTS = Path(__file__).parents[1]
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{}.slice"

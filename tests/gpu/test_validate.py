@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.testing import FakeNvml
+from wattribute_testing import FakeNvml
 
 ROOT = Path(__file__).parents[2]
 LOAD = """\

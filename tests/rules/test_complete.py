@@ -65,7 +65,7 @@ def test_each_recorded_series_is_explained() -> None:
 
 def test_rules_read_our_own_metrics_and_four_of_keplers() -> None:
     """So that they hold whatever --metrics says about the rest (design section 8)."""
-    from wattribute.exporter import health, own
+    from wattribute.node.exporter import health, own
 
     allowed = {family.name for family in (*own.FAMILIES, *health.FAMILIES)} | CONTAINERS
     read = {name for rule in RULES for name in OURS.findall(rule["expr"])}

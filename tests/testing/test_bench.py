@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.testing.plant import Journal
+from wattribute_testing.plant import Journal
 
 ROOT = Path(__file__).resolve().parents[2]
 

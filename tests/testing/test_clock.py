@@ -1,6 +1,6 @@
 """The fake clock."""
 
-from wattribute.testing import FakeClock
+from wattribute_testing import FakeClock
 
 
 def test_time_suspend_and_a_step_move_the_clocks_that_they_move() -> None:

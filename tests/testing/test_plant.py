@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from wattribute.errors import ConfigInvalid
-from wattribute.testing.plant import (
+from wattribute.core.errors import ConfigInvalid
+from wattribute_testing.plant import (
     Burn,
     Churn,
     Fault,
@@ -25,7 +25,7 @@ from wattribute.testing.plant import (
     main,
     run_plant,
 )
-from wattribute.testing.plant.cgroups import CgroupUnavailable, GroupCgroup
+from wattribute_testing.plant.cgroups import CgroupUnavailable, GroupCgroup
 
 SMALL = Group(name="small", cgroup="", watts_per_core=5.0, commands=(Burn(load=0.2),))
 
@@ -207,7 +207,7 @@ def test_without_cgroups_the_processes_are_counted_and_a_note_says_so(
     def refuse(*_: object) -> None:
         raise CgroupUnavailable("/sys/fs/cgroup/docker: Permission denied")
 
-    monkeypatch.setattr("wattribute.testing.plant.run.GroupCgroup", refuse)
+    monkeypatch.setattr("wattribute_testing.plant.run.GroupCgroup", refuse)
     group = Group(name="plain", commands=(Burn(load=0.3),))
     truth = run_plant(Scenario(groups=(group,)), tmp_path, seconds=0.6)
 

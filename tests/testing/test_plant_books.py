@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.testing.plant import Group, Scenario
-from wattribute.testing.plant.books import Books
-from wattribute.testing.plant.scenario import value_at
-from wattribute.testing.plant.usage import place_on_cpus
+from wattribute_testing.plant import Group, Scenario
+from wattribute_testing.plant.books import Books
+from wattribute_testing.plant.scenario import value_at
+from wattribute_testing.plant.usage import place_on_cpus
 
 SECOND = 1_000_000_000
 times = st.integers(0, 2 * SECOND)

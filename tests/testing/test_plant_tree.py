@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from wattribute.testing.plant import Scenario
-from wattribute.testing.plant.tree import PowercapTree, siblings_of, sockets_of
+from wattribute_testing.plant import Scenario
+from wattribute_testing.plant.tree import PowercapTree, siblings_of, sockets_of
 
 
 def powercap(root: Path) -> Path:

@@ -11,8 +11,8 @@ from msgspec import inspect
 from tools.chart import CHART
 from tools.chart.kepler import ignored
 
-from wattribute.settings.keys import Key, keys
-from wattribute.settings.reference import descriptions
+from wattribute.core.settings.keys import Key, keys
+from wattribute.core.settings.reference import descriptions
 
 PATH = CHART / "values.schema.json"
 _SERVED = frozenset({"ledger", "ownership", "bills", "carbon", "web", "log"})

@@ -21,10 +21,10 @@ from typing import Final
 from tools.gpu.page import render
 from tools.gpu.watch import Case, Load, Watcher
 
-from wattribute.agent import local_monitor
-from wattribute.errors import MeterError
-from wattribute.meter.nvml import load_library
-from wattribute.settings import Attribution, Meter, Monitor, Settings
+from wattribute.core.errors import MeterError
+from wattribute.core.settings import Attribution, Meter, Monitor, Settings
+from wattribute.node.agent import local_monitor
+from wattribute.node.meter.nvml import load_library
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs/reference/gpu-validation.md"
@@ -65,7 +65,7 @@ def main() -> int:
 def _validate(
     settings: Settings, asked: argparse.Namespace
 ) -> tuple[list[Case], list[str], str, list[str]]:
-    from wattribute.meter.nvml_library import opened  # noqa: PLC0415 - not without the library
+    from wattribute.node.meter.nvml_library import opened  # noqa: PLC0415 - not without the library
 
     with local_monitor(settings) as monitor:
         library = opened(load_library(settings.meter.nvml_library))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wattribute.meter.nvml_library import Library
-from wattribute.monitor.loop import Monitor
-from wattribute.records import Mode, Snapshot
-from wattribute.units import MICROJOULES_PER_MILLIJOULE, joules, seconds
+from wattribute.core.records import Mode, Snapshot
+from wattribute.core.units import MICROJOULES_PER_MILLIJOULE, joules, seconds
+from wattribute.node.meter.nvml_library import Library
+from wattribute.node.monitor.loop import Monitor
 
 TICK_S = 1.0
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from wattribute.errors import ConfigInvalid, Unbalanced, WattributeError
+from wattribute.core.errors import ConfigInvalid, Unbalanced, WattributeError
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import click
 
 from wattribute.cli.log import configure
 from wattribute.cli.options import AGENT, with_settings
-from wattribute.settings import Settings, effective
+from wattribute.core.settings import Settings, effective
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def agent(*, settings: Settings, check: bool, as_json: bool) -> int:
     """
     if as_json and not check:
         raise click.UsageError("--json goes with --check")
-    from wattribute import agent as house
+    from wattribute.node import agent as house
 
     configure(settings.log)
     if check:

@@ -8,13 +8,13 @@ import msgspec
 
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.errors import ConfigInvalid, MeterAbsent
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid, MeterAbsent
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.estimator.calibration import Measured
-    from wattribute.estimator.model import ArtefactEstimator
-    from wattribute.records import Machine
+    from wattribute.core.records import Machine
+    from wattribute.node.estimator.calibration import Measured
+    from wattribute.node.estimator.model import ArtefactEstimator
 
 _DEFAULT: Final = Path("/var/lib/wattribute/calibration.json")
 _COLUMNS: Final = (
@@ -75,9 +75,13 @@ def calibrate(
       wattribute calibrate --of cpu --idle 31
       wattribute calibrate --meter 60               with this machine's own meters
     """
-    from wattribute.estimator.calibration import Measured
-    from wattribute.meter.machine import read_machine
-    from wattribute.meter.power_model import open_estimator, read_calibration, write_calibration
+    from wattribute.node.estimator.calibration import Measured
+    from wattribute.node.meter.machine import read_machine
+    from wattribute.node.meter.power_model import (
+        open_estimator,
+        read_calibration,
+        write_calibration,
+    )
 
     scope = _SCOPES[of]
     machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
@@ -123,11 +127,11 @@ def _measured_now(settings: Settings, seconds: int) -> "list[Measured]":
     import sys
     import time
 
-    from wattribute import agent as house
-    from wattribute.estimator.calibration import Measured
-    from wattribute.meter.estimate import LoadReader
-    from wattribute.records import Origin
-    from wattribute.units import Nanoseconds, watts
+    from wattribute.core.records import Origin
+    from wattribute.core.units import Nanoseconds, watts
+    from wattribute.node import agent as house
+    from wattribute.node.estimator.calibration import Measured
+    from wattribute.node.meter.estimate import LoadReader
 
     load = LoadReader(Path(settings.activity.procfs))
     try:

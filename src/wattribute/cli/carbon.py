@@ -9,13 +9,13 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattribute.carbon import Intensity
+    from wattribute.accounting.carbon import Intensity
 
 _COLUMNS: Final = (
     Column("FROM (UTC)"),
@@ -59,7 +59,7 @@ def show(
 
     By default from the shipped yearly table; carbon.sources names live ones.
     """
-    from wattribute.carbon import Basis, open_grid
+    from wattribute.accounting.carbon import Basis, open_grid
 
     place = place or settings.carbon.location
     if not place:

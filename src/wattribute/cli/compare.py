@@ -8,12 +8,12 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.statement import print_filled, progress, request_of, with_question
 from wattribute.cli.terminal import clean
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattribute.chargeback.statement import Statement
+    from wattribute.accounting.chargeback.statement import Statement
 
 
 @click.command()
@@ -44,9 +44,9 @@ def compare(
     with needs("chargeback"):
         import msgspec
 
-        from wattribute.chargeback.build import compare_methods
-        from wattribute.chargeback.methods import COMPARED
-        from wattribute.report import comparison, terminal
+        from wattribute.accounting.chargeback.build import compare_methods
+        from wattribute.accounting.chargeback.methods import COMPARED
+        from wattribute.accounting.report import comparison, terminal
     chosen = [name.strip() for name in methods.split(",") if name.strip()] or list(COMPARED)
     request = request_of(settings, chosen[0], given)
     with progress() as step:
@@ -70,8 +70,8 @@ def compare(
 
 
 def _rows(made: "Sequence[Statement]") -> list[list[str]]:
-    from wattribute.report import comparison
-    from wattribute.report.terminal import money
+    from wattribute.accounting.report import comparison
+    from wattribute.accounting.report.terminal import money
 
     table = []
     for (_, owner), costs in comparison.costs_by_row(made).items():

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from wattribute.errors import ConfigInvalid
+from wattribute.core.errors import ConfigInvalid
 
 _SEED: Final = 20_261_001
 _SETTINGS: Final = """\
@@ -44,9 +44,9 @@ def demo(*, folder: Path, seed: int) -> int:
     from wattribute.cli.extras import needs
 
     with needs("chargeback"):
-        from wattribute.demo.bill import write_bill
-        from wattribute.demo.energy import write_ledger
-        from wattribute.ledger.store import Store
+        from wattribute.accounting.demo.bill import write_bill
+        from wattribute.accounting.demo.energy import write_ledger
+        from wattribute.accounting.ledger.store import Store
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigInvalid(f"{folder}: is there already; name a folder that is new or empty")
     try:

@@ -8,12 +8,12 @@ import msgspec
 from wattribute.cli.log import configure
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattribute.agent import Finding
+    from wattribute.node.agent import Finding
 
 _COLUMNS: Final = (Column("PART"), Column("NAME"), Column("STATE"), Column("WHAT IT SAYS"))
 
@@ -26,7 +26,7 @@ def doctor(*, settings: Settings, as_json: bool) -> int:
 
     Exit code: 0; 1 if nothing can be measured or estimated.
     """
-    from wattribute import agent as house
+    from wattribute.node import agent as house
 
     configure(settings.log)
     return report(house.check(settings), as_json=as_json)

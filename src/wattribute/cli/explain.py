@@ -9,10 +9,10 @@ import click
 from wattribute.cli.extras import needs
 from wattribute.cli.statement import print_filled, progress
 from wattribute.cli.terminal import clean
-from wattribute.settings import load
+from wattribute.core.settings import load
 
 if TYPE_CHECKING:
-    from wattribute.chargeback.explain import Entry, Explanation, Line
+    from wattribute.accounting.chargeback.explain import Entry, Explanation, Line
 
 _LINES: tuple[str, ...] = (
     *("INVOICE LINE", "WHAT", "RESOURCE", "HOURS (UTC)", "COST", "BY", "WEIGHT", "OF", "RATIO"),
@@ -45,8 +45,8 @@ def explain(*, row: str, limit: int, as_json: bool) -> int:
     with needs("chargeback"):
         import msgspec
 
-        from wattribute.chargeback.explain import explain as taken_apart
-        from wattribute.chargeback.remember import recall
+        from wattribute.accounting.chargeback.explain import explain as taken_apart
+        from wattribute.accounting.chargeback.remember import recall
     kept, number = recall(row)
     settings = load(Path(kept.config) if kept.config else None, os.environ, {})
     with progress() as step:
@@ -60,7 +60,7 @@ def explain(*, row: str, limit: int, as_json: bool) -> int:
 
 
 def _print(made: "Explanation") -> None:
-    from wattribute.report.terminal import money
+    from wattribute.accounting.report.terminal import money
 
     click.echo(clean(f"{made.row}  {made.owner}: {money(made.cost)} {made.currency}"))
     click.echo(clean(f"method {made.method.id}: {made.method.text}"))

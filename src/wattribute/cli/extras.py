@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from wattribute.errors import ConfigInvalid
+from wattribute.core.errors import ConfigInvalid
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.statement import progress, request_of, with_question
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.focus import Finding
+    from wattribute.accounting.focus import Finding
 
 _COLUMNS: Final = (
     Column(""),
@@ -50,7 +50,7 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
     wattribute focus validate --json bill.csv.gz
     """
     with needs("chargeback"):
-        from wattribute.focus import validate as check
+        from wattribute.accounting.focus import validate as check
     report = check(file, version)
     if as_json:
         body = {
@@ -113,7 +113,7 @@ def export(
       wattribute focus export --bill focus.parquet --by team --month 2026-10 --out split.parquet
     """
     with needs("chargeback"):
-        from wattribute.chargeback.focus_out import export_focus
+        from wattribute.accounting.chargeback.focus_out import export_focus
     request = request_of(settings, method, given)
     with progress() as step:
         made = export_focus(request, settings, out, version, step)

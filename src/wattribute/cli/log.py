@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from wattribute.cli.terminal import clean
-from wattribute.settings import Log
+from wattribute.core.settings import Log
 
 
 def configure(settings: Log) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import click
 
-from wattribute.settings import FLAGS, Key, keys, load
-from wattribute.settings.reference import descriptions
+from wattribute.core.settings import FLAGS, Key, keys, load
+from wattribute.core.settings.reference import descriptions
 
 AGENT: Final = tuple(flag for flag, name in FLAGS.items() if not name.startswith("ledger."))
 """All that concerns the agent."""

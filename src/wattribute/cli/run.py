@@ -12,12 +12,12 @@ from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
-from wattribute.units import joules, seconds
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
+from wattribute.core.units import joules, seconds
 
 if TYPE_CHECKING:
-    from wattribute.measuring import Measurement
+    from wattribute.node.measuring import Measurement
 
 _STDERR: Final = "-"
 _CANNOT_RUN: Final = 126
@@ -57,7 +57,7 @@ def run(
     Exit code: the command's; 128 + n if signal n ended it, 127 if it was not
     found, 126 if it could not be started.
     """
-    from wattribute.measuring import run_command
+    from wattribute.node.measuring import run_command
 
     configure(settings.log)
     with _opened(json_file) as out:

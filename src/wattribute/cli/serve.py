@@ -6,8 +6,8 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 
 @click.command()
@@ -41,7 +41,7 @@ def serve(*, settings: Settings, listen: str | None, bills: tuple[str, ...], by:
         settings, web=msgspec.structs.replace(settings.web, **changed)
     )
     with needs("web"):
-        from wattribute.web.serve import serve as run
+        from wattribute.accounting.web.serve import serve as run
     configure(settings.log)
     if not settings.web.bills and not settings.web.totals:
         raise ConfigInvalid(

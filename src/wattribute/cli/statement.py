@@ -12,11 +12,11 @@ import click
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.chargeback.request import Request
-    from wattribute.chargeback.statement import Statement
+    from wattribute.accounting.chargeback.request import Request
+    from wattribute.accounting.chargeback.statement import Statement
 
 _GAP: Final = 3
 """Between two columns on a terminal."""
@@ -86,8 +86,8 @@ def with_question(command: Callable[..., int]) -> Callable[..., int]:
 
 def request_of(settings: Settings, method: str, given: dict[str, Any]) -> "Request":
     """The question that the flags ask."""
-    from wattribute.chargeback.charges import Month
-    from wattribute.chargeback.request import Request
+    from wattribute.accounting.chargeback.charges import Month
+    from wattribute.accounting.chargeback.request import Request
 
     zone = given["timezone"] or settings.bills.timezone
     return Request(
@@ -177,10 +177,10 @@ def statement(
     Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
     """
     with needs("chargeback"):
-        from wattribute.chargeback.build import make_statement
-        from wattribute.chargeback.per_unit import divide, queries_of
-        from wattribute.chargeback.remember import remember
-        from wattribute.report import files, terminal
+        from wattribute.accounting.chargeback.build import make_statement
+        from wattribute.accounting.chargeback.per_unit import divide, queries_of
+        from wattribute.accounting.chargeback.remember import remember
+        from wattribute.accounting.report import files, terminal
     for path in out:
         files.check_name(path)
     queries = queries_of(settings, units)
@@ -211,7 +211,7 @@ def statement(
 
 def _write_invoices(made: "Statement", folder: Path) -> None:
     with needs("chargeback"):
-        from wattribute.report.pdf import write_all
+        from wattribute.accounting.report.pdf import write_all
     written = write_all(made, folder)
     click.echo(f"{folder}: {len(written)} invoices", err=True)
 

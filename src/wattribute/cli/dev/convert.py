@@ -11,8 +11,8 @@ import yaml
 
 from wattribute.cli.dev.kepler import Converted, from_environment, from_tree
 from wattribute.cli.terminal import clean
-from wattribute.errors import ConfigInvalid
-from wattribute.settings.yaml import parse
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings.yaml import parse
 
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 

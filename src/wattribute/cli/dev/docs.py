@@ -45,9 +45,9 @@ def docs(*, check: bool, directory: Path) -> int:
 
 def pages() -> Mapping[str, Callable[[], str]]:
     """The pages by file name, and what renders each."""
-    from wattribute.exporter.reference import render as metrics
-    from wattribute.exporter.reference import render_snapshot as snapshot
-    from wattribute.settings.reference import render as settings
+    from wattribute.core.settings.reference import render as settings
+    from wattribute.node.exporter.reference import render as metrics
+    from wattribute.node.exporter.reference import render_snapshot as snapshot
 
     return {
         "metrics.md": metrics,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import load
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import load
 
 
 @dataclass(slots=True)

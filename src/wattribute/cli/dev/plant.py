@@ -11,10 +11,10 @@ import msgspec
 
 from wattribute.cli.number import Number
 from wattribute.cli.terminal import Column, print_table
-from wattribute.units import joules, seconds
+from wattribute.core.units import joules, seconds
 
 if TYPE_CHECKING:
-    from wattribute.testing.plant import Scenario, Truth
+    from wattribute_testing.plant import Scenario, Truth
 
 _COLUMNS: Final = (Column("ROW"), *(Column(name, right=True) for name in ("CPU s", "JOULES")))
 
@@ -47,8 +47,8 @@ def plant(
     Real processes run; their energy is CPU time x watts, as the scenario says. It
     ends after --seconds or with Ctrl-C, and prints what was true.
     """
-    from wattribute.testing.plant import run_plant
-    from wattribute.testing.plant.scenario import load_scenario
+    from wattribute_testing.plant import run_plant
+    from wattribute_testing.plant.scenario import load_scenario
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +70,7 @@ def plant(
 
 
 def _example() -> "Scenario":
-    from wattribute.testing.plant import Burn, Group, Scenario
+    from wattribute_testing.plant import Burn, Group, Scenario
 
     return Scenario(
         groups=(

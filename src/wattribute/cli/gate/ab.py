@@ -13,12 +13,12 @@ from wattribute.cli.gate.shown import publish
 from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
-from wattribute.errors import DataInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import DataInvalid
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.gate.check import Limit
-    from wattribute.gate.decision import Rules
+    from wattribute.automation.gate.check import Limit
+    from wattribute.automation.gate.decision import Rules
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -63,9 +63,9 @@ def ab(
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell.
     """
-    from wattribute.gate.check import check_sides
-    from wattribute.gate.repeat import Work, run_in_turn
-    from wattribute.gate.worktree import checked_out
+    from wattribute.automation.gate.check import check_sides
+    from wattribute.automation.gate.repeat import Work, run_in_turn
+    from wattribute.automation.gate.worktree import checked_out
 
     configure(settings.log)
     here = Path.cwd()

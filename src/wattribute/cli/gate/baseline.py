@@ -11,7 +11,7 @@ import numpy as np
 
 from wattribute.cli.gate.options import BASELINE, results_option
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.errors import ConfigInvalid
+from wattribute.core.errors import ConfigInvalid
 
 _FILE: Final = click.option(
     "--file",
@@ -49,8 +49,8 @@ def update(*, file: Path, results: Path, name: str | None) -> int:
     \b
     wattribute gate run -- ./bench && wattribute gate baseline update
     """
-    from wattribute.gate import baseline as book
-    from wattribute.gate.series import read_series
+    from wattribute.automation.gate import baseline as book
+    from wattribute.automation.gate.series import read_series
 
     fresh = read_series(results, made_by="wattribute gate run")
     fresh = tuple(one for one in fresh if name in (None, one.name))
@@ -68,7 +68,7 @@ def update(*, file: Path, results: Path, name: str | None) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, file: Path, as_json: bool) -> int:
     """What the baseline holds."""
-    from wattribute.gate.baseline import read_baseline
+    from wattribute.automation.gate.baseline import read_baseline
 
     entries = read_baseline(file)
     if as_json:
@@ -97,7 +97,7 @@ def show(*, file: Path, as_json: bool) -> int:
 @click.option("--older-than", metavar="AGE", help="Drop only what is older: 90d, 12w, 48h.")
 def prune(*, file: Path, name: str | None, older_than: str | None) -> int:
     """Drop entries: of machines that are gone, of commands that were renamed."""
-    from wattribute.gate import baseline as book
+    from wattribute.automation.gate import baseline as book
 
     if name is None and older_than is None:
         raise ConfigInvalid("gate baseline prune: say what to drop: --name NAME, --older-than 90d")

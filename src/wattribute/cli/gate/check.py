@@ -7,14 +7,14 @@ import click
 
 from wattribute.cli.gate.options import BASELINE, deciding, results_option
 from wattribute.cli.gate.shown import publish
-from wattribute.errors import ConfigInvalid
+from wattribute.core.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattribute.gate.check import Limit
-    from wattribute.gate.decision import Rules
-    from wattribute.gate.series import Series
+    from wattribute.automation.gate.check import Limit
+    from wattribute.automation.gate.decision import Rules
+    from wattribute.automation.gate.series import Series
 
 
 @click.command()
@@ -55,10 +55,10 @@ def check(
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell, 4 no comparable baseline.
     """
-    from wattribute.gate.baseline import read_baseline
-    from wattribute.gate.check import check as compared
-    from wattribute.gate.decision import EXIT_CODES, Verdict
-    from wattribute.gate.series import read_series
+    from wattribute.automation.gate.baseline import read_baseline
+    from wattribute.automation.gate.check import check as compared
+    from wattribute.automation.gate.decision import EXIT_CODES, Verdict
+    from wattribute.automation.gate.series import read_series
 
     fresh = read_series(results, made_by="wattribute gate run")
     if not fresh:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import click
 
-from wattribute.errors import ConfigInvalid
-from wattribute.gate.decision import Rules
-from wattribute.gate.metrics import METRICS
-from wattribute.gate.series import RESULTS
+from wattribute.automation.gate.decision import Rules
+from wattribute.automation.gate.metrics import METRICS
+from wattribute.automation.gate.series import RESULTS
+from wattribute.core.errors import ConfigInvalid
 
 BASELINE: Final = Path(".energy-baseline.json")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
@@ -64,7 +64,7 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def decided(**given: Any) -> int:  # noqa: ANN401 - as click gives them
-        from wattribute.gate.check import parse_limit, parse_metrics
+        from wattribute.automation.gate.check import parse_limit, parse_metrics
 
         values = {name: part(given.pop(name)) for name, _ in _RULES}
         if not 0 < values["alpha"] < 0.5:
@@ -114,7 +114,7 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _report(text: str) -> tuple[str, Path | None]:
-    from wattribute.gate.output import FORMATS
+    from wattribute.automation.gate.output import FORMATS
 
     name, equals, file = text.partition("=")
     if name not in FORMATS:

@@ -9,8 +9,8 @@ from wattribute.cli.gate.options import results_option
 from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import with_settings
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 
 @click.command()
@@ -63,14 +63,14 @@ def query(
     Exit code: 0; 5 if Prometheus does not answer, or has no samples.
     """
     try:
-        from wattribute.promql.client import Prometheus
+        from wattribute.accounting.promql.client import Prometheus
     except ImportError as exc:
         raise ConfigInvalid(
             "gate query needs wattribute[gate]; in a clone: make setup-all"
         ) from exc
+    from wattribute.automation.gate.query import Question, ask, when
+    from wattribute.automation.gate.series import with_series
     from wattribute.cli.gate.shown import show_series
-    from wattribute.gate.query import Question, ask, when
-    from wattribute.gate.series import with_series
 
     configure(settings.log)
     room = settings.ledger

@@ -10,8 +10,8 @@ from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -58,9 +58,9 @@ def run(
 
     Exit code: 0; 5 if the command failed, because what did not do its work cannot be compared.
     """
+    from wattribute.automation.gate.repeat import Work, repeat
+    from wattribute.automation.gate.series import with_series
     from wattribute.cli.gate.shown import show_series
-    from wattribute.gate.repeat import Work, repeat
-    from wattribute.gate.series import with_series
 
     configure(settings.log)
     if units is not None and units_file is not None:

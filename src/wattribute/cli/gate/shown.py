@@ -8,15 +8,15 @@ from typing import Final
 import click
 import numpy as np
 
+from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.decision import EXIT_CODES, Verdict
+from wattribute.automation.gate.metrics import METRICS
+from wattribute.automation.gate.output import FORMATS
+from wattribute.automation.gate.output.words import TITLES, allowed, amount, change, power
+from wattribute.automation.gate.power import spread_of
+from wattribute.automation.gate.series import Series
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.errors import ConfigInvalid
-from wattribute.gate.check import Report
-from wattribute.gate.decision import EXIT_CODES, Verdict
-from wattribute.gate.metrics import METRICS
-from wattribute.gate.output import FORMATS
-from wattribute.gate.output.words import TITLES, allowed, amount, change, power
-from wattribute.gate.power import spread_of
-from wattribute.gate.series import Series
+from wattribute.core.errors import ConfigInvalid
 
 _COMPARED: Final = (
     Column("WHAT"),

@@ -7,8 +7,8 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period, shown
 from wattribute.cli.terminal import clean
-from wattribute.errors import DataInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import DataInvalid
+from wattribute.core.settings import Settings
 
 
 @click.command()
@@ -30,8 +30,8 @@ def check(
     ledger cannot be read. Gaps are named, and are no fault: nobody saw those hours.
     """
     with needs("chargeback"):
-        from wattribute.ledger.store import Store
-        from wattribute.ledger.summary import faults, gaps
+        from wattribute.accounting.ledger.store import Store
+        from wattribute.accounting.ledger.summary import faults, gaps
     start_s, end_s = period(month, from_s, to_s)
     store = Store.at(settings.ledger.path)
     first_s, last_s = store.days()

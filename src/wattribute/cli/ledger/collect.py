@@ -14,13 +14,13 @@ from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import HOUR_S, instant, period, shown
 from wattribute.cli.terminal import clean
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Ledger, Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Ledger, Settings
 
 if TYPE_CHECKING:
-    from wattribute.ledger.collect import Collector
-    from wattribute.ledger.fill import Outcome
-    from wattribute.ledger.spool import SpoolReader
+    from wattribute.accounting.ledger.collect import Collector
+    from wattribute.accounting.ledger.fill import Outcome
+    from wattribute.accounting.ledger.spool import SpoolReader
 
 _LINES: Final = 20
 """Gaps and problems that are printed one by one."""
@@ -74,8 +74,8 @@ def collect(
             "or --spool DIR"
         )
     with needs("chargeback"):
-        from wattribute.ledger.fill import Fill, default_start
-        from wattribute.ledger.store import Store
+        from wattribute.accounting.ledger.fill import Fill, default_start
+        from wattribute.accounting.ledger.store import Store
     store = Store.at(settings.ledger.path)
     settled_s = int(time.time() - settings.ledger.settle) // HOUR_S * HOUR_S
     with store.locked(), _reader(settings.ledger, spool) as reader:
@@ -104,9 +104,9 @@ def collect(
 
 @contextmanager
 def _reader(ledger: Ledger, spool: Path | None) -> "Iterator[Collector | SpoolReader]":
-    from wattribute.ledger.collect import Collector
-    from wattribute.ledger.spool import SpoolReader
-    from wattribute.promql.client import Prometheus
+    from wattribute.accounting.ledger.collect import Collector
+    from wattribute.accounting.ledger.spool import SpoolReader
+    from wattribute.accounting.promql.client import Prometheus
 
     if spool is not None:
         yield SpoolReader(spool, cluster=ledger.cluster)

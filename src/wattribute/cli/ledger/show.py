@@ -7,8 +7,8 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.settings import Settings
-from wattribute.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
+from wattribute.core.settings import Settings
+from wattribute.core.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 
 
 @click.command()
@@ -48,9 +48,9 @@ def show(
     Exit code: 0; 1 if the period has no entry; 5 if the ledger cannot be read.
     """
     with needs("chargeback"):
-        from wattribute.ledger.ownership import DIMENSIONS, Ownership
-        from wattribute.ledger.store import Store
-        from wattribute.ledger.summary import owned, sums
+        from wattribute.accounting.ledger.ownership import DIMENSIONS, Ownership
+        from wattribute.accounting.ledger.store import Store
+        from wattribute.accounting.ledger.summary import owned, sums
     start_s, end_s = period(month, from_s, to_s)
     store = Store.at(settings.ledger.path)
     first_s, last_s = store.days()

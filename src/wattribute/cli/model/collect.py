@@ -15,17 +15,17 @@ import click
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.errors import ConfigInvalid, MeterAbsent
-from wattribute.settings import Settings
-from wattribute.units import watts
+from wattribute.core.errors import ConfigInvalid, MeterAbsent
+from wattribute.core.settings import Settings
+from wattribute.core.units import watts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wattribute.clock import Clock
-    from wattribute.estimator.power_recording import Point, Recording
-    from wattribute.measuring.recorder import Recorder
-    from wattribute.records import Machine
+    from wattribute.core.clock import Clock
+    from wattribute.core.records import Machine
+    from wattribute.models.recording.recorder import Recorder
+    from wattribute.node.estimator.power_recording import Point, Recording
 
 _LEVELS: Final = "0,10,20,30,40,50,60,70,80,90,100"
 _COLUMNS: Final = (
@@ -98,11 +98,11 @@ def collect(
     Ctrl-C ends it early, and keeps what there is. Exit code: 0; 1 if there is nothing to keep;
     5 without a meter, or on a virtual machine.
     """
-    from wattribute.clock import SystemClock
-    from wattribute.estimator.power_recording import encode_recording
-    from wattribute.measuring.recorder import record_operation, record_steps
-    from wattribute.measuring.stress import Stress
-    from wattribute.meter.machine import read_machine
+    from wattribute.core.clock import SystemClock
+    from wattribute.models.recording.recorder import record_operation, record_steps
+    from wattribute.models.recording.stress import Stress
+    from wattribute.node.estimator.power_recording import encode_recording
+    from wattribute.node.meter.machine import read_machine
 
     machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
     if machine.hypervisor:
@@ -185,11 +185,11 @@ def _stopped() -> "Iterator[Callable[[float], bool]]":
 
 @contextmanager
 def _recorder(settings: Settings, clock: "Clock") -> "Iterator[Recorder]":
-    from wattribute.measuring.recorder import Recorder
-    from wattribute.meter.choose import choose_meters
-    from wattribute.meter.estimate import LoadReader
-    from wattribute.meter.machine import read_machine
-    from wattribute.monitor.opening import make_metering
+    from wattribute.models.recording.recorder import Recorder
+    from wattribute.node.meter.choose import choose_meters
+    from wattribute.node.meter.estimate import LoadReader
+    from wattribute.node.meter.machine import read_machine
+    from wattribute.node.monitor.opening import make_metering
 
     procfs = Path(settings.activity.procfs)
     machine = read_machine(procfs, Path(settings.meter.sysfs))
@@ -229,7 +229,7 @@ def _recording(
     settings: Settings, machine: "Machine", points: "list[Point]", *, operation: bool
 ) -> "Recording":
     from wattribute import __version__
-    from wattribute.estimator.power_recording import SCHEMA, Recording
+    from wattribute.node.estimator.power_recording import SCHEMA, Recording
 
     try:
         own_id = Path("/etc/machine-id").read_text(encoding="ascii").strip()
@@ -254,7 +254,7 @@ def _tdp_watts(sysfs: Path) -> float:
     Source: Linux Documentation/power/powercap/powercap.rst, constraint_X_max_power_uw; of the long
     term's constraint it is the thermal specification power (Intel SDM, MSR_PKG_POWER_INFO).
     """
-    from wattribute.meter.rapl import package_of, powercap_zones
+    from wattribute.node.meter.rapl import package_of, powercap_zones
 
     for zone in powercap_zones(sysfs):
         try:

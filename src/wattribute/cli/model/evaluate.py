@@ -10,8 +10,8 @@ from wattribute.cli.terminal import Column, clean, print_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattribute.training.evaluate import Evaluation, Group
-    from wattribute.training.metrics import Score
+    from wattribute.models.training.evaluate import Evaluation, Group
+    from wattribute.models.training.metrics import Score
 
 _COLUMNS: Final = (
     Column("ROWS OF"),
@@ -58,10 +58,10 @@ def evaluate(
     """
     import msgspec
 
-    from wattribute.errors import DataInvalid
-    from wattribute.meter.power_model import read_artefact
-    from wattribute.training import evaluate as scoring
-    from wattribute.training.rows import read_rows
+    from wattribute.core.errors import DataInvalid
+    from wattribute.models.training import evaluate as scoring
+    from wattribute.models.training.rows import read_rows
+    from wattribute.node.meter.power_model import read_artefact
 
     artefact = read_artefact(model_file)
     result = scoring.evaluate(

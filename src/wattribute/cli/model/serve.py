@@ -6,8 +6,8 @@ from typing import Final
 import click
 
 from wattribute.cli.options import with_settings
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
@@ -76,7 +76,7 @@ def serve(
     from wattribute.cli.log import configure
 
     try:
-        from wattribute.modelserver import serve as house
+        from wattribute.models.modelserver import serve as house
     except ModuleNotFoundError as exc:
         raise ConfigInvalid(
             f"model serve needs wattribute[modelserver] ({exc.name} is not installed); "

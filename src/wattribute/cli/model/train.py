@@ -8,9 +8,9 @@ import click
 from wattribute.cli.terminal import Column, clean, print_table
 
 if TYPE_CHECKING:
-    from wattribute.estimator.artefact import Artefact
-    from wattribute.training.recordings import Read
-    from wattribute.training.train import Trained
+    from wattribute.models.training.recordings import Read
+    from wattribute.models.training.train import Trained
+    from wattribute.node.estimator.artefact import Artefact
 
 _COLUMNS: Final = (
     Column("SHA-256"),
@@ -77,8 +77,8 @@ def train(
         raise click.UsageError("--card goes with --data")
     if data is not None and model_file:
         raise click.UsageError("--model goes with --recordings alone; --data makes a new one")
-    from wattribute.errors import DataInvalid
-    from wattribute.training.train import encode
+    from wattribute.core.errors import DataInvalid
+    from wattribute.models.training.train import encode
 
     trained = _fit(data) if data is not None else None
     artefact = trained.artefact if trained is not None else _opened(model_file)
@@ -89,7 +89,7 @@ def train(
         artefact = taught
     files = {out: encode(artefact)}
     if card is not None and trained is not None:
-        from wattribute.training.card import render
+        from wattribute.models.training.card import render
 
         click.echo("the model card's figures", err=True)
         files[card] = render(trained).encode()
@@ -103,7 +103,7 @@ def train(
 
 
 def _fit(data: Path) -> "Trained":
-    from wattribute.training import train as training
+    from wattribute.models.training import train as training
 
     trained = training.train(data, lambda text: click.echo(text, err=True))
     for name in trained.data.rows.named:
@@ -114,15 +114,15 @@ def _fit(data: Path) -> "Trained":
 
 
 def _opened(model_file: str) -> "Artefact":
-    from wattribute.meter.power_model import read_artefact
+    from wattribute.node.meter.power_model import read_artefact
 
     return read_artefact(model_file)
 
 
 def _taught(artefact: "Artefact", folder: Path, accept: tuple[str, ...]) -> "Artefact | None":
     """The artefact that learned from the folder; None: all are in quarantine."""
-    from wattribute.training.fleet import learn
-    from wattribute.training.recordings import read_recordings
+    from wattribute.models.training.fleet import learn
+    from wattribute.models.training.recordings import read_recordings
 
     found = read_recordings(folder, accept)
     for line in found.broken:
@@ -157,7 +157,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _list(artefact: "Artefact", read: "tuple[Read, ...]") -> None:
-    from wattribute.training.fleet import deviation
+    from wattribute.models.training.fleet import deviation
 
     rows = []
     for one in read:

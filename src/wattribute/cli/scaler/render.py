@@ -77,8 +77,8 @@ def render(
     wattribute scaler render --policy reports.yaml | kubectl apply -f -
     """
     with needs("scaler"):
-        from wattribute.scaler.policy_file import read_policy_file
-        from wattribute.scaler.render import Addresses, Trigger, manifest
+        from wattribute.automation.scaler.policy_file import read_policy_file
+        from wattribute.automation.scaler.render import Addresses, Trigger, manifest
     file, policy = read_policy_file(policy_file)
     body = manifest(
         file,

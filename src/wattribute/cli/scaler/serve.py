@@ -4,7 +4,7 @@ import click
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.settings import Settings
+from wattribute.core.settings import Settings
 
 
 @click.command()
@@ -29,7 +29,7 @@ def serve(*, settings: Settings) -> int:
     from wattribute.cli.log import configure
 
     with needs("scaler"):
-        from wattribute.scaler import serve as house
+        from wattribute.automation.scaler import serve as house
     configure(settings.log)
     house.serve(settings)
     return 0

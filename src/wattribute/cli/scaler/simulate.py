@@ -10,13 +10,13 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.scaler.policy import Policy
-    from wattribute.scaler.signals import Ahead
-    from wattribute.scaler.simulate import Arrivals, Hour, Simulation
+    from wattribute.automation.scaler.policy import Policy
+    from wattribute.automation.scaler.signals import Ahead
+    from wattribute.automation.scaler.simulate import Arrivals, Hour, Simulation
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 _COLUMNS: Final = (
@@ -61,8 +61,8 @@ def simulate(
     so policies that look ahead do a little worse with a real one.
     """
     with needs("scaler"):
-        from wattribute.scaler.inputs import read_carbon, read_demand
-        from wattribute.scaler.policy_file import read_policy_file
+        from wattribute.automation.scaler.inputs import read_carbon, read_demand
+        from wattribute.automation.scaler.policy_file import read_policy_file
     file, policy = read_policy_file(policy_file)
     if plot is not None and plot.suffix not in (".svg", ".html"):
         raise ConfigInvalid(f"--plot {plot}: must end in .svg or .html")
@@ -92,8 +92,8 @@ def _replayed(policy: "Policy", carbon: "list[Ahead]", arrivals: "list[Arrivals]
     from rich.console import Console
     from rich.progress import Progress
 
-    from wattribute.scaler.simulate import simulate as replay
-    from wattribute.scaler.simulate import steps
+    from wattribute.automation.scaler.simulate import simulate as replay
+    from wattribute.automation.scaler.simulate import steps
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -102,7 +102,7 @@ def _replayed(policy: "Policy", carbon: "list[Ahead]", arrivals: "list[Arrivals]
 
 
 def _draw(found: "Simulation", title: str, path: Path) -> None:
-    from wattribute.scaler.plot import html, svg
+    from wattribute.automation.scaler.plot import html, svg
 
     text = svg(found, title) if path.suffix == ".svg" else html(found, title)
     try:
@@ -112,7 +112,7 @@ def _draw(found: "Simulation", title: str, path: Path) -> None:
 
 
 def _show(found: "Simulation", title: str) -> None:
-    from wattribute.scaler.plot import avoided
+    from wattribute.automation.scaler.plot import avoided
 
     by_day = len(found.hours) > _MOST_HOURS
     size = 24 if by_day else 1

@@ -23,8 +23,8 @@ from wattribute.cli.top.view import (
     footing,
     heading,
 )
-from wattribute.errors import ConfigInvalid
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

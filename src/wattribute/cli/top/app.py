@@ -29,7 +29,7 @@ from wattribute.cli.top.view import (
     footing,
     heading,
 )
-from wattribute.errors import WattributeError
+from wattribute.core.errors import WattributeError
 
 _ROWS: Final = 200
 """Rows that are kept in the live table unless told otherwise: more than anybody scrolls through,

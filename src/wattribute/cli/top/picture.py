@@ -5,7 +5,14 @@ from dataclasses import replace
 from typing import Final
 
 from wattribute.cli.top.view import Gpu, Part, Picture, Row
-from wattribute.exporter.api import Component, ContainerRow, Document, GpuRow, ProcessRow, ZoneRow
+from wattribute.node.exporter.api import (
+    Component,
+    ContainerRow,
+    Document,
+    GpuRow,
+    ProcessRow,
+    ZoneRow,
+)
 
 _SPECIAL: Final = frozenset({"system", "kernel"})
 _GIB: Final = 1 << 30

@@ -17,13 +17,13 @@ import msgspec
 from wattribute import __version__
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Picture
-from wattribute.errors import ConfigInvalid, WattributeError
-from wattribute.exporter.api import SCHEMA, Document, document
-from wattribute.exporter.scene import NodeLabels
-from wattribute.settings import Settings
+from wattribute.core.errors import ConfigInvalid, WattributeError
+from wattribute.core.settings import Settings
+from wattribute.node.exporter.api import SCHEMA, Document, document
+from wattribute.node.exporter.scene import NodeLabels
 
 if TYPE_CHECKING:
-    from wattribute.monitor.loop import Monitor
+    from wattribute.node.monitor.loop import Monitor
 
 DEFAULT_URL: Final = "http://127.0.0.1:9102"
 _PATH: Final = "/api/v1/snapshot"
@@ -167,7 +167,7 @@ def _context(parts: SplitResult, access: Access) -> ssl.SSLContext | None:
 @contextmanager
 def own_readings(settings: Settings, every_s: float) -> Iterator[Callable[[], Picture]]:
     """Measure in this program: a thread ticks, and the function shows the last tick."""
-    from wattribute.agent import local_monitor
+    from wattribute.node.agent import local_monitor
 
     # The state file is the agent's; two writers would lose joules.
     own = msgspec.structs.replace(

@@ -1,0 +1,245 @@
+"""The sources that were chosen, asked in order: one that fails is stood in for, and it shows."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+from wattribute.accounting.carbon.cache import Cache, is_final
+from wattribute.accounting.carbon.hours import by_hour, hours_of
+from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity, Source
+from wattribute.accounting.carbon.place import Place, find_place
+from wattribute.accounting.carbon.pue import Facility
+from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityError, IntensityFailed
+
+_LOG: Final = logging.getLogger(__name__)
+_REST_S: Final = 60.0
+"""A source that failed is not asked again for so long: callers poll, and a dead one takes time."""
+_REASK: Final = timedelta(hours=1)
+"""Values that are not final, and hours that a source did not have, are asked for again after it."""
+_OLD: Final = timedelta(hours=3)
+"""A newest value that ended longer ago is marked stale: the source answers, with old news."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Grid:
+    """Carbon intensities of one basis; safe to use from several threads."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        facility: Facility,
+        cache: Cache,
+        *,
+        refresh_s: float = 300.0,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        """Ask these, in this order.
+
+        Args:
+            sources: All of one basis; the first that knows a place answers for it.
+            facility: What a data centre draws beside its machines.
+            cache: Keeps what live sources said.
+            refresh_s: The newest value and a forecast are asked for again after so long.
+            now: The wall clock.
+        """
+        self.basis: Basis = sources[0].basis
+        self.facility = facility
+        self._sources = tuple(sources)
+        self._cache = cache
+        self._refresh = timedelta(seconds=refresh_s)
+        self._now = now
+        self._resting: dict[tuple[str, ...], tuple[float, IntensityError]] = {}
+        """By source, question and place: a token may be for one zone, or not for forecasts."""
+
+    def latest(self, place: str) -> Intensity:
+        """The intensity now; ``stale`` if it is not what the first source that knows it says now.
+
+        Raises:
+            IntensityAbsent: no source knows the place.
+            IntensityFailed: those that know it do not answer, and nothing is cached.
+        """
+        where, now = find_place(place), self._now()
+        stale, problems = False, list[IntensityError]()
+        for source in self._sources:
+            kept = self._kept(source, where, now - timedelta(days=1), now) if source.live else []
+            if kept and now - kept[-1][1] < self._refresh:
+                return _aged(replace(kept[-1][0], stale=stale), now)
+            try:
+                value = self._ask(source, ("latest", place), partial(_one, source, where), now)[0]
+            except IntensityError as exc:
+                problems.append(exc)
+                stale = stale or not isinstance(exc, IntensityAbsent)
+                if kept and not isinstance(exc, IntensityAbsent):
+                    return replace(kept[-1][0], stale=True)
+                continue
+            return _aged(replace(value, stale=stale), now)
+        raise _none(problems)
+
+    def hourly(
+        self, place: str, start: datetime, end: datetime, *, whole: bool = True
+    ) -> list[Intensity]:
+        """One value for each hour that touches ``[start, end)``, in order.
+
+        Args:
+            place: Where.
+            start: First hour.
+            end: End of the last.
+            whole: None may be missing; else what is known.
+
+        Raises:
+            IntensityAbsent: hours that no source knows.
+            IntensityFailed: hours that none of those that answered knows.
+        """
+        where = find_place(place)
+        missing = list(hours_of(start, end))
+        found: dict[datetime, Intensity] = {}
+        stale, problems = False, list[IntensityError]()
+        for source in self._sources:
+            if not missing:
+                break
+            got, problem = self._hours(source, where, missing)
+            found.update(
+                {hour: replace(one, stale=stale or one.stale) for hour, one in got.items()}
+            )
+            if problem:
+                problems.append(problem)
+                stale = stale or not isinstance(problem, IntensityAbsent)
+            missing = [hour for hour in missing if hour not in found]
+        if missing and whole:
+            raise _none(
+                problems
+                or [IntensityAbsent(f"carbon: {place}: nothing known of {missing[0]:%Y-%m-%dT%H}Z")]
+            )
+        return [found[hour] for hour in sorted(found)]
+
+    def forecast(self, place: str, hours: int) -> list[Intensity]:
+        """From now on, in order, as far as the source goes; ``stale`` if it is an older forecast.
+
+        Raises:
+            IntensityAbsent: no source has forecasts of the place.
+            IntensityFailed: those that have do not answer, and no forecast is cached.
+        """
+        where, now = find_place(place), self._now()
+        end = now + timedelta(hours=hours)
+        problems: list[IntensityError] = []
+        for source in self._sources:
+            kept = self._kept(source, where, now, end, forecast=True) if source.live else []
+            if kept and now - kept[0][1] < self._refresh and kept[-1][0].end >= end - HOUR:
+                return [value for value, _ in kept]
+            try:
+                values = self._ask(
+                    source, ("forecast", place), partial(source.forecast, where, hours), now
+                )
+            except IntensityError as exc:
+                problems.append(exc)
+                if kept and not isinstance(exc, IntensityAbsent):
+                    return [replace(value, stale=True) for value, _ in kept]
+                continue
+            ahead = [one for one in values if one.end > now and one.start < end]
+            if ahead:
+                return ahead
+        raise _none(
+            problems or [IntensityFailed(f"carbon: {place}: the forecast has no hour ahead")]
+        )
+
+    def _hours(
+        self, source: Source, place: Place, hours: Sequence[datetime]
+    ) -> tuple[dict[datetime, Intensity], IntensityError | None]:
+        """What one source has of these hours: its cache first; and why there is not more."""
+        start, end, now = hours[0], hours[-1] + HOUR, self._now()
+        if not source.live:
+            try:
+                return by_hour(source.between(place, start, end), hours), None
+            except IntensityError as exc:
+                if not isinstance(exc, IntensityAbsent):
+                    _LOG.warning("carbon: %s", exc)
+                return {}, exc
+        kept = self._kept(source, place, start, end)
+        sure = [value for value, at in kept if is_final(value, at) or now - at < _REASK]
+        got = by_hour(sure, hours)
+        problem: IntensityError | None = None
+        points = {value.start: value for value, _ in kept}
+        for first, last in _spans([hour for hour in hours if hour not in got], source.window):
+            try:
+                answer = self._ask(
+                    source, ("past", place.name), partial(source.between, place, first, last), now
+                )
+            except IntensityError as exc:
+                problem = exc
+                break
+            points.update({value.start: value for value in answer})
+        everything = by_hour([points[start] for start in sorted(points)], hours)
+        if problem and not isinstance(problem, IntensityAbsent):
+            everything = {
+                hour: one if hour in got else replace(one, stale=True)
+                for hour, one in everything.items()
+            }
+        return everything, problem
+
+    def _ask(
+        self,
+        source: Source,
+        what: tuple[str, str],
+        question: Callable[[], Sequence[Intensity]],
+        now: datetime,
+    ) -> Sequence[Intensity]:
+        """Ask one source, unless it failed just now; keep what it says."""
+        key = (source.name, *what)
+        rest = self._resting.get(key)
+        if rest and time.monotonic() < rest[0]:
+            raise rest[1]
+        try:
+            values = question()
+        except (IntensityDenied, IntensityFailed) as exc:
+            self._resting[key] = time.monotonic() + _REST_S, exc
+            _LOG.warning("carbon: %s; not asked again for %d s", exc, _REST_S)
+            raise
+        if source.live:
+            self._cache.keep(source.name, values, now)
+        return values
+
+    def _kept(
+        self,
+        source: Source,
+        place: Place,
+        start: datetime,
+        end: datetime,
+        *,
+        forecast: bool = False,
+    ) -> list[tuple[Intensity, datetime]]:
+        key = source.name, place.name, source.basis
+        return self._cache.values(key, start, end, forecast=forecast)
+
+
+def _one(source: Source, place: Place) -> Sequence[Intensity]:
+    return [source.latest(place)]
+
+
+def _aged(value: Intensity, now: datetime) -> Intensity:
+    return replace(value, stale=True) if now - value.end > _OLD else value
+
+
+def _spans(hours: Sequence[datetime], window: timedelta) -> list[tuple[datetime, datetime]]:
+    """Times that cover these hours, each at most ``window`` long."""
+    spans: list[tuple[datetime, datetime]] = []
+    for hour in hours:
+        if spans and hour + HOUR - spans[-1][0] <= window and hour - spans[-1][1] <= HOUR * 24:
+            spans[-1] = spans[-1][0], hour + HOUR
+        else:
+            spans.append((hour, hour + HOUR))
+    return spans
+
+
+def _none(problems: Sequence[IntensityError]) -> IntensityError:
+    """The error of a question that nobody answered: the gravest, with all reasons."""
+    reasons = "; ".join(dict.fromkeys(str(problem) for problem in problems))
+    if all(isinstance(problem, IntensityAbsent) for problem in problems):
+        return IntensityAbsent(reasons)
+    return IntensityFailed(reasons)

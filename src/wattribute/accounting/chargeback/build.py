@@ -1,0 +1,327 @@
+"""From a question to statements: read the ledger once, split the bill, round to cents."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import narwhals as nw
+import pyarrow as pa
+
+from wattribute.accounting.chargeback.accounts import NOT_COVERED, NOT_JOINED, Account, Accounts
+from wattribute.accounting.chargeback.bills.files import read_files
+from wattribute.accounting.chargeback.bills.prices import price_in, read_prices
+from wattribute.accounting.chargeback.bills.total import read_totals
+from wattribute.accounting.chargeback.carbon_rates import GridRates
+from wattribute.accounting.chargeback.charges import Charges, hour_text
+from wattribute.accounting.chargeback.engines import Engine, open_engine
+from wattribute.accounting.chargeback.grams import Rates
+from wattribute.accounting.chargeback.methods import (
+    DEFAULT,
+    METHODS,
+    Method,
+    method_of,
+    policies_of,
+)
+from wattribute.accounting.chargeback.money import Currency
+from wattribute.accounting.chargeback.period import Period, read_period
+from wattribute.accounting.chargeback.places import Placed, cost_by, namespaces_of, place
+from wattribute.accounting.chargeback.request import Request, ledger_files, names_of_maps
+from wattribute.accounting.chargeback.rows import Known, statement_of
+from wattribute.accounting.chargeback.shared import charge_on, pools_of
+from wattribute.accounting.chargeback.split import split_by_account
+from wattribute.accounting.chargeback.statement import Statement
+from wattribute.accounting.chargeback.totals import Totals, totals_by_account
+from wattribute.accounting.chargeback.usage import IDLE
+from wattribute.accounting.ledger.ownership import DIMENSIONS, Ownership
+from wattribute.core.errors import ConfigInvalid, DataInvalid, WattributeError
+from wattribute.core.settings import Settings
+
+Step = Callable[[str], None]
+_SERVICES_SHOWN: Final = 8
+"""Services whose lines did not join get a row each up to so many; the others one together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A month that was read: what every method starts from."""
+
+    engine: Engine
+    files: list[str]
+    accounts: Accounts
+    ownership: Ownership
+    period: Period
+    charges: Charges
+    placed: Placed
+    rates: Rates | None
+    carbon_problems: tuple[str, ...]
+    tariff: pa.Table | None
+
+
+def make_statement(request: Request, settings: Settings, step: Step = lambda _: None) -> Statement:
+    """The answer by one method, with the month before where it is known.
+
+    Raises:
+        ConfigInvalid: the question cannot be answered as asked.
+        DataInvalid: a bill or the ledger is wrong.
+        LedgerFailed: the ledger cannot be read.
+    """
+    method = method_of(request.method)
+    with opened(request, settings, [method], step) as month:
+        before = _before(request, settings, method, step)
+        return _one(month, request, settings, method, before=before, step=step)
+
+
+def compare_methods(
+    request: Request, settings: Settings, methods: Sequence[str], step: Step = lambda _: None
+) -> list[Statement]:
+    """The same month by several methods; the ledger is read once.
+
+    ``two-part`` is left out when there is no tariff. Raises as ``make_statement``.
+    """
+    chosen = [method_of(name) for name in methods]
+    if not (request.tariff or settings.bills.tariff or request.price_list):
+        chosen = [method for method in chosen if method.id != "two-part"]
+    with opened(request, settings, chosen, step) as month:
+        return [_one(month, request, settings, method, before={}, step=step) for method in chosen]
+
+
+@contextmanager
+def opened(
+    request: Request, settings: Settings, methods: Sequence[Method], step: Step
+) -> Iterator[Opened]:
+    """Read a month; see ``make_statement`` for what is raised."""
+    request.check()
+    pools = pools_of(settings.bills.shared)
+    rules = settings.ownership.rules
+    ownership = Ownership(rules)
+    dated = any(rule.since or rule.until for rule in rules)
+    accounts = Accounts(request.by, ownership, dated=dated, pools=pools)
+    step("the bill")
+    charges = _charges(request)
+    with ledger_files(request, request.month) as files:
+        if not files.chunks:
+            raise DataInvalid(
+                f"{request.ledger}: no entries of {request.month.text}; "
+                "`wattribute ledger collect`, or name the ledger with --ledger"
+            )
+        with open_engine(
+            request.engine, [files.folder], memory=request.memory, master=request.master
+        ) as engine:
+            period = read_period(
+                engine,
+                files.chunks,
+                request.month.span,
+                accounts,
+                policies_of([*methods, METHODS[DEFAULT]]),
+                capacity=any("capacity" in method.parts for method in methods),
+                namespaces_for=lambda nodes: namespaces_of(charges, nodes) if charges else (),
+                step=step,
+            )
+            _refuse_unknown_label(request, accounts, files.all)
+            if charges is None:
+                charges = _priced(engine, request, period, methods[0])
+            step("the bill's lines and their nodes")
+            placed = place(charges, period.nodes, period.namespaces, period.span)
+            step("carbon")
+            source = GridRates(settings)
+            rates = source.rates(period.facts, period.span)
+            yield Opened(
+                *(engine, files.all, accounts, ownership, period, charges, placed),
+                rates if rates.provenance else None,
+                tuple(source.problems),
+                _tariff(request, settings, charges.currency, methods),
+            )
+
+
+def _charges(request: Request) -> Charges | None:
+    """The bill; None where it is a price list, which needs the ledger first."""
+    if request.totals:
+        return read_totals(request.totals, request.month)
+    if request.price_list:
+        return None
+    return read_files(request.bills, request.month, request.currency)
+
+
+def _priced(engine: Engine, request: Request, period: Period, method: Method) -> Charges:
+    if request.price_list is None:
+        raise ValueError("no price list")
+    energy = nw.col("dynamic_uj") + nw.col(f"paid_{method.policy}")
+    hours = (
+        period.rows.filter(nw.col("place") < len(period.facts))
+        .with_columns(energy.alias("uj"))
+        .group_by("place", "hour")
+        .agg(nw.col("uj").sum().cast(nw.Int64))
+    )
+    table = engine.collect(hours.select("place", "hour", "uj"))
+    return read_prices(request.price_list).charges(period.facts, table, period.span)
+
+
+def _tariff(
+    request: Request, settings: Settings, currency: Currency, methods: Sequence[Method]
+) -> pa.Table | None:
+    if not any(len(method.parts) > 1 for method in methods):
+        return None
+    text = request.tariff or settings.bills.tariff or str(request.price_list or "")
+    span = request.month.span
+    if text.endswith((".yaml", ".yml")):
+        prices = read_prices(Path(text))
+        if prices.currency.code != currency.code:
+            raise ConfigInvalid(
+                f"{text} is in {prices.currency.code} and the bill in {currency.code}; "
+                "give the tariff in the bill's currency"
+            )
+        if not prices.energy:
+            raise ConfigInvalid(f"{text}: has no `energy` prices, which two-part needs")
+        table = prices.tariff(span)
+        scale = prices.currency.per_unit // currency.per_unit
+        scaled = [price // scale for price in table["per_kwh"].to_pylist()]
+        return pa.table({"hour": table["hour"], "per_kwh": pa.array(scaled, pa.int64())})
+    try:
+        price = currency.quanta(price_in(text))
+    except ValueError:
+        price = -1
+    if price < 0:
+        raise ConfigInvalid(
+            f"--method two-part needs the price of a kWh: --tariff 0.31, or a price list; "
+            f"not {text!r}"
+        )
+    hours = pa.array(range(span.first, span.end), pa.int64())
+    return pa.table({"hour": hours, "per_kwh": pa.array([price] * len(hours), pa.int64())})
+
+
+def _refuse_unknown_label(request: Request, accounts: Accounts, files: list[str]) -> None:
+    """A label that nobody has would make one row of everything."""
+    prefix, _, name = accounts.by.partition(":")
+    if not name or any(account.kind == "owner" for account in accounts):
+        return
+    listed = ", ".join(names_of_maps(files, f"{prefix}s")) or "none at all"
+    raise ConfigInvalid(
+        f"--by {accounts.by}: no workload of {request.month.text} has this {prefix}; the ledger "
+        f"has {listed}. Agents export those that exporter.pod_{prefix}s allows"
+    )
+
+
+def _before(
+    request: Request, settings: Settings, method: Method, step: Step
+) -> dict[tuple[str, str], Known]:
+    """Energy and cost by owner of the month before; nothing where the ledger has none.
+
+    The cost is known where the bills given hold that month too, or a price list was given.
+    """
+    month = request.month.before
+    with ledger_files(request, month) as files:
+        if not files.chunks:
+            return {}
+    step(f"{month.text}, to compare")
+    # Where its bill is not there, the energy alone: nothing was paid, in no currency (XXX).
+    unpaid = request.but(month=month, bills=(), totals=("nothing=0 XXX",), tariff="0")
+    for asked in (request.but(month=month), unpaid) if not request.totals else (unpaid,):
+        try:
+            with opened(asked, settings, [method], lambda _: None) as read:
+                made = _one(read, asked, settings, method, before={}, step=lambda _: None)
+        except WattributeError:  # a month that is only compared with must not stop this one
+            continue
+        return {
+            (row.kind, row.owner): Known(row.energy_uj, None if asked is unpaid else row.cost)
+            for row in made.everything
+        }
+    return {}
+
+
+def _one(
+    read: Opened,
+    request: Request,
+    settings: Settings,
+    method: Method,
+    *,
+    before: dict[tuple[str, str], Known],
+    step: Step,
+) -> Statement:
+    step(f"the split by {method.id}")
+    totals = totals_by_account(read.engine, read.period, method.policy, read.rates)
+    costs = split_by_account(read.engine, read.period, read.placed, method, read.tariff)
+    for number, cost in costs.items():
+        totals.setdefault(number, Totals()).pay(cost)
+    services = _not_joined(read, settings, totals)
+    if method.policy == "platform" and IDLE in totals:
+        payer = read.accounts.number_of(settings.bills.platform_owner, "owner")
+        totals.setdefault(payer, Totals()).add(totals.pop(IDLE))
+    accounts = [*read.accounts, *services]
+    notes = [*read.charges.notes, *charge_on(settings.bills.shared, accounts, totals)]
+    return statement_of(
+        request=request,
+        statement_id=request.but(method=method.id).id(settings, read.charges.sources),
+        method=method,
+        charges=read.charges,
+        accounts=accounts,
+        totals=totals,
+        before=before,
+        carbon=read.rates.provenance if read.rates else (),
+        notes=(*notes, *_notes(read, request)),
+        node_hours=read.period.node_hours,
+    )
+
+
+def _not_joined(read: Opened, settings: Settings, totals: dict[int, Totals]) -> list[Account]:
+    """Book the lines that found no node: to pools by their service, else to rows of the rest."""
+    table = read.charges.table
+    outside = cost_by(table, read.placed.not_covered, "service")
+    if outside:
+        totals.setdefault(NOT_COVERED, Totals()).cost += sum(outside.values())
+    by_service = cost_by(table, read.placed.not_joined, "service")
+    left: dict[str, int] = {}
+    for service, cost in by_service.items():
+        pool = next(
+            (
+                pool
+                for pool in settings.bills.shared
+                if any(fnmatchcase(service, glob) for glob in pool.services)
+            ),
+            None,
+        )
+        if pool is None:
+            left[service] = cost
+        else:
+            number = read.accounts.number_of(pool.name, "shared")
+            totals.setdefault(number, Totals()).cost += cost
+    order = sorted(left, key=lambda service: (-abs(left[service]), service))
+    accounts = []
+    for at, service in enumerate(order):
+        shown = at < _SERVICES_SHOWN
+        number = NOT_JOINED - min(at, _SERVICES_SHOWN)
+        name = f"(no node: {service or 'no service'})" if shown else "(no node: other services)"
+        totals.setdefault(number, Totals()).cost += left[service]
+        if at <= _SERVICES_SHOWN:
+            accounts.append(Account(number, name, "not-joined"))
+    return accounts
+
+
+def _notes(read: Opened, request: Request) -> Iterator[str]:
+    period = read.period
+    where = (
+        "the sum is split by the others"
+        if request.totals
+        else "their charges are in (hours without ledger)"
+    )
+    if period.missing:
+        hours = sum(count for _, count in period.missing)
+        names = ", ".join(f"{node} ({count} h)" for node, count in period.missing[:3])
+        more = ", ..." if len(period.missing) > 3 else ""
+        yield (
+            f"the ledger lacks {hours} hours between the first and the last of {names}{more}; "
+            f"their energy is in no row, {where}"
+        )
+    first, end = period.known
+    if first > period.span.first or end < period.span.end:
+        yield (
+            f"the ledger knows {request.month.text} from {hour_text(first)} to {hour_text(end)} "
+            f"only; of the month's other hours no energy is in any row, {where}"
+        )
+    if read.accounts.by in DIMENSIONS:
+        if not read.ownership.subjects and not request.by.startswith("label"):
+            yield f"no rule names a {read.accounts.by}: see ownership.rules in the settings"
+        yield from read.ownership.unmatched()
+    yield from read.carbon_problems

@@ -1,0 +1,265 @@
+"""One number, taken apart: invoice lines, ratios, the ledger's entries and their counters."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import narwhals as nw
+import pyarrow as pa
+from pyarrow import compute
+
+from wattribute.accounting.chargeback.accounts import NOT_COVERED, NOT_JOINED
+from wattribute.accounting.chargeback.build import Opened, Step, opened
+from wattribute.accounting.chargeback.charges import hour_text
+from wattribute.accounting.chargeback.engines import Span
+from wattribute.accounting.chargeback.methods import Method, method_of
+from wattribute.accounting.chargeback.period import entries_of
+from wattribute.accounting.chargeback.remember import Remembered
+from wattribute.accounting.chargeback.split import parts_of
+from wattribute.accounting.chargeback.usage import IDLE
+from wattribute.core.errors import DataInvalid
+from wattribute.core.settings import Settings
+
+COUNTERS: Final = {
+    "cpu": "kepler_container_package_joules_total",
+    "dram": "kepler_container_dram_joules_total",
+    "gpu": "kepler_container_gpu_joules_total",
+    "other": "kepler_container_other_joules_total",
+}
+"""Which counter of Prometheus a workload's component was read from; the floor's is
+``wattribute_node_joules_total{mode="idle"}``."""
+_ENTRIES_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the invoice, and the row's part of it."""
+
+    source: str
+    description: str
+    service: str
+    resource: str
+    period: str
+    cost: Decimal
+    amount: Decimal
+    """The line's cost, or in ``two-part`` what of it belongs to this part of the method."""
+    basis: str
+    """``energy`` or ``capacity``: what the weights are."""
+    weight: int
+    line_weight: int
+    """Microjoules, or units of capacity: of the row, and of all rows."""
+    part: Decimal
+
+    @property
+    def ratio(self) -> float:
+        """0 to 1."""
+        return self.weight / self.line_weight if self.line_weight else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A workload's entries of the ledger, in the hours of one line."""
+
+    component: str
+    namespace: str
+    pod: str
+    container: str
+    energy_uj: int
+    cpu_ns: int
+    cpu_request_mcore_s: int
+    origin: str
+    seals: tuple[str, ...]
+    counter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Where a number comes from."""
+
+    row: str
+    owner: str
+    kind: str
+    method: Method
+    currency: str
+    cost: Decimal
+    shared: Decimal
+    """What came from shared pools; it is not in ``lines``."""
+    lines: tuple[Line, ...]
+    """The largest parts."""
+    lines_all: int
+    parts_sum: Decimal
+    """Of all parts, before rounding to cents."""
+    entries: tuple[Entry, ...]
+    """Of the first line; the largest."""
+    entries_all: int
+
+
+def explain(
+    kept: Remembered, row: str, settings: Settings, limit: int, step: Step = lambda _: None
+) -> Explanation:
+    """Split the bill again, and follow one row.
+
+    Args:
+        kept: The statement.
+        row: Id of the row.
+        settings: As when it was made.
+        limit: How many lines.
+        step: Told what is being done.
+
+    Raises:
+        DataInvalid: bills or rules are not what they were.
+    """
+    request = kept.request
+    method = method_of(request.method)
+    kind, owner, cost = kept.rows[row]
+    with opened(request, settings, [method], step) as month:
+        if request.id(settings, month.charges.sources) != kept.statement:
+            raise DataInvalid(
+                f"statement {kept.statement}: a bill, a rule or a setting has changed since; "
+                "make the statement again"
+            )
+        step(f"the parts of {owner}")
+        number = _number(month, settings, kind, owner)
+        lines = (
+            _unsplit(month, number, owner)
+            if number <= NOT_COVERED
+            else _parts(month, method, number)
+        )
+        lines.sort(key=lambda line: (-abs(line[0].part), line[0].source))
+        entries = _entries(month, lines[0][1], number) if lines and number > NOT_COVERED else []
+        unit = month.charges.currency
+        whole = sum((line.part for line, _ in lines), Decimal(0))
+        amount = Decimal(cost)
+        return Explanation(
+            row=row,
+            owner=owner,
+            kind=kind,
+            method=method,
+            currency=unit.code,
+            cost=amount,
+            shared=unit.of_cents(unit.cents(amount - whole)),
+            lines=tuple(line for line, _ in lines[:limit]),
+            lines_all=len(lines),
+            parts_sum=whole,
+            entries=tuple(entries[:_ENTRIES_SHOWN]),
+            entries_all=len(entries),
+        )
+
+
+def _number(month: Opened, settings: Settings, kind: str, owner: str) -> int:
+    if kind == "not-joined":
+        return NOT_JOINED
+    if kind == "owner" and owner == settings.bills.platform_owner:
+        return IDLE
+    for account in month.accounts:
+        if (account.kind, account.name) == (kind, owner):
+            return account.number
+    raise DataInvalid(f"{owner}: nobody of this name in the ledger any more")
+
+
+def _parts(month: Opened, method: Method, number: int) -> list[tuple[Line, int]]:
+    found = []
+    frames = parts_of(month.engine, month.period, month.placed, method, month.tariff)
+    for basis, frame in zip(method.parts, frames, strict=False):
+        mine = month.engine.collect(
+            frame.filter((nw.col("account") == number) & (nw.col("part") != 0)).select(
+                "line", "amount", "weight", "line_weight", "part"
+            )
+        )
+        found += [(_line(month, row["line"], basis, row), row["line"]) for row in mine.to_pylist()]
+    return found
+
+
+def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[Line, int]]:
+    """Lines of no node, or of hours without ledger: they are a row's as a whole."""
+    placed = month.placed
+    lines = placed.not_covered if number == NOT_COVERED else placed.not_joined
+    found = []
+    for line in lines.tolist():
+        made = _line(month, line, "none", None)
+        name = f"(no node: {made.service or 'no service'})"
+        if number == NOT_COVERED or owner in {name, "(no node: other services)"}:
+            found.append((made, line))
+    return found
+
+
+def _line(month: Opened, line: int, basis: str, row: dict[str, int] | None) -> Line:
+    told = month.charges.table.slice(line, 1).to_pylist()[0]
+    unit = month.charges.currency
+    cost = unit.amount(told["cost"])
+    return Line(
+        source=told["source"],
+        description=told["description"],
+        service=told["service"],
+        resource=told["resource"],
+        period=f"{hour_text(told['first'])} to {hour_text(told['end'])}",
+        cost=cost,
+        amount=unit.amount(row["amount"]) if row else cost,
+        basis=basis,
+        weight=row["weight"] if row else 1,
+        line_weight=row["line_weight"] if row else 1,
+        part=unit.amount(row["part"]) if row else cost,
+    )
+
+
+def _entries(month: Opened, line: int, number: int) -> list[Entry]:
+    """What the ledger holds of the account, at the places and in the hours of a line."""
+    hours = month.placed.hours
+    of_line = hours.filter(compute.equal(hours["line"], line))
+    first, last = compute.min(of_line["hour"]).as_py(), compute.max(of_line["hour"]).as_py()
+    engine = month.engine
+    where = engine.frame(of_line.select(["place", "hour"]))
+    extra = ("namespace", "pod", "seal_id")
+    entries = entries_of(
+        engine,
+        month.files,
+        Span(first, last + 1),
+        month.accounts,
+        facts=month.period.facts,
+        extra=extra,
+    )
+    there = entries.filter(nw.col("account") == number)
+    on_nodes = there.join(where, on=["place", "hour"], how="inner")
+    keys = ("component", "kind", "namespace", "pod", "container", "origin", "seal_id")
+    if any(place >= len(month.period.facts) for place in of_line["place"].to_pylist()):
+        names = [
+            name
+            for name, at in month.period.namespaces.items()
+            if at in of_line["place"].to_pylist()
+        ]
+        on_nodes = there.filter(nw.col("namespace").is_in(names))
+    table = engine.collect(
+        on_nodes.group_by(*keys).agg(
+            nw.col("energy_uj").sum().cast(nw.Int64),
+            nw.col("cpu_ns").sum().cast(nw.Int64),
+            nw.col("cpu_request_mcore_s").sum().cast(nw.Int64),
+        )
+    )
+    return _merged(table)
+
+
+def _merged(table: pa.Table) -> list[Entry]:
+    by_workload: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for row in table.to_pylist():
+        key = tuple(
+            row[name] for name in ("component", "kind", "namespace", "pod", "container", "origin")
+        )
+        by_workload.setdefault(key, []).append(row)
+    found = [
+        Entry(
+            component=key[0],
+            namespace=key[2],
+            pod=key[3] or f"({key[1]})",
+            container=key[4],
+            energy_uj=sum(int(str(row["energy_uj"])) for row in rows),
+            cpu_ns=sum(int(str(row["cpu_ns"])) for row in rows),
+            cpu_request_mcore_s=sum(int(str(row["cpu_request_mcore_s"])) for row in rows),
+            origin=key[5],
+            seals=tuple(sorted({str(row["seal_id"]) for row in rows})),
+            counter='wattribute_node_joules_total{mode="idle"}'
+            if key[1] == "idle"
+            else COUNTERS.get(key[0], ""),
+        )
+        for key, rows in by_workload.items()
+    ]
+    return sorted(found, key=lambda entry: (-entry.energy_uj, entry.pod, entry.component))

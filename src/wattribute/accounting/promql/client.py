@@ -1,0 +1,221 @@
+"""Asks a Prometheus-compatible HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics."""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NoReturn, Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from wattribute.accounting.promql.matrix import MatrixReader, Series, check_envelope
+from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed, SourceLimited
+from wattribute.core.settings import Ledger
+
+_LOG = logging.getLogger(__name__)
+
+_WHOLE_ONLY: Final = {"partial_response": "false", "deny_partial_response": "1", "dedup": "true"}
+"""Thanos' and VictoriaMetrics' words for "all or an error"; others ignore them."""
+_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_WAITS_S: Final = (1.0, 3.0, 10.0)
+_CHUNK: Final = 1 << 20
+_LIMITS: Final = ("too many", "limit", "exceed", "maximum", "timed out", "too large", "-search.max")
+"""Words in the errors of servers that will not answer so much at once."""
+
+
+class _Row(msgspec.Struct):
+    metric: dict[str, str]
+    value: tuple[float, str]
+
+
+class _Data(msgspec.Struct):
+    result: list[_Row]
+
+
+class _Vector(msgspec.Struct):
+    data: _Data
+
+
+class Prometheus:
+    """One API, and how it wants to be asked."""
+
+    def __init__(
+        self,
+        settings: Ledger,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        waits_s: Sequence[float] = _WAITS_S,
+    ) -> None:
+        """Not asked yet.
+
+        Args:
+            settings: Where it is, and who asks.
+            sleep: Waits.
+            waits_s: Seconds before each further try; none: a question is asked once.
+
+        Raises:
+            ConfigInvalid: no address, or a file that is named cannot be read.
+        """
+        url = urlsplit(settings.prometheus_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigInvalid(
+                f"ledger.prometheus_url: {settings.prometheus_url!r} is no address; "
+                "it must be http://HOST:PORT or https://HOST, as in a browser"
+            )
+        port = f":{url.port}" if url.port else ""
+        self.name = f"{url.scheme}://{url.hostname}{port}{url.path}"
+        self._settings = settings
+        self._sleep = sleep
+        self._waits_s = tuple(waits_s)
+        try:
+            context = ssl.create_default_context(cafile=settings.ca_file or None)
+        except (OSError, ssl.SSLError) as exc:
+            raise ConfigInvalid(f"ledger.ca_file: {settings.ca_file}: {exc}") from exc
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(settings.timeout, connect=10.0), verify=context
+        )
+        self._endpoint = settings.prometheus_url.rstrip("/") + "/api/v1/query"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def vector(self, query: str, at_s: float) -> list[tuple[dict[str, str], float]]:
+        """Labels and value of each series of an instant query.
+
+        Raises:
+            SourceLimited: the server will not answer so much at once.
+            SourceDenied: it does not let us ask.
+            SourceFailed: no answer, or not all of it.
+        """
+        response = self._open(query, at_s)
+        try:
+            body = response.read()
+            check_envelope(body)
+            answer = msgspec.json.decode(body, type=_Vector)
+        except httpx.HTTPError as exc:
+            raise SourceFailed(f"{self.name}: the answer broke off: {exc!r}") from exc
+        except msgspec.DecodeError as exc:
+            raise SourceFailed(f"{self.name}: no answer of the query API: {exc}") from exc
+        except SourceFailed as exc:
+            raise SourceFailed(f"{self.name}: {exc}") from exc
+        finally:
+            response.close()
+        return [(row.metric, float(row.value[1])) for row in answer.data.result]
+
+    def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[Series]:
+        """Raw samples in [start_s, end_s], series by series as they come in.
+
+        When this raises, what it gave before is right but not all; ask again.
+
+        Raises:
+            SourceLimited: the server will not answer so much at once.
+            SourceDenied: it does not let us ask.
+            SourceFailed: no answer, or not all of it.
+        """
+        response = self._open(f"{selector}[{max(round(end_s - start_s), 1)}s]", end_s)
+        reader = MatrixReader()
+        try:
+            for data in response.iter_bytes(_CHUNK):
+                yield from reader.feed(data)
+            yield from reader.close()
+        except httpx.HTTPError as exc:
+            raise SourceFailed(f"{self.name}: the answer broke off: {exc!r}") from exc
+        except SourceFailed as exc:
+            raise SourceFailed(f"{self.name}: {exc}") from exc
+        finally:
+            response.close()
+
+    def _open(self, query: str, at_s: float) -> httpx.Response:
+        """An answer whose body is not read yet; asked again where that may help."""
+        problem = ""
+        for wait_s in (*self._waits_s, None):
+            try:
+                response = self._send(query, at_s)
+            except httpx.TransportError as exc:
+                problem = f"cannot be asked: {exc or type(exc).__name__}"
+            else:
+                if response.status_code == httpx.codes.OK:
+                    return response
+                problem = self._refusal(response)
+            if wait_s is not None:
+                _LOG.info("%s: %s; asking again in %.0f s", self.name, problem, wait_s)
+                self._sleep(wait_s)
+        raise SourceFailed(f"{self.name}: {problem}")
+
+    def _send(self, query: str, at_s: float) -> httpx.Response:
+        request = self._client.build_request(
+            "POST",
+            self._endpoint,
+            data={"query": query, "time": f"{at_s:.3f}", **_WHOLE_ONLY},
+            headers=self._headers(),
+        )
+        return self._client.send(request, auth=self._auth(), stream=True)
+
+    def _headers(self) -> dict[str, str]:
+        settings = self._settings
+        headers = {"Accept-Encoding": "identity"}
+        if settings.tenant:
+            headers.update({"X-Scope-OrgID": settings.tenant, "THANOS-TENANT": settings.tenant})
+        if settings.bearer_token_file:
+            token = _secret("ledger.bearer_token_file", settings.bearer_token_file)
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _auth(self) -> httpx.BasicAuth | None:
+        settings = self._settings
+        if not settings.username:
+            return None
+        password = _secret("ledger.password_file", settings.password_file)
+        return httpx.BasicAuth(settings.username, password)
+
+    def _refusal(self, response: httpx.Response) -> str:
+        """What an answer says that is no result, if asking again may help; else raises."""
+        try:
+            text = _error_of(response.read())
+        finally:
+            response.close()
+        status = response.status_code
+        said = f"{self.name}: status {status}: {text}"
+        if status in (401, 403):
+            raise SourceDenied(
+                f"{said}; give ledger.bearer_token_file, or ledger.username and password_file"
+            )
+        if status in (413, 422, 503) and any(word in text.lower() for word in _LIMITS):
+            raise SourceLimited(said)
+        if status not in _AGAIN:
+            _refuse(said, status, text)
+        return f"status {status}: {text}"
+
+
+def _refuse(said: str, status: int, text: str) -> NoReturn:
+    hint = ""
+    if status == httpx.codes.NOT_FOUND:
+        hint = "; the address must end where /api/v1 begins (Mimir: /prometheus; vmselect: "
+        hint += "/select/0/prometheus)"
+    elif "org id" in text.lower():
+        hint = "; give ledger.tenant"
+    raise SourceFailed(f"{said}{hint}")
+
+
+def _error_of(body: bytes) -> str:
+    """The API's own words for an error; the beginning of whatever else it sent."""
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        answer = {}
+    text = str(answer.get("error") or body[:200].decode(errors="replace"))
+    return " ".join(text.split())[:300] or "no word"
+
+
+def _secret(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        raise ConfigInvalid(f"{key}: {path or 'not given'}: cannot read it: {reason}") from exc

@@ -1,0 +1,167 @@
+"""OpenCost's ``/allocation``, with energy and carbon added.
+
+Shapes and names of parameters are those of OpenCost's API (docs of its ``/allocation``); costs by
+resource (``cpuCost``, ``ramCost``, ...) are left out, because a split by energy has none.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from wattribute.accounting.chargeback.charges import HOUR_S, Month
+from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
+from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.report.columns import kwh
+from wattribute.core.errors import ConfigInvalid
+
+KEYS: Final = {"controller": "owner", "department": "team", "env": "environment"}
+"""OpenCost's words for ``aggregate`` and ours, where they differ."""
+_IDLE: Final = "__idle__"
+_NAMES: Final = {"idle": _IDLE, "unowned": "__unallocated__"}
+_UNSUPPORTED: Final = ("filter", "shareIdle", "idleByNode", "accumulateBy", "sharelb")
+_NO: Final = ("", "false", "none", "0")
+_SECONDS: Final = 60
+
+
+def key_of(aggregate: str) -> str:
+    """Our ``by`` for ``aggregate``.
+
+    Raises:
+        ConfigInvalid: a list of several.
+    """
+    if "," in aggregate:
+        raise ConfigInvalid(
+            f"aggregate={aggregate}: one key at a time; `pod` and `container` tell their namespace"
+        )
+    return KEYS.get(aggregate, aggregate) or "container"
+
+
+def check(query: Mapping[str, str]) -> None:
+    """Refuse what would silently give other numbers than were asked for.
+
+    Raises:
+        ConfigInvalid: such a parameter.
+    """
+    for name in _UNSUPPORTED:
+        if query.get(name, "").lower() not in _NO:
+            raise ConfigInvalid(
+                f"{name}: not supported; `method` says who pays the floor, see /compare"
+            )
+    if query.get("step") not in (None, "", query.get("window")):
+        raise ConfigInvalid("step: statements are of whole months; leave it out")
+
+
+def month_of(window: str, zone: str, now: datetime) -> str:
+    """The month of a window: ``month``, ``lastmonth``, ``2026-10``, or an interval that is one.
+
+    Raises:
+        ConfigInvalid: it is no whole calendar month.
+    """
+    this = Month(now.year, now.month, zone)
+    words = {"month": this.text, "lastmonth": this.before.text}
+    if window in words:
+        return words[window]
+    first, comma, end = window.partition(",")
+    if not comma:
+        return Month.parse(window, zone).text
+    instants = [_instant(text, window) for text in (first, end)]
+    at = datetime.fromtimestamp(instants[0] + 15 * 24 * HOUR_S, UTC)  # the middle, in any zone
+    month = Month(at.year, at.month, zone)
+    if [month.span.first * HOUR_S, month.span.end * HOUR_S] != instants:
+        raise ConfigInvalid(
+            f"window={window}: statements are of whole calendar months ({zone}), such as "
+            f"window={month.text}"
+        )
+    return month.text
+
+
+def _instant(text: str, window: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text[:12])
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigInvalid(
+            f"window={window}: write month, lastmonth, 2026-10, or START,END (RFC 3339 or Unix)"
+        ) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
+
+
+def answer(statement: Statement, *, idle: bool) -> dict[str, object]:
+    """The body: one set, by name.
+
+    Args:
+        statement: What to show.
+        idle: With what nobody reserved, as ``__idle__``.
+    """
+    month = Month.parse(statement.month, statement.timezone)
+    found = {
+        _NAMES.get(row.kind, row.owner): _allocation(row, statement, month)
+        for row in statement.everything
+        if idle or row.kind != "idle"
+    }
+    return {"code": 200, "status": "success", "data": [found], "message": ""}
+
+
+def _allocation(row: Row, statement: Statement, month: Month) -> dict[str, object]:
+    start, end = (
+        f"{datetime.fromtimestamp(hour * HOUR_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for hour in (month.span.first, month.span.end)
+    )
+    return {
+        "name": _NAMES.get(row.kind, row.owner),
+        "properties": _properties(row, statement),
+        "window": {"start": start, "end": end},
+        "start": start,
+        "end": end,
+        "minutes": (month.span.end - month.span.first) * HOUR_S // _SECONDS,
+        "sharedCost": _number(row.cost_shared),
+        "externalCost": _number(row.cost if row.kind == "not-joined" else Decimal(0)),
+        "totalCost": _number(row.cost),
+        "totalEfficiency": row.efficiency,
+        "totalCostIdle": _number(row.cost_idle),
+        "totalCostLow": _number(row.cost_low),
+        "totalCostHigh": _number(row.cost_high),
+        "currency": statement.currency.code,
+        "energyKWh": kwh(row.energy_uj),
+        "energyDynamicKWh": kwh(row.dynamic_uj),
+        "energyIdleKWh": kwh(row.idle_uj),
+        "energyLowKWh": kwh(row.low_uj),
+        "energyHighKWh": kwh(row.high_uj),
+        "carbonGrams": _grams(row.carbon_ug),
+        "carbonLowGrams": _grams(row.carbon_low_ug),
+        "carbonHighGrams": _grams(row.carbon_high_ug),
+        "carbonEmbodiedGrams": _grams(row.embodied_ug),
+        "confidence": row.confidence,
+        "measured": row.measured,
+        "method": statement.method,
+        "row": row.id,
+    }
+
+
+def _properties(row: Row, statement: Statement) -> dict[str, object]:
+    if row.kind != "owner":
+        return {}
+    prefix, colon, name = statement.by.partition(":")
+    if colon:
+        return {f"{prefix}s": {name: row.owner}}
+    parts = row.owner.split("/")
+    match statement.by:
+        case "owner":
+            return {"controllerKind": parts[0].lower(), "controller": parts[-1]}
+        case "pod" | "container":
+            names = ("namespace", "pod", "container")[: len(parts)]
+            return dict(zip(names, parts, strict=False))
+        case "namespace" | "node" | "cluster":
+            return {statement.by: row.owner}
+    return {"labels": {statement.by: row.owner}}
+
+
+def _number(amount: Decimal) -> float:
+    """As OpenCost: a JSON number. Whoever needs cents takes ``/statement.json``."""
+    return float(amount)
+
+
+def _grams(carbon_ug: int | None) -> float | None:
+    return None if carbon_ug is None else carbon_ug / MICROGRAMS_PER_GRAM

@@ -1,0 +1,189 @@
+"""Everything that one check compares, and its one answer."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wattribute import __version__
+from wattribute.automation.gate.baseline import find
+from wattribute.automation.gate.decision import (
+    Comparison,
+    Rules,
+    Sides,
+    Verdict,
+    against_limit,
+    compare,
+    incomparable,
+    overall,
+)
+from wattribute.automation.gate.metrics import METRICS
+from wattribute.automation.gate.series import Series
+from wattribute.core.errors import ConfigInvalid, DataInvalid
+
+_LIMIT: Final = re.compile(r"\s*(\w+)\s*<=?\s*([0-9.]+(?:[eE][-+]?\d+)?)\s*")
+_MADE_BY: Final = "`gate baseline update`"
+_WORST_FIRST: Final = ("estimated", "integrated", "measured")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An absolute limit: the metric stays below."""
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was compared, and what came out."""
+
+    verdict: Verdict
+    """The one that counts most of all comparisons."""
+    comparisons: tuple[Comparison, ...]
+    rules: Rules
+    base: str
+    """What new is compared with, in words."""
+    new: str
+    machine: str
+    """CPU, meters and model, in words."""
+    notes: tuple[str, ...] = ()
+    version: str = __version__
+
+
+def parse_metrics(text: str) -> tuple[str, ...]:
+    """Names with commas.
+
+    Raises:
+        ConfigInvalid: one is not known, or there is none.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names or ("",):
+        if name not in METRICS:
+            raise ConfigInvalid(f"--metric {name or text!r}: not one of {', '.join(METRICS)}")
+    return names
+
+
+def parse_limit(text: str) -> Limit:
+    """``energy_j<500``.
+
+    Raises:
+        ConfigInvalid: it is not of that form, or the metric is not known.
+    """
+    match = _LIMIT.fullmatch(text)
+    if match is None:
+        raise ConfigInvalid(f"--absolute {text!r}: must be METRIC<NUMBER, as in energy_j<500")
+    try:
+        value = float(match[2])
+    except ValueError:
+        raise ConfigInvalid(f"--absolute {text!r}: {match[2]!r} is no number") from None
+    if value <= 0:
+        raise ConfigInvalid(f"--absolute {text!r}: the limit must be more than 0")
+    return Limit(parse_metrics(match[1])[0], value)
+
+
+def check(
+    fresh: Sequence[Series],
+    baseline: Sequence[Series] | None,
+    metrics: Sequence[str],
+    limits: Sequence[Limit],
+    rules: Rules,
+) -> Report:
+    """Compare fresh runs with a stored baseline, and with absolute limits.
+
+    ``baseline``: None: only the limits count.
+
+    Raises:
+        DataInvalid: a metric was not measured.
+    """
+    found = (
+        [(one, *find(baseline, one, made_by=_MADE_BY)) for one in fresh]
+        if baseline is not None
+        else []
+    )
+    number = len(found) * len(metrics) + len(fresh) * len(limits)
+    comparisons = [
+        _with_baseline(one, old, reason, metric, rules, number)
+        for one, old, reason in found
+        for metric in metrics
+    ]
+    comparisons += [
+        against_limit(_sides(one, one, limit.metric), limit.value, rules, number)
+        for one in fresh
+        for limit in limits
+    ]
+    dates = sorted({f"{old.at} {old.revision}".strip() for _, old, _ in found if old is not None})
+    return _report(comparisons, rules, ", ".join(dates) or "absolute limits", fresh)
+
+
+def check_sides(
+    base: Series, new: Series, metrics: Sequence[str], limits: Sequence[Limit], rules: Rules
+) -> Report:
+    """Compare runs that were made in turn.
+
+    Raises:
+        DataInvalid: a metric was not measured.
+    """
+    number = len(metrics) + len(limits)
+    comparisons = [compare(_sides(base, new, m, pairs=True), rules, number) for m in metrics]
+    comparisons += [
+        against_limit(_sides(new, new, limit.metric), limit.value, rules, number)
+        for limit in limits
+    ]
+    return _report(comparisons, rules, f"{base.name} {base.revision}".strip(), (new,))
+
+
+def _report(
+    comparisons: Iterable[Comparison], rules: Rules, base: str, fresh: Sequence[Series]
+) -> Report:
+    compared = tuple(comparisons)
+    first = fresh[0]
+    notes = {note: None for one in fresh for note in one.notes}
+    return Report(
+        verdict=overall(compared),
+        comparisons=compared,
+        rules=rules,
+        base=base,
+        new=f"{first.at} {first.revision}".strip(),
+        machine=", ".join(f"{name} {value}" for name, value in sorted(first.key.items())),
+        notes=tuple(notes),
+    )
+
+
+def _with_baseline(  # noqa: PLR0917 - two sides, a metric, the rules
+    fresh: Series, old: Series | None, reason: str, metric: str, rules: Rules, number: int
+) -> Comparison:
+    sides = _sides(old or fresh, fresh, metric)
+    if old is None:
+        return incomparable(sides, rules, reason)
+    if not sides.base:
+        return incomparable(sides, rules, f"the baseline holds no {metric}: update it")
+    return compare(sides, rules, number)
+
+
+def _sides(base: Series, new: Series, metric: str, *, pairs: bool = False) -> Sides:
+    values = new.values(metric)
+    if not values:
+        known = ", ".join(name for name in METRICS if new.values(name))
+        raise DataInvalid(f"{new.name}: {metric} was not measured{_why(metric)}; known: {known}")
+    origins = {base.origin, new.origin}
+    return Sides(
+        name=new.name,
+        metric=metric,
+        origin=next((origin for origin in _WORST_FIRST if origin in origins), ""),
+        base=base.values(metric),
+        new=values,
+        pairs=pairs,
+        others_busy=max(base.others_busy, new.others_busy),
+        location=new.location,
+    )
+
+
+def _why(metric: str) -> str:
+    return {
+        "co2e_g": ": `gate run` needs --g-per-kwh",
+        "energy_per_unit": ": `gate run` needs --units or --units-file",
+        "instructions": ": it needs a hardware counter, and root for eBPF (--activity cycles)",
+        "cycles": ": it needs a hardware counter, and root for eBPF (--activity cycles)",
+        "energy_j": ": no meter, and no estimate",
+    }.get(metric, "")

@@ -1,0 +1,67 @@
+"""What can be gated: the metrics, their units, and how a run's are found. Less is better in all."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from wattribute.core.units import joules, seconds, watts
+
+if TYPE_CHECKING:
+    from wattribute.node.measuring import Measurement
+
+
+class Metric(NamedTuple):
+    """One number of a run."""
+
+    unit: str
+    kind: Literal["energy", "work"]
+    """``energy``: as good as the meter, or as the model. ``work``: counted by the kernel or the
+    hardware, the same with and without a meter."""
+    meaning: str
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "energy_j": Metric("J", "energy", "energy of the command, CPU + DRAM + GPU + other"),
+    "power_w_mean": Metric("W", "energy", "energy / time"),
+    "power_w_peak": Metric(
+        "W", "energy", "highest mean power over one tick (--interval, at most 1 s)"
+    ),
+    "edp": Metric("J s", "energy", "energy x time: saving energy by being slow does not pay"),
+    "co2e_g": Metric("g", "energy", "emissions of the energy, with --g-per-kwh"),
+    "energy_per_unit": Metric("J", "energy", "energy per unit of work, with --units"),
+    "cpu_s": Metric("s", "work", "CPU time of the command and all its children"),
+    "elapsed_s": Metric("s", "work", "time from start to end"),
+    "instructions": Metric("", "work", "instructions, where the hardware counts them"),
+    "cycles": Metric("", "work", "cycles, where the hardware counts them"),
+}
+
+
+def figures_of(measured: "Measurement", units: float | None) -> dict[str, float]:
+    """The metrics of one run; those that are not known are left out.
+
+    Args:
+        measured: the run.
+        units: units of work that it did (> 0), if that was told.
+    """
+    elapsed_s, energy_j = seconds(measured.elapsed_ns), measured.joules
+    figures = {"cpu_s": seconds(measured.cpu_ns), "elapsed_s": elapsed_s}
+    if measured.by_component:
+        figures |= {
+            "energy_j": energy_j,
+            "power_w_mean": energy_j / max(elapsed_s, 1e-9),
+            "edp": energy_j * elapsed_s,
+        }
+        figures["power_w_peak"] = watts(measured.power_peak_uw) or figures["power_w_mean"]
+        if measured.grams_co2e is not None:
+            figures["co2e_g"] = measured.grams_co2e
+        if units is not None:
+            figures["energy_per_unit"] = energy_j / units
+    return figures | {
+        name: float(count) for name, count in measured.counters.items() if name in METRICS
+    }
+
+
+def component_joules(measured: "Measurement") -> dict[str, float]:
+    """Energy of one run by component."""
+    return {
+        name: joules(part.dynamic_uj + part.idle_uj) for name, part in measured.by_component.items()
+    }

@@ -1,0 +1,353 @@
+"""Decides for every ScaledObject that KEDA asks about, and again every few seconds.
+
+KEDA's calls are answered from memory: whoever is asked for the first time is decided at once, all
+others in turn, by a few threads that may wait for Prometheus.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from wattribute.accounting.carbon import find_place
+from wattribute.automation.scaler.avoided import Held, after
+from wattribute.automation.scaler.budgets import Budgets
+from wattribute.automation.scaler.decide import Decision, Memory, Reason, decide
+from wattribute.automation.scaler.policy import Policy, is_name, read_policy
+from wattribute.automation.scaler.signals import Signals
+from wattribute.automation.scaler.templates import Templates
+from wattribute.core.errors import ConfigInvalid, IntensityError, WattributeError
+
+if TYPE_CHECKING:
+    from wattribute.core.settings import Scaler
+
+_LOG: Final = logging.getLogger(__name__)
+_THREADS: Final = 8
+_STEP_S: Final = 0.25
+_FORGET_S: Final = 3600.0
+_J_PER_KWH: Final = 3.6e6
+_DAY_S: Final = 86_400.0
+
+
+class Carbon(Protocol):
+    """``CarbonWatch``, or a test's."""
+
+    def signals(self, place: str, *, forecast: bool = False, wait_s: float = 0.0) -> Signals:
+        """What is known of a place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One trigger of one ScaledObject."""
+
+    namespace: str
+    name: str
+    metadata: tuple[tuple[str, str], ...]
+    """Sorted."""
+
+    @classmethod
+    def of(cls, namespace: str, name: str, metadata: Mapping[str, str]) -> "Reference":
+        """A reference from its parts."""
+        return cls(namespace, name, tuple(sorted(metadata.items())))
+
+
+@dataclass(slots=True)
+class Scaled:
+    """What is known of one trigger. Changed by one thread at a time, read by all."""
+
+    reference: Reference
+    policy: Policy
+    place: str
+    asked_s: float
+    decided_s: float = 0.0
+    decision: Decision | None = None
+    busy: bool = False
+    memory: Memory = field(default_factory=Memory)
+    held: Held = field(default_factory=Held)
+    demand: float | None = None
+    demand_s: float = 0.0
+    counts: Counter[Reason] = field(default_factory=Counter)
+
+    @property
+    def label(self) -> str:
+        """``namespace/name``."""
+        return f"{self.reference.namespace}/{self.reference.name}"
+
+
+class TooMany(WattributeError):  # noqa: N818 - a state of the scaler
+    """No more ScaledObjects are remembered."""
+
+
+class Engine:
+    """All ScaledObjects; ``start`` it, ``close`` it."""
+
+    def __init__(
+        self,
+        room: "Scaler",
+        ask: Callable[[str], float],
+        carbon: Carbon,
+        *,
+        location: str = "",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing is known yet.
+
+        Args:
+            room: The settings.
+            ask: PromQL to its one number; raises WattributeError.
+            carbon: Intensities.
+            location: Region of policies that name none.
+            now: Unix time.
+
+        Raises:
+            ConfigInvalid: a template or the state file is wrong.
+        """
+        self._room, self._ask, self._carbon = room, ask, carbon
+        self._location, self._now = location, now
+        self.templates = Templates(room.queries)
+        self._budgets = Budgets(room.state)
+        self._scaled: dict[Reference, Scaled] = {}
+        self._refused: dict[Reference, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scaler")
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._turn, name="scaler", daemon=True)
+        self._listed: tuple[Reference, ...] = ()
+        self.refusals = 0
+
+    def start(self, listed: Iterable[Reference] = ()) -> None:
+        """Begin to decide again and again.
+
+        Args:
+            listed: Decided even if nobody asks: somebody may read their metrics.
+
+        Raises:
+            ConfigInvalid: one of these is wrong.
+            TooMany: there are too many of them.
+        """
+        self._listed = tuple(listed)
+        for reference in self._listed:
+            self.first(self.find(reference))
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what waits for an answer is not waited for."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join(2)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._budgets.save(self._spent(), force=True)
+
+    def all(self) -> list[Scaled]:
+        """Those that were asked for in the last hour."""
+        with self._lock:
+            return list(self._scaled.values())
+
+    def find(self, reference: Reference) -> Scaled:
+        """What is known of one; new ones have no decision yet (``first``).
+
+        Raises:
+            ConfigInvalid: its metadata are wrong.
+            TooMany: there are too many already.
+        """
+        found = self._scaled.get(reference)
+        if found is None:
+            found = self._admit(reference)
+        found.asked_s = self._now()
+        return found
+
+    def first(self, scaled: Scaled) -> "Future[None]":
+        """Decide for the first time; done when there is a decision."""
+        with self._lock:
+            busy, scaled.busy = scaled.busy, True
+        if busy:
+            return self._pool.submit(self._await, scaled)
+        return self._pool.submit(self._decide, scaled, self._room.timeout)
+
+    def _await(self, scaled: Scaled) -> None:
+        until_s = time.monotonic() + self._room.timeout
+        while scaled.decision is None and time.monotonic() < until_s:
+            time.sleep(0.01)
+
+    def _admit(self, reference: Reference) -> Scaled:
+        try:
+            policy, place = self._checked(reference)
+        except ConfigInvalid as exc:
+            self._tell(reference, str(exc))
+            raise
+        with self._lock:
+            if len(self._scaled) >= self._room.max_objects:
+                raise TooMany(
+                    f"{len(self._scaled)} ScaledObjects are known already; raise "
+                    "scaler.max_objects if there are so many"
+                )
+            scaled = self._scaled.setdefault(
+                reference, Scaled(reference, policy, place, self._now())
+            )
+            day, spent_g = self._budgets.of(scaled.label)
+            scaled.memory = replace(scaled.memory, day=day, spent_g=spent_g)
+            return scaled
+
+    def _checked(self, reference: Reference) -> tuple[Policy, str]:
+        for text in (reference.namespace, reference.name):
+            if not is_name(text):
+                raise ConfigInvalid(f"{text[:40]!r} is no name of a namespace or ScaledObject")
+        policy = read_policy(dict(reference.metadata))
+        self.templates.check(policy.query)
+        if policy.needs_power and not policy.watts_per_replica:
+            self.templates.check(policy.power_query)
+        place = policy.region or self._location
+        if policy.needs_carbon:
+            if not place:
+                raise ConfigInvalid(
+                    "region: missing; give one (DE), or the setting carbon.location"
+                )
+            try:
+                find_place(place)
+            except IntensityError as exc:
+                raise ConfigInvalid(f"region: {exc}") from exc
+        return policy, place if policy.needs_carbon else ""
+
+    def _tell(self, reference: Reference, problem: str) -> None:
+        """Log what is wrong with metadata, once a minute: KEDA asks again and again."""
+        now_s = time.monotonic()
+        self.refusals += 1
+        with self._lock:
+            if len(self._refused) > self._room.max_objects:
+                self._refused.clear()
+            before = self._refused.get(reference)
+            if before and now_s - before[1] < 60:
+                return
+            self._refused[reference] = problem, now_s
+        _LOG.error("%s/%s: %s", reference.namespace, reference.name, problem)
+
+    def _turn(self) -> None:
+        while not self._closed.wait(_STEP_S):
+            for reference in self._listed:
+                self.find(reference)
+            now_s = self._now()
+            with self._lock:
+                for reference in [
+                    key for key, one in self._scaled.items() if now_s - one.asked_s > _FORGET_S
+                ]:
+                    del self._scaled[reference]
+                due = [
+                    one
+                    for one in self._scaled.values()
+                    if one.decision and not one.busy and now_s - one.decided_s >= self._room.refresh
+                ]
+                for one in due:
+                    one.busy = True
+            for one in due:
+                self._pool.submit(self._decide, one, 0.0)
+            self._budgets.save(self._spent())
+
+    def _spent(self) -> dict[str, tuple[int, float]]:
+        return {
+            one.label: (one.memory.day, one.memory.spent_g)
+            for one in self.all()
+            if one.policy.kind == "carbon-budget"
+        }
+
+    def _decide(self, scaled: Scaled, wait_s: float) -> None:
+        try:
+            self._decide_now(scaled, wait_s)
+        except Exception:  # noqa: BLE001 - our bug: one object must not end the others' turn
+            _LOG.exception("%s: cannot be decided", scaled.label)
+        finally:
+            scaled.decided_s = self._now()
+            scaled.busy = False
+
+    def _decide_now(self, scaled: Scaled, wait_s: float) -> None:
+        policy = scaled.policy
+        signals = Signals()
+        if scaled.place:
+            signals = self._carbon.signals(
+                scaled.place, forecast=policy.needs_forecast, wait_s=wait_s
+            )
+        signals = self._with_power(scaled, signals)
+        demand, problem = self._demand(scaled)
+        now_s = self._now()
+        if demand is None:
+            value = policy.fail_open_replicas * policy.target
+            count = policy.fail_open_replicas
+            decision = Decision(value, value, count, count, Reason.FAIL_OPEN, problem)
+        else:
+            decision, scaled.memory = decide(policy, signals, demand, scaled.memory, now_s)
+            scaled.held = _held(scaled, decision, signals)
+        before, scaled.decision = scaled.decision, decision
+        scaled.counts[decision.reason] += 1
+        _log(scaled, before, decision)
+
+    def _demand(self, scaled: Scaled) -> tuple[float | None, str]:
+        """The demand, or the last one while it counts; else None and why."""
+        policy = scaled.policy
+        problem = ""
+        try:
+            value = self._ask(self._question(scaled, policy.query))
+            if 0 <= value < 1e15:
+                scaled.demand, scaled.demand_s = value, self._now()
+            else:
+                problem = f"demand: {policy.query}: {value:g} is no demand"
+        except WattributeError as exc:
+            problem = f"demand: {exc}"
+        if problem and self._now() - scaled.demand_s > self._room.stale:
+            return None, problem
+        return scaled.demand, problem
+
+    def _with_power(self, scaled: Scaled, signals: Signals) -> Signals:
+        policy = scaled.policy
+        if policy.watts_per_replica or not policy.needs_power:
+            return replace(signals, watts_per_replica=policy.watts_per_replica)
+        try:
+            value = self._ask(self._question(scaled, policy.power_query))
+        except WattributeError as exc:
+            return replace(signals, power_problem=f"power: {exc}")
+        if not 0 < value < 1e9:
+            return replace(signals, power_problem=f"power: {value:g} W per replica is not possible")
+        return replace(signals, watts_per_replica=value)
+
+    def _question(self, scaled: Scaled, template: str) -> str:
+        reference = scaled.reference
+        workload = scaled.policy.workload or reference.name
+        return self.templates.question(template, reference.namespace, workload)
+
+
+def _held(scaled: Scaled, decision: Decision, signals: Signals) -> Held:
+    """The books of what waits; an intensity that is not known changes nothing."""
+    policy = scaled.policy
+    if signals.g_per_kwh is None:
+        return scaled.held
+    kwh = 0.0
+    if policy.units_per_replica_hour:
+        kwh = signals.watts_per_replica * 3600 / policy.units_per_replica_hour / _J_PER_KWH
+    return after(scaled.held, decision.demand - decision.value, signals.g_per_kwh, kwh)
+
+
+def _log(scaled: Scaled, before: Decision | None, decision: Decision) -> None:
+    """One line for each decision; those that change nothing are for the level ``debug``."""
+    same = before is not None and (before.reason, before.allowed_replicas) == (
+        decision.reason,
+        decision.allowed_replicas,
+    )
+    level = logging.DEBUG if same else logging.INFO
+    if not same and decision.reason is Reason.FAIL_OPEN:
+        level = logging.WARNING
+    _LOG.log(
+        level,
+        "%s: policy=%s reason=%s demand=%g value=%g desired=%d allowed=%d%s: %s",
+        scaled.label,
+        scaled.policy.kind,
+        decision.reason.value,
+        decision.demand,
+        decision.value,
+        decision.desired_replicas,
+        decision.allowed_replicas,
+        " dry-run" if scaled.policy.dry_run else "",
+        decision.detail,
+    )

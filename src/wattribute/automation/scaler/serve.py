@@ -1,0 +1,103 @@
+"""The scaler, put together and run until a signal."""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from wattribute.accounting.carbon import open_grid
+from wattribute.accounting.promql.client import Prometheus
+from wattribute.automation.scaler.engine import Engine
+from wattribute.automation.scaler.json_api import JsonApi
+from wattribute.automation.scaler.policy_file import read_policy_files
+from wattribute.automation.scaler.service import Server
+from wattribute.automation.scaler.watch import CarbonWatch
+from wattribute.core.errors import ConfigInvalid, SourceFailed
+from wattribute.core.settings import Settings
+from wattribute.http.listen import parse_address
+
+_LOG: Final = logging.getLogger(__name__)
+_SWITCH_S: Final = 0.0005
+"""A call of KEDA waits for the interpreter at most so long while decisions are made."""
+_CARBON_S: Final = 60.0
+
+
+def serve(settings: Settings, *, started: Callable[[str, str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: The whole tree.
+        started: Told gRPC's and JSON's address.
+
+    Raises:
+        ConfigInvalid: the settings are wrong.
+        ListenFailed: an address cannot be listened on.
+    """
+    room = settings.scaler
+    if bool(room.tls_cert) != bool(room.tls_key):
+        raise ConfigInvalid("scaler.tls_cert and scaler.tls_key go together")
+    sys.setswitchinterval(_SWITCH_S)
+    policies = read_policy_files(room.policies)
+    api = msgspec.structs.replace(settings.ledger, timeout=room.timeout)
+    with Prometheus(api, waits_s=()) as prometheus:
+        grid = open_grid(settings)
+        carbon = CarbonWatch(grid, refresh_s=min(_CARBON_S, room.refresh * 4), stale_s=room.stale)
+        engine = Engine(
+            room,
+            lambda query: _one_number(prometheus, query),
+            carbon,
+            location=settings.carbon.location,
+        )
+        try:
+            json_api = JsonApi(engine, carbon, policies, room)
+            try:
+                engine.start(policies.values())
+                asyncio.run(_run(engine, json_api, settings, started))
+            finally:
+                json_api.close()
+        finally:
+            engine.close()
+            carbon.close()
+
+
+async def _run(
+    engine: Engine,
+    json_api: JsonApi,
+    settings: Settings,
+    started: Callable[[str, str], None] | None,
+) -> None:
+    room = settings.scaler
+    server = Server(engine, room)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    json_api.start()
+    await server.start()
+    host = parse_address(room.listen).host
+    grpc_address = f"{host}:{server.port}"
+    if not room.tls_client_ca and not parse_address(room.listen).is_loopback:
+        _LOG.warning(
+            "%s: whoever can reach it may ask for any namespace's demand by its templates; "
+            "scaler.tls_client_ca admits KEDA alone",
+            room.listen,
+        )
+    _LOG.info("gRPC at %s, JSON and metrics at %s", grpc_address, json_api.address)
+    if started:
+        started(grpc_address, str(json_api.address))
+    await ended.wait()
+    await server.stop()
+
+
+def _one_number(prometheus: Prometheus, query: str) -> float:
+    rows = prometheus.vector(query, time.time())
+    if len(rows) != 1:
+        raise SourceFailed(
+            f"{prometheus.name}: {query}: {len(rows)} series where one number is needed"
+        )
+    return rows[0][1]

@@ -1,0 +1,250 @@
+"""Replays a policy over past intensities and arriving work, beside the same work run at once. Pure.
+
+The work is a queue: what arrives waits until replicas work it off. The forecast is what the file
+says of the hours ahead, so it is never wrong; a real one is.
+"""
+
+import math
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from wattribute.automation.scaler.decide import Memory, Reason, decide
+from wattribute.automation.scaler.policy import Policy
+from wattribute.automation.scaler.signals import Ahead, Signals
+from wattribute.core.errors import ConfigInvalid
+
+STEP_S: Final = 60.0
+_AHEAD_S: Final = 48 * 3600.0
+_HOUR_S: Final = 3600.0
+_NOTHING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Work that arrives evenly over a time."""
+
+    start_s: float
+    end_s: float
+    units: float
+
+
+@dataclass(slots=True)
+class Run:
+    """What became of the work under one way to scale."""
+
+    units_done: float = 0.0
+    units_left: float = 0.0
+    kwh: float = 0.0
+    grams: float = 0.0
+    delay_mean_s: float = 0.0
+    """Time from arrival to being worked off, of the work that was done."""
+    delay_max_s: float = 0.0
+    replica_hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Means over one hour."""
+
+    start_s: float
+    g_per_kwh: float | None
+    replicas: float
+    replicas_now: float
+    """If it were run at once."""
+    waiting: float
+    """Units."""
+    grams: float
+    grams_now: float
+    reason: str
+    """The most frequent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The answer."""
+
+    policy: Run
+    run_now: Run
+    hours: Sequence[Hour]
+    reasons: dict[str, int]
+    """Minutes by reason."""
+
+    @property
+    def avoided_g(self) -> float:
+        """gCO2e less than run-now for the work that was done; negative if it was more."""
+        if not self.run_now.units_done:
+            return 0.0
+        each = self.run_now.grams / self.run_now.units_done
+        return each * self.policy.units_done - self.policy.grams
+
+
+@dataclass(slots=True)
+class _Queue:
+    """First in, first out; and what working it off costs."""
+
+    policy: Policy
+    waiting: deque[list[float]] = field(default_factory=deque)
+    """[arrived, units]"""
+    units: float = 0.0
+    delay: float = 0.0
+    """Sum of units x seconds."""
+    run: Run = field(default_factory=Run)
+
+    def arrive(self, now_s: float, units: float) -> None:
+        if units > 0:
+            self.waiting.append([now_s, units])
+            self.units += units
+
+    def work(self, now_s: float, replicas: int, g_per_kwh: float) -> tuple[int, float]:
+        """One step of so many replicas; gives those that were busy at all, and gCO2e."""
+        rate = self.policy.units_per_replica_hour * STEP_S / _HOUR_S
+        todo = min(self.units, replicas * rate)
+        left = todo
+        while left > _NOTHING and self.waiting:
+            oldest = self.waiting[0]
+            part = min(left, oldest[1])
+            oldest[1] -= part
+            left -= part
+            waited_s = now_s + STEP_S - oldest[0]
+            self.delay += part * waited_s
+            self.run.delay_max_s = max(self.run.delay_max_s, waited_s)
+            if oldest[1] <= _NOTHING:
+                self.waiting.popleft()
+        done = todo - left
+        self.units = max(0.0, self.units - todo)
+        busy_h = done / self.policy.units_per_replica_hour
+        kwh = busy_h * self.policy.watts_per_replica / 1000
+        self.run.units_done += done
+        self.run.kwh += kwh
+        self.run.grams += kwh * g_per_kwh
+        self.run.replica_hours += replicas * STEP_S / _HOUR_S
+        return replicas, kwh * g_per_kwh
+
+    def close(self) -> Run:
+        self.run.units_left = self.units
+        if self.run.units_done:
+            self.run.delay_mean_s = self.delay / self.run.units_done
+        return self.run
+
+
+def simulate(
+    policy: Policy,
+    carbon: Sequence[Ahead],
+    arrivals: Sequence[Arrivals],
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Simulation:
+    """Replay, minute by minute, from the first arrival to the end of the last.
+
+    Args:
+        policy: With ``wattsPerReplica`` and ``unitsPerReplicaHour``.
+        carbon: In order; a time without one is a source that is away.
+        arrivals: In order, at least one.
+        advance: Told how many of the steps were done; see ``steps``.
+
+    Raises:
+        ConfigInvalid: the policy lacks what a simulation needs.
+    """
+    for key, value in (
+        ("wattsPerReplica", policy.watts_per_replica),
+        ("unitsPerReplicaHour", policy.units_per_replica_hour),
+    ):
+        if not value:
+            raise ConfigInvalid(f"{key}: missing in the policy; a simulation needs it")
+    held, at_once, memory = _Queue(policy), _Queue(policy), Memory()
+    starts = [one.start_s for one in carbon]
+    minutes: list[_Minute] = []
+    reasons: Counter[str] = Counter()
+    begin_s, known = arrivals[0].start_s, 0.0
+    part = 0
+    for step in range(steps(arrivals)):
+        now_s = begin_s + step * STEP_S
+        while part < len(arrivals) - 1 and now_s >= arrivals[part].end_s:
+            part += 1
+        units = _units(arrivals[part], now_s)
+        for queue in (held, at_once):
+            queue.arrive(now_s, units)
+        signals = _signals(policy, carbon, starts, now_s)
+        known = known if signals.g_per_kwh is None else signals.g_per_kwh
+        decision, memory = decide(policy, signals, held.units, memory, now_s)
+        replicas = min(policy.max_replicas, math.ceil(decision.value / policy.target - _NOTHING))
+        now_replicas = min(policy.max_replicas, math.ceil(at_once.units / policy.target))
+        used, grams = held.work(now_s, replicas, known)
+        used_now, grams_now = at_once.work(now_s, now_replicas, known)
+        reasons[decision.reason.value] += 1
+        minutes.append(
+            _Minute(
+                now_s,
+                signals.g_per_kwh,
+                used,
+                used_now,
+                held.units,
+                grams,
+                grams_now,
+                decision.reason,
+            )
+        )
+        if step % 60 == 59:
+            advance(60)
+    return Simulation(held.close(), at_once.close(), _hours(minutes), dict(reasons))
+
+
+def steps(arrivals: Sequence[Arrivals]) -> int:
+    """How many steps a replay of these takes."""
+    return math.ceil((arrivals[-1].end_s - arrivals[0].start_s) / STEP_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Minute:
+    start_s: float
+    g_per_kwh: float | None
+    replicas: int
+    replicas_now: int
+    waiting: float
+    grams: float
+    grams_now: float
+    reason: Reason
+
+
+def _units(arrivals: Arrivals, now_s: float) -> float:
+    """Of one step."""
+    overlap_s = min(arrivals.end_s, now_s + STEP_S) - max(arrivals.start_s, now_s)
+    return arrivals.units * max(0.0, overlap_s) / (arrivals.end_s - arrivals.start_s)
+
+
+def _signals(
+    policy: Policy, carbon: Sequence[Ahead], starts: Sequence[float], now_s: float
+) -> Signals:
+    first = bisect_right(starts, now_s) - 1
+    if first < 0 or carbon[first].end_s <= now_s:
+        return Signals(
+            problem="no row of this time in the file", watts_per_replica=policy.watts_per_replica
+        )
+    ahead: Sequence[Ahead] = ()
+    if policy.needs_forecast:
+        ahead = carbon[first : bisect_right(starts, now_s + _AHEAD_S)]
+    return Signals(carbon[first].g_per_kwh, ahead, watts_per_replica=policy.watts_per_replica)
+
+
+def _hours(minutes: Sequence[_Minute]) -> list[Hour]:
+    found = []
+    for first in range(0, len(minutes), 60):
+        part = minutes[first : first + 60]
+        known = [one.g_per_kwh for one in part if one.g_per_kwh is not None]
+        count = len(part)
+        found.append(
+            Hour(
+                part[0].start_s,
+                sum(known) / len(known) if known else None,
+                sum(one.replicas for one in part) / count,
+                sum(one.replicas_now for one in part) / count,
+                sum(one.waiting for one in part) / count,
+                sum(one.grams for one in part),
+                sum(one.grams_now for one in part),
+                Counter(one.reason.value for one in part).most_common(1)[0][0],
+            )
+        )
+    return found

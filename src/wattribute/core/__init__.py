@@ -1,0 +1,1 @@
+"""What every wing stands on: units, errors, the clock, records, settings."""

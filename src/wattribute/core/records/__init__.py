@@ -1,0 +1,82 @@
+"""The records that flow through the agent: Reading -> Interval -> Attribution -> Snapshot.
+
+All are frozen and do no I/O; energies are whole microjoules. Tables are
+columnar (one numpy array per column, one row per process, cgroup or
+container), because a tick must handle 10,000 processes in a few milliseconds.
+Arrays inside records are read-only by convention and, where it matters
+(Attribution, Snapshot), by flag.
+"""
+
+from wattribute.core.records.attribution import Attribution
+from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
+from wattribute.core.records.reading import (
+    Counter,
+    Estimate,
+    Gauge,
+    Interval,
+    Origin,
+    Reading,
+    Zone,
+)
+from wattribute.core.records.snapshot import (
+    Channel,
+    Consumer,
+    ContainerTable,
+    FloorState,
+    Health,
+    MeterHealth,
+    Mode,
+    NodeTotals,
+    PlatformFit,
+    ProcessTable,
+    Snapshot,
+    VmTable,
+    ZoneTotal,
+)
+from wattribute.core.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
+from wattribute.core.records.workload import (
+    Allocation,
+    IdentityHealth,
+    NodeFacts,
+    Placement,
+    Workload,
+)
+
+__all__ = [
+    "Allocation",
+    "Attribution",
+    "Cgroups",
+    "Channel",
+    "Consumer",
+    "ContainerTable",
+    "Counter",
+    "Estimate",
+    "EstimatorInfo",
+    "FloorState",
+    "Gauge",
+    "GpuState",
+    "GpuUsage",
+    "Health",
+    "IdentityHealth",
+    "Interval",
+    "Load",
+    "Machine",
+    "MeterHealth",
+    "Mode",
+    "NodeFacts",
+    "NodeTotals",
+    "Origin",
+    "Placement",
+    "PlatformFit",
+    "Power",
+    "ProcessTable",
+    "Processes",
+    "Reading",
+    "Snapshot",
+    "Topology",
+    "Usage",
+    "VmTable",
+    "Workload",
+    "Zone",
+    "ZoneTotal",
+]

@@ -1,0 +1,143 @@
+"""The keys of the tree: how each is named, written and described.
+
+Loading, the command line's flags and the reference page all read this table.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+from msgspec.structs import FieldInfo, fields
+
+from wattribute.core.settings.tree import Settings
+
+FLAGS: Final[Mapping[str, str]] = {
+    "--listen": "exporter.listen",
+    "--interval": "monitor.interval",
+    "--sysfs": "meter.sysfs",
+    "--procfs": "activity.procfs",
+    "--cgroupfs": "activity.cgroupfs",
+    "--meters": "meter.use",
+    "--activity": "activity.source",
+    "--metrics": "exporter.metrics",
+    "--idle-policy": "attribution.idle_policy",
+    "--idle-watts": "attribution.idle_watts",
+    "--state": "monitor.state",
+    "--spool": "exporter.spool",
+    "--linger": "monitor.linger",
+    "--web-config": "exporter.web_config",
+    "--node-name": "workload.node_name",
+    "--kube": "workload.kube",
+    "--model": "estimator.model",
+    "--model-server": "estimator.model_server",
+    "--ledger": "ledger.path",
+    "--prometheus": "ledger.prometheus_url",
+    "--log-level": "log.level",
+    "--log-format": "log.format",
+}
+"""Flags of the command line; each is an alias of one key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting."""
+
+    room: str
+    field: str
+    type: inspect.Type
+    annotation: object
+    """The field's type as it is written in the tree: what msgspec converts to."""
+    default: object
+    extra: Mapping[str, object]
+    """``unit``, ``secret`` and ``allowed``, where the tree says them."""
+
+    @property
+    def name(self) -> str:
+        """``monitor.interval``."""
+        return f"{self.room}.{self.field}"
+
+    @property
+    def variable(self) -> str:
+        """``WATTRIBUTE_MONITOR__INTERVAL``."""
+        return f"WATTRIBUTE_{self.room}__{self.field}".upper()
+
+    @property
+    def flag(self) -> str | None:
+        """``--interval``; None: it has no flag."""
+        return next((flag for flag, name in FLAGS.items() if name == self.name), None)
+
+    @property
+    def duration(self) -> bool:
+        """A time in seconds, which may be written with a unit."""
+        return self.extra.get("unit") == "seconds"
+
+    @property
+    def secret(self) -> bool:
+        """Never shown in logs."""
+        return bool(self.extra.get("secret"))
+
+    @property
+    def allowed(self) -> str:
+        """What the value may be, in words."""
+        if get_origin(self.annotation) is Literal:  # in the order in which it is written
+            return "one of " + ", ".join(map(str, get_args(self.annotation)))
+        return _allowed(self.type, self.extra)
+
+
+@cache
+def keys(tree: type[msgspec.Struct] = Settings) -> Mapping[str, Key]:
+    """Every key by its dotted name, in the tree's order."""
+    return {key.name: key for key in _walk(tree)}
+
+
+def _walk(tree: type[msgspec.Struct]) -> Iterator[Key]:
+    for room in fields(tree):
+        for field in fields(room.type):
+            kind, extra = _bare(inspect.type_info(field.type))
+            yield Key(room.name, field.name, kind, field.type, _default(field), extra)
+
+
+def _bare(kind: inspect.Type) -> tuple[inspect.Type, Mapping[str, object]]:
+    if isinstance(kind, inspect.Metadata):
+        return kind.type, kind.extra or {}
+    return kind, {}
+
+
+def _default(field: FieldInfo) -> object:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _allowed(kind: inspect.Type, extra: Mapping[str, object]) -> str:
+    match kind:
+        case _ if "allowed" in extra:
+            words = str(extra["allowed"])
+        case inspect.BoolType():
+            words = "true or false"
+        case inspect.FloatType() | inspect.IntType():
+            words = _number(kind, extra)
+        case inspect.VarTupleType():
+            item = _allowed(*_bare(kind.item_type))
+            words = "a list, or one text with commas" + (f", of {item}" if item != "text" else "")
+        case inspect.DictType():
+            value = _allowed(*_bare(kind.value_type))
+            noun = "TEXT" if value == "text" else "NUMBER"
+            words = f"a mapping, or a text NAME={noun},...: {value}"
+        case _:
+            words = "text"
+    return words
+
+
+def _number(kind: inspect.FloatType | inspect.IntType, extra: Mapping[str, object]) -> str:
+    noun = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+    of = f" of {extra['unit']}" if "unit" in extra else ""
+    if kind.gt is not None:
+        low = f"more than {kind.gt}"
+    else:
+        low = f"at least {kind.ge}" if kind.ge is not None else ""
+    high = f"at most {kind.le}" if kind.le is not None else ""
+    return noun + of + "".join(f", {bound}" for bound in (low, high) if bound)

@@ -1,0 +1,181 @@
+"""Reads the settings: file < environment < flags, each value checked where it comes from."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import inspect
+
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings.keys import Key, keys
+from wattribute.core.settings.tree import Settings
+
+_VARIABLE: Final = re.compile(r"WATTRIBUTE_[A-Z0-9]+(_[A-Z0-9]+)*__\w*")
+"""The double underscore tells our variables from those that Kubernetes makes for a Service of
+this name (``WATTRIBUTE_PORT=tcp://...``)."""
+_SECONDS_OF: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value, and where it was said."""
+
+    where: str
+    key: Key
+    value: object
+    is_text: bool
+    """From the environment or a flag, where numbers and lists are written as text."""
+
+
+def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """The settings of this program.
+
+    Args:
+        config: A YAML file whose keys are those of the tree, or None.
+        environ: Variables ``WATTRIBUTE_<ROOM>__<KEY>``; others are not looked at.
+        flags: Values by the key that the flag stands for (``monitor.interval``);
+            None and the empty tuple mean: not given.
+
+    Raises:
+        ConfigInvalid: a key that is not known, or a value that is not allowed.
+    """
+    tree: dict[str, dict[str, object]] = {}
+    for given in (*_from_file(config), *_from_environment(environ), *_from_flags(flags)):
+        tree.setdefault(given.key.room, {})[given.key.field] = _converted(given)
+    settings = msgspec.convert(tree, Settings)
+    if "replay" in settings.meter.use and not settings.meter.replay:
+        raise ConfigInvalid("meter.use: replay needs meter.replay, the file to play")
+    return settings
+
+
+def effective(settings: msgspec.Struct) -> str:
+    """All settings as they are in force, on one line for the log; secrets as ``***``."""
+    shown: list[str] = []
+    for key in keys(type(settings)).values():
+        value = getattr(getattr(settings, key.room), key.field)
+        hidden = key.secret and value
+        text = '"***"' if hidden else msgspec.json.encode(value).decode()
+        shown.append(f"{key.name}={text}")
+    return " ".join(shown)
+
+
+def _from_file(config: Path | None) -> Iterator[_Given]:
+    if config is None:
+        return
+    document = _yaml(config)
+    rooms = {key.room for key in keys().values()}
+    for room, values in document.items():
+        if room not in rooms:
+            raise ConfigInvalid(f"{config}: {room}: unknown key{_nearest(str(room), rooms)}")
+        if values is None:  # a room whose keys are all commented out
+            continue
+        if not isinstance(values, dict):
+            raise ConfigInvalid(f"{config}: {room}: {values!r} is not a mapping of keys to values")
+        for field, value in values.items():
+            yield _Given(str(config), _key(f"{room}.{field}", str(config)), value, is_text=False)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
+    by_variable = {key.variable: key for key in keys().values()}
+    for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
+        if variable not in by_variable:
+            raise ConfigInvalid(f"{variable}: unknown variable{_nearest(variable, by_variable)}")
+        yield _Given(variable, by_variable[variable], environ[variable], is_text=True)
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[_Given]:
+    for name, value in flags.items():
+        if value is None or value == ():
+            continue
+        key = _key(name, "flags")
+        text = ",".join(value) if isinstance(value, tuple) else value
+        yield _Given(key.flag or name, key, text, is_text=True)
+
+
+def _key(name: str, where: str) -> Key:
+    try:
+        return keys()[name]
+    except KeyError:
+        raise ConfigInvalid(f"{where}: {name}: unknown key{_nearest(name, keys())}") from None
+
+
+def _nearest(word: str, known: Mapping[str, object] | set[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+
+
+def _yaml(path: Path) -> dict[object, object]:
+    from wattribute.core.settings.yaml import parse  # noqa: PLC0415 - only a file needs PyYAML
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        raise ConfigInvalid(f"{path}: cannot read the settings: {reason}") from exc
+    return parse(text, str(path))
+
+
+def _converted(given: _Given) -> object:
+    key, value = given.key, given.value
+    try:
+        value = _structured(key, value)
+        converted = msgspec.convert(value, key.annotation, strict=not given.is_text)
+    except (msgspec.ValidationError, ValueError):
+        raise _not_allowed(given) from None
+    numbers = converted.values() if isinstance(converted, dict) else (converted,)
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise _not_allowed(given)
+    return converted
+
+
+def _not_allowed(given: _Given) -> ConfigInvalid:
+    shown = "***" if given.key.secret else repr(given.value)
+    where = given.where if given.where == given.key.name else f"{given.where}: {given.key.name}"
+    return ConfigInvalid(f"{where}: {shown} is not allowed; it must be {_sentence(given.key)}")
+
+
+def _sentence(key: Key) -> str:
+    return (
+        f'{key.allowed} ("500ms", "5s", "2m" mean what they say)' if key.duration else key.allowed
+    )
+
+
+def _structured(key: Key, value: object) -> object:
+    """A text in the shape of its key: ``"a,b"``, ``"zone=1,zone=2"``, ``"1m30s"``.
+
+    Raises:
+        ValueError: it does not have that shape.
+    """
+    if not isinstance(value, str):
+        return value
+    if key.duration:
+        return _seconds(value.strip())
+    if isinstance(key.type, inspect.VarTupleType):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(key.type, inspect.DictType):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(name.strip() and equals for name, equals, _ in pairs):
+            raise ValueError(value)
+        number = isinstance(_bare(key.type.value_type), inspect.FloatType)
+        return {
+            name.strip(): float(amount) if number else amount.strip() for name, _, amount in pairs
+        }
+    return value
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    return kind.type if isinstance(kind, inspect.Metadata) else kind
+
+
+def _seconds(text: str) -> float:
+    if _DURATION.fullmatch(text):
+        parts = _DURATION_PART.findall(text)
+        return math.fsum(float(amount) * _SECONDS_OF[unit] for amount, unit in parts)
+    return float(text)

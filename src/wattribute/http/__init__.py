@@ -1,0 +1,1 @@
+"""HTTP as all wings speak it: servers, clients, TLS, and who may ask."""

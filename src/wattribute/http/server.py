@@ -1,0 +1,238 @@
+"""The HTTP server: threads, bounded in number and in patience.
+
+One thread accepts; each connection has its own thread, so that a slow client or a
+TLS handshake holds up nobody else. When all places are taken, the connection that
+has been idle the longest is closed for the new one.
+"""
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from wattribute.http.listen import Address, bind
+from wattribute.http.message import MAX_HEAD_BYTES, Refused, Request, Response, head_of, parse
+
+_LOG: Final = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 64
+HANDSHAKE_S: Final = 5.0
+HEAD_S: Final = 10.0
+"""For a whole request head, from its first byte on."""
+SEND_S: Final = 30.0
+"""For a whole answer."""
+IDLE_S: Final = 150.0
+"""Between requests of one connection; longer than the usual scrape intervals."""
+_END: Final = b"\r\n\r\n"
+
+
+class Server:
+    """Listens on several addresses and answers with ``handle``."""
+
+    def __init__(
+        self,
+        listen: Sequence[str],
+        handle: Callable[[Request], Response],
+        secured: Callable[[socket.socket], socket.socket],
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """``secured`` makes the TLS handshake of a connection, in the connection's thread."""
+        self._listen = tuple(listen)
+        self._handle = handle
+        self._secured = secured
+        self._max_connections = max_connections
+        self._listeners: list[socket.socket] = []
+        self._addresses: tuple[Address, ...] = ()
+        self._lock = threading.Lock()
+        self._connections: dict[_Connection, threading.Thread] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._wake: socket.socket | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What it listens on, ports of 0 filled in."""
+        return self._addresses
+
+    def start(self) -> None:
+        """Listen on all addresses, then accept in a thread.
+
+        Raises:
+            ListenFailed: an address cannot be listened on; then on none.
+        """
+        try:
+            for address in dict.fromkeys(self._listen):
+                self._listeners.append(bind(address))
+        except BaseException:
+            self._close_listeners()
+            raise
+        self._addresses = tuple(Address.of(listener) for listener in self._listeners)
+        woken, self._wake = socket.socketpair()
+        self._thread = threading.Thread(
+            target=self._accept, args=(woken,), name="exporter", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close everything; answers that are being sent are cut off."""
+        self._stopping.set()
+        if self._wake is not None:
+            self._wake.close()
+        if self._thread is not None:
+            self._thread.join()
+        self._close_listeners()
+        with self._lock:
+            open_now = tuple(self._connections.items())
+        for connection, _ in open_now:
+            connection.cut()
+        for _, thread in open_now:
+            thread.join(timeout=1.0)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    def _accept(self, woken: socket.socket) -> None:
+        with woken, selectors.DefaultSelector() as selector:
+            selector.register(woken, selectors.EVENT_READ)
+            for listener in self._listeners:
+                selector.register(listener, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                for key, _ in selector.select():
+                    if isinstance(key.fileobj, socket.socket) and key.fileobj in self._listeners:
+                        self._accept_one(key.fileobj)
+
+    def _accept_one(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except (BlockingIOError, ConnectionError, TimeoutError):
+            return
+        except OSError as exc:
+            _LOG.warning("accept: %s; raise the limit of open files", exc)
+            self._stopping.wait(0.5)
+            return
+        if not self._make_room():
+            with client, contextlib.suppress(OSError):
+                client.settimeout(0)
+                client.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            return
+        connection = _Connection(client, self._handle, self._secured)
+        thread = threading.Thread(
+            target=self._run, args=(connection,), name="exporter-client", daemon=True
+        )
+        with self._lock:
+            self._connections[connection] = thread
+        thread.start()
+
+    def _make_room(self) -> bool:
+        """True when one more connection may be opened."""
+        with self._lock:
+            if len(self._connections) < self._max_connections:
+                return True
+            idle = [c for c in self._connections if c.idle_since is not None]
+            if not idle:
+                return False
+            longest = min(idle, key=lambda connection: connection.idle_since or 0.0)
+            del self._connections[longest]
+        longest.cut()
+        return True
+
+    def _run(self, connection: "_Connection") -> None:
+        try:
+            connection.serve()
+        except (OSError, ValueError) as exc:
+            # A client that went away, was too slow or does not speak TLS; ValueError: closed by us.
+            _LOG.debug("client: %s", exc)
+        finally:
+            connection.close()
+            with self._lock:
+                self._connections.pop(connection, None)
+
+
+class _Connection:
+    """One client."""
+
+    def __init__(
+        self,
+        client: socket.socket,
+        handle: Callable[[Request], Response],
+        secured: Callable[[socket.socket], socket.socket],
+    ) -> None:
+        self._socket = client
+        self._handle = handle
+        self._secured = secured
+        self._buffer = b""
+        self.idle_since: float | None = None
+
+    def serve(self) -> None:
+        """Answer requests until the client or its patience ends."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(HANDSHAKE_S)
+        self._socket = self._secured(self._socket)
+        while self._serve_one():
+            pass
+
+    def _serve_one(self) -> bool:
+        try:
+            head = self._read_head()
+            if head is None:
+                return False
+            request = parse(head)
+            response = self._handle(request)
+        except Refused as exc:
+            request = Request("GET", "/", keep_alive=False)
+            response = Response(exc.status, f"{exc}\n".encode())
+        except TimeoutError:
+            request = Request("GET", "/", keep_alive=False)
+            response = Response(HTTPStatus.REQUEST_TIMEOUT, b"too slow\n")
+        self._send(request, response)
+        return request.keep_alive
+
+    def _read_head(self) -> bytes | None:
+        """The next request's head; None when the client has gone between requests."""
+        if not self._buffer:
+            self.idle_since = time.monotonic()
+            self._socket.settimeout(IDLE_S)
+            with contextlib.suppress(TimeoutError):
+                self._buffer = self._socket.recv(MAX_HEAD_BYTES)
+            self.idle_since = None
+            if not self._buffer:
+                return None
+        deadline = time.monotonic() + HEAD_S
+        while _END not in self._buffer:
+            if len(self._buffer) >= MAX_HEAD_BYTES:
+                raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too long")
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            more = self._socket.recv(MAX_HEAD_BYTES)
+            if not more:
+                return None
+            self._buffer += more
+        head, _, self._buffer = self._buffer.partition(_END)
+        return head
+
+    def _send(self, request: Request, response: Response) -> None:
+        self._socket.settimeout(SEND_S)
+        head = head_of(response, keep_alive=request.keep_alive)
+        if request.method == "HEAD":
+            self._socket.sendall(head)
+        elif len(response.body) < MAX_HEAD_BYTES:
+            self._socket.sendall(head + response.body)
+        else:
+            self._socket.sendall(head)
+            self._socket.sendall(response.body)
+
+    def cut(self) -> None:
+        """End it from another thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        with contextlib.suppress(OSError):
+            self._socket.close()

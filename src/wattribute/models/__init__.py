@@ -1,0 +1,1 @@
+"""Power models: training, serving, and recordings to learn from."""

@@ -1,0 +1,165 @@
+"""The models that can be served: the shipped one, and those in a folder."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from wattribute.core.errors import ConfigInvalid, ModelInvalid
+from wattribute.core.records import Machine
+from wattribute.node.estimator.artefact import KNOWN, MAX_BYTES, Artefact, decode
+from wattribute.node.estimator.cpu_names import base_key
+from wattribute.node.estimator.identity import identify
+from wattribute.node.meter.power_model import SHIPPED
+
+_LOG: Final = logging.getLogger(__name__)
+_LOOK_S: Final = 5.0
+"""Between looks into the folder."""
+_SIGNATURE_BYTES: Final = 64
+_RECORDED: Final = "recorded"
+_RECORDED_KIND: Final = "recorded microarchitecture"
+RANKS: Final = (_RECORDED, _RECORDED_KIND, *KNOWN)
+"""What a model may know of a machine, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model."""
+
+    name: str
+    """Of its file."""
+    data: bytes
+    digest: str
+    """SHA-256 of ``data``."""
+    artefact: Artefact
+    signature: bytes
+    """Ed25519, of ``data``, from the file beside it (``NAME.sig``); empty: none."""
+    stamp: tuple[int, ...]
+    """Of its files: another one means to read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a model knows of one machine."""
+
+    entry: Entry
+    basis: str
+    """One of `RANKS`."""
+    cpu: str
+    microarchitecture: str
+    why: tuple[str, ...]
+
+
+class Catalogue:
+    """The folder's models; it is looked at again every few seconds.
+
+    A file that breaks keeps its last good content, as long as it is there.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Read all.
+
+        Args:
+            folder: of artefacts (``*.json``); None: the shipped one alone.
+
+        Raises:
+            ConfigInvalid: there is no such folder.
+        """
+        if folder is not None and not folder.is_dir():
+            raise ConfigInvalid(f"--models {folder}: no such folder")
+        shipped = resources.files("wattribute.node.estimator").joinpath(SHIPPED).read_bytes()
+        self._shipped = _entry("shipped", shipped, b"", (0,))
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._found: dict[str, Entry] = {}
+        self._refused: dict[str, tuple[int, ...]] = {}
+        self._looked_s = float("-inf")
+        self.entries()
+
+    @property
+    def refused(self) -> int:
+        """Files in the folder that are no artefacts."""
+        return len(self._refused)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All models, the newest first, the shipped one last."""
+        with self._lock:
+            if self._folder is not None and time.monotonic() - self._looked_s >= _LOOK_S:
+                self._looked_s = time.monotonic()
+                self._look(self._folder)
+            newest = sorted(self._found.values(), key=lambda e: (e.stamp, e.name), reverse=True)
+            return (*newest, self._shipped)
+
+    def by_digest(self, digest: str) -> Entry | None:
+        """The model with this SHA-256."""
+        return next((entry for entry in self.entries() if entry.digest == digest), None)
+
+    def ranked(self, machine: Machine) -> list[Known]:
+        """What each model knows of a machine, the best first; of equals the newest."""
+        known = [_known(entry, machine) for entry in self.entries()]
+        return sorted(known, key=lambda one: RANKS.index(one.basis))
+
+    def _look(self, folder: Path) -> None:
+        try:
+            files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        except OSError as exc:
+            _LOG.error("%s: %s; what was read before stays", folder, exc.strerror)
+            return
+        names = {path.name for path in files}
+        self._found = {name: entry for name, entry in self._found.items() if name in names}
+        self._refused = {name: stamp for name, stamp in self._refused.items() if name in names}
+        for path in files:
+            signed = path.with_name(path.name + ".sig")
+            stamp = _stamp(path) + _stamp(signed)
+            before = self._found.get(path.name)
+            if (before and before.stamp == stamp) or self._refused.get(path.name) == stamp:
+                continue
+            try:
+                with path.open("rb") as file:
+                    data = file.read(MAX_BYTES + 1)
+                signature = _signature(signed)
+                self._found[path.name] = _entry(path.name, data, signature, stamp)
+                self._refused.pop(path.name, None)
+            except (OSError, ModelInvalid) as exc:
+                self._refused[path.name] = stamp
+                served = "as it was before" if path.name in self._found else "not at all"
+                _LOG.error("%s: served %s: %s", path, served, exc)
+
+
+def _entry(name: str, data: bytes, signature: bytes, stamp: tuple[int, ...]) -> Entry:
+    return Entry(name, data, sha256(data).hexdigest(), decode(data, name=name), signature, stamp)
+
+
+def _signature(path: Path) -> bytes:
+    if not path.exists():
+        return b""
+    signature = path.read_bytes()
+    if len(signature) != _SIGNATURE_BYTES:
+        raise ModelInvalid(f"{path.name}: not an Ed25519 signature of {_SIGNATURE_BYTES} bytes")
+    return signature
+
+
+def _known(entry: Entry, machine: Machine) -> Known:
+    artefact = entry.artefact
+    host = identify(artefact, machine)
+    basis = host.basis
+    if basis == "cpu" and base_key(host.cpu_key) in artefact.coefficients.wall.cpu:
+        basis = "seen"
+    if artefact.fleet is not None:
+        if base_key(host.cpu_key) in artefact.fleet.cpu:
+            basis = _RECORDED
+        elif host.microarchitecture in artefact.fleet.microarchitecture:
+            basis = _RECORDED_KIND
+    return Known(entry, basis, host.cpu_key, host.microarchitecture, host.why)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,67 @@
+"""Where posted recordings wait until a person accepts them; nothing else reads them."""
+
+import os
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Literal
+
+from wattribute.core.errors import ConfigInvalid
+from wattribute.node.estimator.power_recording import QUARANTINE, decode_recording
+
+_EXPLAINED: Final = """\
+Recordings that were posted to the model server. Anybody with the token may have made them up.
+Look at them, and take those that you trust:
+  wattribute model train --recordings THIS_FOLDER --out power-model.json
+  wattribute model train --recordings THIS_FOLDER --accept SHA256 --out power-model.json
+"""
+
+
+class Quarantine:
+    """A folder with a bound."""
+
+    def __init__(self, folder: Path, most: int) -> None:
+        """Mark the folder, and make it if it is not there.
+
+        Args:
+            folder: for recordings.
+            most: of them; more are refused.
+
+        Raises:
+            ConfigInvalid: it cannot be written.
+        """
+        self._folder, self._most = folder, most
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / QUARANTINE).write_text(_EXPLAINED, encoding="utf-8")
+        except OSError as exc:
+            raise ConfigInvalid(f"--quarantine {folder}: {exc.strerror}") from exc
+
+    def count(self) -> int:
+        """Recordings that wait."""
+        with os.scandir(self._folder) as found:
+            return sum(entry.name.endswith(".json") for entry in found)
+
+    def put(self, data: bytes) -> tuple[Literal["new", "known", "full"], str]:
+        """Keep one; the name is its digest, so nothing is overwritten and nobody chooses a path.
+
+        Returns:
+            What became of it, and its SHA-256.
+
+        Raises:
+            DataInvalid: it is no recording.
+            OSError: it cannot be written.
+        """
+        decode_recording(data)
+        digest = sha256(data).hexdigest()
+        path = self._folder / f"{digest}.json"
+        with self._lock:
+            if path.exists():
+                return "known", digest
+            if self.count() >= self._most:
+                return "full", digest
+            temporary = path.with_suffix(".new")
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        return "new", digest

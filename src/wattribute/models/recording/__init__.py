@@ -1,0 +1,1 @@
+"""Recordings of power beside load, from which models are trained."""

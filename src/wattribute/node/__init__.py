@@ -1,0 +1,1 @@
+"""The node: sensors and the kernel in, attributed energy out."""

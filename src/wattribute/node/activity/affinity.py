@@ -1,0 +1,93 @@
+"""Which packages a process may run on."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.core.records import Topology
+
+ANYWHERE: Final = (1 << 64) - 1
+"""All bits: every package is allowed, or it is not known."""
+_REREAD: Final = 64
+"""A process's affinity is read again after this many reads: it may be changed at any time, and
+seldom is."""
+_STATUS_BYTES: Final = 8192
+_LABEL: Final = b"\nCpus_allowed_list:\t"
+
+
+class Affinity:
+    """Allowed packages from ``Cpus_allowed_list`` in /proc/PID/status, cached by process key.
+
+    Only machines with more than one package are read at all. Threads may have
+    masks of their own; the main thread's stands for its process.
+    """
+
+    def __init__(self, procfs: Path, topology: Topology) -> None:
+        """Nothing is read yet."""
+        self._procfs = str(procfs)
+        self._package_of_cpu = topology.package_of_cpu
+        self._several = len(topology.package_ids) > 1
+        self._masks: dict[int, tuple[int, int]] = {}
+        self._of_text: dict[bytes, int] = {}
+        self._reads = 0
+
+    def allowed(self, keys: NDArray[np.uint64], pids: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Bit masks of the packages that processes may run on.
+
+        Args:
+            keys: (n,) as in Processes.key.
+            pids: (n,) their pids.
+
+        Returns:
+            (n,) bit p: some CPU of package p is allowed; all bits for a process
+            that cannot be read (ended).
+        """
+        if not self._several:
+            return np.full(len(keys), ANYWHERE, np.uint64)
+        self._reads += 1
+        if self._reads % _REREAD == 0:
+            oldest = self._reads - _REREAD
+            self._masks = {k: v for k, v in self._masks.items() if v[1] > oldest}
+        masks = np.empty(len(keys), np.uint64)
+        for row, (key, pid) in enumerate(zip(keys.tolist(), pids.tolist(), strict=True)):
+            found = self._masks.get(key)
+            if found is None:
+                found = self._masks[key] = (self._read(pid), self._reads)
+            masks[row] = found[0]
+        return masks
+
+    def _read(self, pid: int) -> int:
+        try:
+            file = os.open(f"{self._procfs}/{pid}/status", os.O_RDONLY)
+            try:
+                status = os.read(file, _STATUS_BYTES)
+            finally:
+                os.close(file)
+        except OSError:
+            return ANYWHERE
+        start = status.find(_LABEL)
+        if start < 0:
+            return ANYWHERE
+        text = status[start + len(_LABEL) :].partition(b"\n")[0]
+        mask = self._of_text.get(text)
+        if mask is None:
+            mask = self._of_text[text] = self._packages_in(text)
+        return mask
+
+    def _packages_in(self, cpu_list: bytes) -> int:
+        """``0-3,8`` as a mask of packages."""
+        allowed = np.zeros(len(self._package_of_cpu), np.bool_)
+        try:
+            for part in cpu_list.split(b","):
+                first, _, last = part.partition(b"-")
+                allowed[int(first) : int(last or first) + 1] = True
+        except ValueError:
+            return ANYWHERE
+        packages = np.unique(self._package_of_cpu[allowed & (self._package_of_cpu >= 0)])
+        online = np.unique(self._package_of_cpu[self._package_of_cpu >= 0])
+        if not len(packages) or len(packages) == len(online):
+            return ANYWHERE
+        return sum(1 << int(package) for package in packages)

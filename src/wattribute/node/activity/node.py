@@ -1,0 +1,75 @@
+"""The node's own time in an interval: what a Usage holds beside its tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.core.records import Topology
+from wattribute.core.units import Nanoseconds
+from wattribute.node.activity.cpustat import CpuStat, CpuTimes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeTime:
+    """Times of one interval; the fields are those of Usage."""
+
+    start_ns: Nanoseconds
+    end_ns: Nanoseconds
+    busy_ns: NDArray[np.int64]
+    capacity_ns: NDArray[np.int64]
+    steal_ns: int
+    irq_ns: int
+
+
+class NodeTimes:
+    """Makes intervals of readings of /proc/stat."""
+
+    def __init__(self, cpustat: CpuStat, topology: Topology) -> None:
+        """Nothing is read yet."""
+        self._cpustat = cpustat
+        online = topology.package_of_cpu[topology.package_of_cpu >= 0]
+        self._cpus = np.bincount(online, minlength=len(topology.package_ids)).astype(np.int64)
+        self._last: tuple[Nanoseconds, CpuTimes] | None = None
+        self._measured: tuple[Nanoseconds, CpuTimes] | None = None
+
+    def close(self) -> None:
+        """Close /proc/stat."""
+        self._cpustat.close()
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a reading: the next one makes an interval."""
+        return self._last is not None
+
+    def advance(self, now_ns: Nanoseconds) -> NodeTime:
+        """The interval since the last call; the first is empty.
+
+        Raises:
+            ActivityFailed: /proc/stat cannot be read; the next interval covers this one too.
+        """
+        time = self.measure(now_ns)
+        self.settle()
+        return time
+
+    def measure(self, now_ns: Nanoseconds) -> NodeTime:
+        """What ``advance`` says, for readers that may still fail: ``settle`` ends the interval.
+
+        Raises:
+            ActivityFailed: /proc/stat cannot be read.
+        """
+        times = self._cpustat.read()
+        self._measured = (now_ns, times)
+        start_ns, before = self._last or self._measured
+        return NodeTime(
+            start_ns=start_ns,
+            end_ns=now_ns,
+            busy_ns=times.busy_ns - before.busy_ns,
+            capacity_ns=self._cpus * (now_ns - start_ns),
+            steal_ns=times.steal_ns - before.steal_ns,
+            irq_ns=times.irq_ns - before.irq_ns,
+        )
+
+    def settle(self) -> None:
+        """Begin the next interval where the last measured one ended."""
+        self._last = self._measured

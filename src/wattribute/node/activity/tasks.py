@@ -1,0 +1,128 @@
+"""Source ``tasks``: the scheduler's own nanoseconds, through a BPF task iterator.
+
+Nothing runs on the context-switch path. Every process that ran is told, also
+those that lived and died between two reads. The time of a task that is running
+at the read is as of its last scheduler tick (at most 4 ms old at HZ=250); what
+is late in one interval is in the next.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from wattribute.core.errors import ActivityFailed
+from wattribute.core.records import Processes, Topology, Usage
+from wattribute.core.units import Nanoseconds
+from wattribute.node.activity.ascending import distinct
+from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
+from wattribute.node.activity.bpf.permission import require_host_pids
+from wattribute.node.activity.bpf.tasks import KERNEL_THREAD, TaskBooks
+from wattribute.node.activity.cgroupfs import CgroupReader
+from wattribute.node.activity.cpustat import CpuStat
+from wattribute.node.activity.lifetimes import Lifetimes, Used
+from wattribute.node.activity.node import NodeTimes
+
+_PID_SHIFT: Final = np.uint64(40)
+_ALL_PACKAGES: Final = np.uint64((1 << 64) - 1)
+
+
+class TasksActivity:
+    """CPU time of every process, from the scheduler's books."""
+
+    name = "tasks"
+
+    def __init__(
+        self,
+        procfs: Path,
+        cgroups: CgroupReader,
+        cpustat: CpuStat,
+        topology: Topology,
+        max_processes: int,
+    ) -> None:
+        """Load the programs.
+
+        Args:
+            procfs: Where the host's /proc is mounted.
+            cgroups: Counters of cgroups; says which hierarchy's ids are wanted.
+            cpustat: Busy time of the packages.
+            topology: Packages of the CPUs.
+            max_processes: How many may die between two reads.
+
+        Raises:
+            ActivityAbsent: no BTF, a kernel before 5.8, or not the host's pid namespace.
+            ActivityDenied: a capability is missing, or the kernel is locked down.
+        """
+        require_host_pids()
+        hierarchy = cpuacct_hierarchy(procfs) if cgroups.accounting == "cpuacct" else 0
+        self._cgroups = cgroups
+        self._node = NodeTimes(cpustat, topology)
+        self._lifetimes = Lifetimes()
+        self._books = TaskBooks(topology, hierarchy, max_processes)
+        self._owed: list[Used] = []
+        """Charged, and not told yet because the rest of a read failed."""
+
+    def read(self, now_ns: Nanoseconds) -> Usage | None:
+        """See Activity.read; processes have one column of time: the package is not known.
+
+        Raises:
+            ActivityFailed: the kernel did not give its books.
+        """
+        try:
+            # In this order: who dies in between is in both, and counted once.
+            scan, dying, deaths = self._books.scan(), self._books.dying(), self._books.deaths()
+        except OSError as exc:
+            raise ActivityFailed(f"tasks: read of the task iterator: {exc.strerror}") from exc
+        for number, path in self._books.folders.drain():
+            self._cgroups.add(number, path)
+        if not self._node.began:
+            self._lifetimes.begin(scan, dying, now_ns)
+            self._cgroups.read()
+            self._node.advance(now_ns)
+            return None
+        used, missed = self._lifetimes.advance(scan, dying, deaths, now_ns)
+        self._owed.append(used)
+        if len(missed):
+            self._books.forget(missed)
+        processes = _processes(self._owed)
+        cgroups = self._cgroups.read(distinct(processes.cgroup))
+        node = self._node.advance(now_ns)
+        self._owed.clear()
+        return Usage(
+            start_ns=node.start_ns,
+            end_ns=node.end_ns,
+            processes=processes,
+            cgroups=cgroups,
+            busy_ns=node.busy_ns,
+            capacity_ns=node.capacity_ns,
+            steal_ns=node.steal_ns,
+            irq_ns=node.irq_ns,
+            dropped=self._books.lost,
+        )
+
+    def bpf_run_ns(self) -> int | None:
+        """See Activity.bpf_run_ns; the iterator's own time is CPU time of this process."""
+        return self._books.run_ns()
+
+    def close(self) -> None:
+        """Detach, unload, close all files."""
+        self._books.close()
+        self._cgroups.close()
+        self._node.close()
+
+
+def _processes(owed: list[Used]) -> Processes:
+    tasks = np.concatenate([used.tasks for used in owed])
+    allowed = tasks["allowed"].astype(np.uint64)
+    return Processes(
+        key=tasks["key"].copy(),
+        pid=(tasks["key"] >> _PID_SHIFT).astype(np.int64),
+        parent_pid=tasks["parent"].astype(np.int64),
+        cgroup=tasks["cgroup"].copy(),
+        comm=tasks["comm"].copy(),
+        kernel=tasks["flags"] & KERNEL_THREAD != 0,
+        alive=np.concatenate([used.alive for used in owed]),
+        cpu_ns=np.concatenate([used.ns for used in owed])[:, np.newaxis],
+        allowed=np.where(allowed == 0, _ALL_PACKAGES, allowed),
+        counters={},
+    )

@@ -1,0 +1,61 @@
+"""Who a process is, asked one by one: for those that use a device and not the CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from wattribute.node.activity.folders import printable
+from wattribute.node.activity.hierarchy import find_hierarchy
+from wattribute.node.activity.membership import Membership
+from wattribute.node.activity.processes import parse_stat, process_key
+
+
+class Found(NamedTuple):
+    """A process that is there."""
+
+    key: int
+    """As Processes.key, but its start is rounded down to a tick of /proc."""
+    comm: bytes
+    cgroup: str
+    """Path, as in Cgroups.path; "" if it is not known."""
+
+
+Finder = Callable[[int], Found | None]
+"""From a pid to its process; None: it has ended."""
+
+
+class ProcessFinder:
+    """Reads /proc/PID when it is asked, and nothing before."""
+
+    def __init__(self, procfs: Path, cgroupfs: Path, *, any_hierarchy: bool) -> None:
+        """Set where to look.
+
+        Args:
+            procfs: root of procfs.
+            cgroupfs: root of the cgroup file systems.
+            any_hierarchy: paths are those that the activity source ``procfs`` shows, which
+                knows no cgroup file system.
+        """
+        self._procfs = procfs
+        self._cgroupfs = cgroupfs
+        self._any = any_hierarchy
+        self._membership: Membership | None = None
+
+    def __call__(self, pid: int) -> Found | None:
+        """See Finder."""
+        try:
+            stat = parse_stat((self._procfs / str(pid) / "stat").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return Found(process_key(pid, stat), stat.comm, printable(self._paths().path_of(str(pid))))
+
+    def _paths(self) -> Membership:
+        if self._membership is None:
+            if self._any:
+                self._membership = Membership(self._procfs, "none")
+            else:
+                hierarchy = find_hierarchy(self._cgroupfs, packages=1)
+                self._membership = Membership(
+                    self._procfs, hierarchy.accounting, Path(hierarchy.root)
+                )
+        return self._membership

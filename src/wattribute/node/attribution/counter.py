@@ -1,0 +1,47 @@
+"""Energy between two readings of one counter."""
+
+from wattribute.core.records import Counter
+from wattribute.core.units import Microjoules, energy_at
+
+
+def energy_between(
+    before: Counter, after: Counter, *, elapsed_ns: int, power_max_uw: int
+) -> Microjoules | None:
+    """Return the energy used between two readings, or None when it cannot be known.
+
+    A smaller second value means either one wrap or a reset (driver reload,
+    suspend). Only the first can be recovered, and the two are told apart by
+    whether the wrapped difference is physically possible.
+
+    A counter shows every value from 0 to ``wraps_at_uj`` inclusive, so its
+    period is taken as ``wraps_at_uj + 1``. RAPL's registers count 2**32 steps
+    of their own unit, of which powercap shows the largest, so the true period
+    is ``wraps_at_uj`` plus one step (15 or 61 uJ as a rule, and powercap does
+    not say which): a wrap comes out short by less than one step in 262 kJ,
+    and never makes energy.
+
+    Args:
+        before: the earlier reading.
+        after: the later one, of the same counter.
+        elapsed_ns: time between them, > 0; a second wrap inside it cannot be seen
+            (package RAPL wraps every 262 kJ: 10 minutes at 400 W).
+        power_max_uw: no zone of this machine can draw more.
+
+    Returns:
+        Microjoules; None after a reset, for a rise that is physically
+        impossible, when the counter's range changed or when no time has passed.
+
+    Sources: Linux Documentation/power/powercap/powercap.rst (energy_uj,
+    max_energy_range_uj); drivers/powercap/intel_rapl_common.c,
+    get_max_energy_counter (ENERGY_STATUS_MASK in microjoules); Intel SDM vol. 3B
+    section 15.10 (32 bits).
+    """
+    if elapsed_ns <= 0 or before.wraps_at_uj != after.wraps_at_uj:
+        return None
+    used = after.energy_uj - before.energy_uj
+    if used < 0:
+        if before.wraps_at_uj is None:
+            return None
+        used += before.wraps_at_uj + 1
+    possible = 0 <= used <= energy_at(power_max_uw, elapsed_ns)
+    return Microjoules(used) if possible else None

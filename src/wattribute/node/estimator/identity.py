@@ -1,0 +1,162 @@
+"""What a machine said of itself -> the host that the models need, and how well it is known.
+
+From the CPU's name (its model, so TDP, cores and clock from the artefact's table), else the cloud's
+instance type, else CPUID's numbers (the microarchitecture, and its typical part), else nothing but
+threads and memory. Nothing is filled in silently: ``why`` says each thing that was assumed.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from wattribute.core.records import Machine
+from wattribute.node.estimator.artefact import Artefact, Microarchitecture
+from wattribute.node.estimator.cpu_names import cpu_key, told_ghz
+from wattribute.node.estimator.host import Host
+from wattribute.node.estimator.instances import family_names
+from wattribute.node.estimator.makers import form_of, maker_of
+from wattribute.node.estimator.microarchitectures import AMD, INTEL, microarchitecture_of
+
+_GB: Final = 1e9
+_MAKES: Final = {INTEL: "intel", AMD: "amd", "ARM": "arm"}
+_CLOUD_PACKAGES: Final = 2
+_GB_PER_CORE: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """One package of a CPU model; 0 and "": not known."""
+
+    key: str
+    microarchitecture: str
+    tdp_watts: float
+    cores: float
+    ghz: float
+    boost_ghz: float
+
+
+def find_cpu(artefact: Artefact, key: str) -> Cpu | None:
+    """The CPU of that key, from the artefact's table."""
+    if not key or any(char in key for char in "; "):
+        return None
+    for name, packed in artefact.cpus.items():
+        at = f";{packed}".find(f";{key} ")
+        if at >= 0:
+            fields = packed[at:].partition(";")[0].split(" ")
+            tdp, cores, ghz, boost = (float(field) for field in fields[1:5])
+            return Cpu(key, name, tdp, cores, ghz, boost)
+    return None
+
+
+def identify(
+    artefact: Artefact, machine: Machine, *, tdp_watts: float = 0.0, instance_type: str = ""
+) -> Host:
+    """Decide what the host is.
+
+    Args:
+        artefact: whose tables to use.
+        machine: what could be read.
+        tdp_watts: of one package, if the settings give it; 0: not given.
+        instance_type: of the cloud, if anything told it; "": nothing did.
+    """
+    instance = _instance(artefact, instance_type or machine.instance_type)
+    cpu = find_cpu(artefact, cpu_key(machine.cpu_name))
+    if cpu is None and instance is not None:
+        cpu = find_cpu(artefact, instance.cpu)
+    name = cpu.microarchitecture if cpu else ""
+    name = name or microarchitecture_of(machine)
+    if not name and instance is not None:
+        name = instance.cpu
+    typical = artefact.microarchitectures.get(name) if name else None
+    known = "class" if typical is None else "microarchitecture"
+    why = []
+    if cpu is None:
+        named = repr(machine.cpu_name[:80]) if machine.cpu_name else "without a name"
+        why.append(f"CPU model not known ({named})")
+    if typical is None:
+        why.append("microarchitecture not known")
+        typical = artefact.microarchitectures[""]
+    host = _sized(machine, cpu, typical, instance)
+    if machine.hypervisor and instance is None:
+        why.append("instance type not known, so the host's memory is assumed")
+    if machine.hypervisor:
+        why.append("a guest, which sees neither its neighbours nor the host's clock")
+    tdp = tdp_watts or (cpu.tdp_watts if cpu else 0.0)
+    if not tdp:
+        usual = (typical.tdp_watts, typical.cores)
+        if machine.hypervisor:
+            usual = (typical.cloud_tdp_watts, typical.cloud_cores)
+        tdp = usual[0] * (host.cores / host.chips / usual[1]) ** artefact.tdp_exponent
+    return Host(
+        cpu_key=cpu.key if cpu else "",
+        microarchitecture=name,
+        make=typical.make or _MAKES.get(machine.vendor, ""),
+        year=typical.year,
+        tdp_watts=tdp,
+        chips=host.chips,
+        cores=host.cores,
+        threads=host.threads,
+        memory_gb=host.memory_gb,
+        ghz=(cpu and cpu.ghz)
+        or told_ghz(machine.cpu_name)
+        or machine.base_mhz / 1000
+        or typical.ghz,
+        boost_ghz=(cpu and cpu.boost_ghz) or machine.max_mhz / 1000,
+        maker="" if machine.hypervisor else maker_of(machine.dmi_vendor),
+        form="" if machine.hypervisor else form_of(machine.chassis_type),
+        share=min(1.0, machine.threads / host.threads) if machine.hypervisor else 1.0,
+        memory_share=_memory_share(machine, host) if machine.hypervisor else 1.0,
+        basis="cpu" if cpu or tdp_watts else known,
+        why=tuple(why),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    chips: float
+    cores: float
+    threads: float
+    memory_gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    cpu: str
+    """A key or a microarchitecture."""
+    threads: float
+    memory_gb: float
+
+
+def _sized(
+    machine: Machine,
+    cpu: Cpu | None,
+    typical: Microarchitecture,
+    instance: _Instance | None,
+) -> _Size:
+    """The host's size: the machine's own on bare metal; of a guest what stands around it."""
+    memory_gb = machine.memory_bytes / _GB
+    if not machine.hypervisor:
+        cores, threads = float(max(1, machine.cores)), float(max(1, machine.threads))
+        return _Size(max(1, machine.packages), cores, threads, memory_gb or cores * _GB_PER_CORE)
+    smt = typical.threads_per_core
+    cores_each = (cpu and cpu.cores) or typical.cloud_cores
+    if instance is not None and instance.threads:
+        threads = max(instance.threads, machine.threads)
+        chips = max(1, round(threads / (smt * cores_each)))
+        return _Size(chips, threads / smt, threads, max(instance.memory_gb, memory_gb))
+    chips = max(_CLOUD_PACKAGES, ceil(machine.threads / (smt * cores_each)))
+    cores, threads = chips * cores_each, chips * cores_each * smt
+    assumed_gb = max(cores * _GB_PER_CORE, memory_gb * threads / max(1, machine.threads))
+    return _Size(chips, cores, threads, assumed_gb)
+
+
+def _memory_share(machine: Machine, host: _Size) -> float:
+    return min(1.0, machine.memory_bytes / _GB / host.memory_gb)
+
+
+def _instance(artefact: Artefact, instance_type: str) -> _Instance | None:
+    for name in family_names(instance_type):
+        if packed := artefact.instances.get(name):
+            cpu, threads, memory_gb = packed.split(" ")
+            return _Instance(cpu, float(threads), float(memory_gb))
+    return None

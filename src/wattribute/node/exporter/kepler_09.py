@@ -1,0 +1,222 @@
+"""The families that Kepler up to 0.9 had: names and labels as its users know them.
+
+Energy by workload, zone kind, mode and source. Not ours to improve; our own are in own.py.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.core.records import Consumer
+from wattribute.node.estimator.microarchitectures import microarchitecture_of
+from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed
+from wattribute.node.exporter.labels import block
+from wattribute.node.exporter.layout import Shown, last_of_each
+from wattribute.node.exporter.scene import MODES, Scene
+
+ALWAYS: Final = ("package", "dram", "other", "gpu")
+"""Kinds whose container series always exist, 0 without a meter: dashboards add them up."""
+KINDS: Final = {
+    "package": "CPU packages",
+    "core": "CPU cores (inside package)",
+    "uncore": "CPU uncore (inside package)",
+    "dram": "memory",
+    "other": "the rest of the platform: platform less packages, memory and GPUs",
+    "gpu": "GPUs",
+    "platform": "the whole platform (contains all the others)",
+}
+_WORKLOAD: Final = ("container_id", "pod_name", "container_name", "container_namespace")
+_SPECIAL: Final = {"system": "system_processes", "kernel": "kernel_processes"}
+
+
+def container_id_of(consumer: Consumer) -> str:
+    """The row's ``container_id`` label.
+
+    Rows without a container get a name that tells pods apart, because Kepler's
+    labels have no pod uid.
+    """
+    if consumer.container_id:
+        return consumer.container_id
+    if consumer.kind == "ended":
+        return f"ended-{consumer.pod_uid}" if consumer.pod_uid else "ended"
+    return _SPECIAL.get(consumer.kind, "")
+
+
+def container_style(consumer: Consumer, _alive: bool) -> str:  # noqa: FBT001 - a column's value
+    """Kepler 0.9's labels of a container."""
+    return block(
+        (
+            ("container_id", container_id_of(consumer)),
+            ("pod_name", consumer.pod_name),
+            ("container_name", consumer.container_name),
+            ("container_namespace", consumer.namespace),
+        )
+    )
+
+
+def process_style(pid: str, command: str, consumer: Consumer, vm: str, _alive: bool) -> str:  # noqa: FBT001
+    """Kepler 0.9's labels of a process."""
+    return block(
+        (
+            ("pid", pid),
+            ("container_id", container_id_of(consumer)),
+            ("vm_id", vm),
+            ("command", command),
+        )
+    )
+
+
+def _containers(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+    shown = scene.containers(container_style)
+    energy = scene.container_uj[shown.rows]
+    values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
+    return _table(shown, [source for source, _ in sources], [m for _, m in MODES], values)
+
+
+def _processes(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+    shown = scene.processes(process_style)
+    energy = scene.process_uj[shown.rows]
+    values = [energy[:, columns].sum(axis=1) for _, columns in sources]
+    return _table(shown, [source for source, _ in sources], ["dynamic"], values)
+
+
+def _vms(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+    shown = last_of_each(block((("vm_id", vm),)) for vm in scene.snapshot.vms.ids)
+    energy = scene.vm_uj[shown.rows]
+    values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
+    return _table(shown, [source for source, _ in sources], [m for _, m in MODES], values)
+
+
+def _table(
+    shown: Shown, sources: Sequence[str], modes: Sequence[str], values: list[NDArray[np.int64]]
+) -> Samples:
+    """Samples of rows x (source, mode), source by source."""
+    tails = [
+        f",{block((('mode', mode), ('source', source)))}" for source in sources for mode in modes
+    ]
+    return Samples(
+        np.concatenate(values),
+        lambda: [labels + tail for tail in tails for labels in shown.labels],
+        (shown.key, tuple(tails)),
+    )
+
+
+_Rows = Callable[[Scene, Sequence[tuple[str, list[int]]]], Samples]
+
+
+def _of_kind(rows: _Rows, kind: str) -> Callable[[Scene], Samples | None]:
+    def samples(scene: Scene) -> Samples | None:
+        sources = scene.sources(kind)
+        if not sources and kind not in ALWAYS:
+            return None
+        return rows(scene, sources or [("", [])])
+
+    return samples
+
+
+def _aggregate(rows: _Rows) -> Callable[[Scene], Samples | None]:
+    return lambda scene: rows(scene, [("", scene.component_columns)])
+
+
+def _nodes(kind: str) -> Callable[[Scene], Samples | None]:
+    def samples(scene: Scene) -> Samples | None:
+        sums: dict[tuple[str, str, str], int] = {}
+        for total in scene.zones:
+            if total.zone.kind == kind:
+                for mode, energy in (("dynamic", total.dynamic_uj), ("idle", total.idle_uj)):
+                    key = (total.zone.id, mode, total.zone.source)
+                    sums[key] = sums.get(key, 0) + energy
+        return listed(
+            (
+                {"package": zone, "instance": scene.node.name, "mode": mode, "source": source},
+                energy,
+            )
+            for (zone, mode, source), energy in sums.items()
+        )
+
+    return samples
+
+
+def _node_info(scene: Scene) -> Samples | None:
+    def power_source(*kinds: str) -> str:
+        sources = [zone.zone.source for zone in scene.zones if zone.zone.kind in kinds]
+        return sources[0] if sources else "none"
+
+    labels = {
+        # Kepler means the generation here, and says "unknown" where it cannot tell.
+        "cpu_architecture": microarchitecture_of(scene.snapshot.machine) or "unknown",
+        "components_power_source": power_source("package", "dram"),
+        "platform_power_source": power_source("platform"),
+        "source": "os",
+    }
+    return listed([(labels, 1)])
+
+
+def _build_info(scene: Scene) -> Samples | None:
+    arch = scene.snapshot.machine.architecture
+    labels = {
+        "branch": "",
+        "revision": "",
+        "version": scene.node.version,
+        "os": "linux",
+        "arch": arch,
+    }
+    return listed([(labels, 1)])
+
+
+def _energy(
+    subject: str, rows: _Rows, labels: tuple[str, ...], *, whose: str
+) -> tuple[Family, ...]:
+    aggregate = counter(
+        f"kepler_{subject}_joules_total",
+        f"Energy of {whose}: package, dram, other and gpu together.",
+        (*labels, "mode", "source"),
+        _aggregate(rows),
+    )
+    by_kind = (
+        counter(
+            f"kepler_{subject}_{kind}_joules_total",
+            f"Energy of {whose} in {words}.",
+            (*labels, "mode", "source"),
+            _of_kind(rows, kind),
+        )
+        for kind, words in KINDS.items()
+    )
+    return (aggregate, *by_kind)
+
+
+CONTAINERS: Final = _energy("container", _containers, _WORKLOAD, whose="a container")
+PROCESSES: Final = _energy(
+    "process",
+    _processes,
+    ("pid", "container_id", "vm_id", "command"),
+    whose="a process (dynamic only: the floor is paid by containers)",
+)
+VMS: Final = _energy("vm", _vms, ("vm_id",), whose="a virtual machine on this host")
+NODE: Final = (
+    *(
+        counter(
+            f"kepler_node_{kind}_joules_total",
+            f"Energy of this node in {words}, by zone.",
+            ("package", "instance", "mode", "source"),
+            _nodes(kind),
+        )
+        for kind, words in KINDS.items()
+    ),
+    gauge(
+        "kepler_node_info",
+        "What measures this node: 1.",
+        ("cpu_architecture", "components_power_source", "platform_power_source", "source"),
+        _node_info,
+        decimals=0,
+    ),
+    gauge(
+        "kepler_exporter_build_info",
+        "Version of the exporter: 1.",
+        ("branch", "revision", "version", "os", "arch"),
+        _build_info,
+        decimals=0,
+    ),
+)

@@ -1,0 +1,61 @@
+"""The exporter as a whole: settings and a source of snapshots -> a running server."""
+
+from collections.abc import Callable
+
+from wattribute.core.clock import Clock, SystemClock
+from wattribute.core.records import Snapshot
+from wattribute.core.settings import Exporter as ExporterSettings
+from wattribute.http.access import Access
+from wattribute.http.listen import Address
+from wattribute.http.server import Server
+from wattribute.node.exporter.scene import NodeLabels
+from wattribute.node.exporter.site import Site
+
+
+class Exporter:
+    """Serves the newest snapshot.
+
+    ``source`` is called once per request, from several threads, and must not block.
+    """
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        source: Callable[[], Snapshot | None],
+        *,
+        interval_s: float,
+        node: NodeLabels,
+        clock: Clock | None = None,
+    ) -> None:
+        """``interval_s``: the monitor's, which decides what strangers may see.
+
+        Raises:
+            ConfigInvalid: an address or the web-config is wrong, or fast readings would
+                be shown to strangers.
+        """
+        access = Access(settings.listen, settings.web_config, interval_s)
+        site = Site(settings, source, access, node, clock or SystemClock())
+        self._server = Server(settings.listen, site.answer, access.secured)
+        self._scheme = "https" if access.is_tls else "http"
+
+    def start(self) -> None:
+        """Listen, and serve in threads.
+
+        Raises:
+            ListenFailed: an address cannot be listened on.
+        """
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop serving; at once, whatever clients do."""
+        self._server.stop()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """What it listens on, ports of 0 filled in."""
+        return self._server.addresses
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The same as URLs, to be shown to people."""
+        return tuple(f"{self._scheme}://{address}" for address in self.addresses)

@@ -1,0 +1,196 @@
+"""Paths -> answers. Nothing here collects: it shows the newest snapshot."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from wattribute.core.clock import Clock
+from wattribute.core.records import Snapshot
+from wattribute.core.settings import Exporter as ExporterSettings
+from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
+from wattribute.http.access import Access
+from wattribute.http.message import Request, Response
+from wattribute.http.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
+from wattribute.node.exporter import health, kepler_011, page
+from wattribute.node.exporter.api import document
+from wattribute.node.exporter.bodies import MetricsBodies, compressed
+from wattribute.node.exporter.families import kepler_families, metrics_families
+from wattribute.node.exporter.family import Family
+from wattribute.node.exporter.scene import NodeLabels
+
+_STALE_NS: Final = 30 * NANOSECONDS_PER_SECOND
+"""A snapshot may be this old, or three intervals, whichever is longer."""
+_OPEN: Final = frozenset({"/healthz", "/readyz"})
+"""Without basic auth: probes carry no credentials, and these tell nothing else."""
+_JSON: Final = "application/json"
+_NO_STORE: Final = ("Cache-Control", "no-store")
+_API_BODIES: Final = 8
+"""How many different numbers of process rows are kept."""
+
+
+class Site:
+    """What the agent answers."""
+
+    def __init__(
+        self,
+        settings: ExporterSettings,
+        source: Callable[[], Snapshot | None],
+        access: Access,
+        node: NodeLabels,
+        clock: Clock,
+    ) -> None:
+        """``source`` gives the newest snapshot; None before the first."""
+        self._settings = settings
+        self._source = source
+        self._access = access
+        self._node = node
+        self._clock = clock
+        self._started_ns = clock.monotonic_ns()
+        self._metrics = MetricsBodies(self._chosen, node, settings.pod_labels)
+        self._kepler_011 = MetricsBodies(self._newer, node, settings.pod_labels)
+        self._api: tuple[Snapshot, dict[int | None, bytes]] | None = None
+        self._routes: dict[str, Callable[[Request], Response]] = {
+            "/": self._page,
+            "/metrics": lambda request: self._exposition(request, self._metrics),
+            "/metrics/kepler-0.11": lambda request: self._exposition(request, self._kepler_011),
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/api/v1/snapshot": self._snapshot,
+        }
+
+    def answer(self, request: Request) -> Response:
+        """The answer to a request; never raises for what a client sent."""
+        response = self._answer(request)
+        headers = {"X-Content-Type-Options": "nosniff"}
+        headers.update(response.headers)
+        headers.update(self._access.headers)
+        return Response(
+            response.status, response.body, response.content_type, tuple(headers.items())
+        )
+
+    def _answer(self, request: Request) -> Response:
+        if request.path not in _OPEN and not self._access.allows(
+            request.headers.get("authorization", "")
+        ):
+            challenge = (("WWW-Authenticate", 'Basic realm="wattribute"'),)
+            return Response(HTTPStatus.UNAUTHORIZED, b"unauthorized\n", headers=challenge)
+        route = self._routes.get(request.path)
+        if route is None:
+            return _text(HTTPStatus.NOT_FOUND, f"not here; there are {', '.join(self._routes)}")
+        if request.method not in ("GET", "HEAD"):
+            return Response(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                b"GET or HEAD only\n",
+                headers=(("Allow", "GET, HEAD"),),
+            )
+        return route(request)
+
+    def _chosen(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
+        if stale:
+            return health.FAMILIES
+        wanted = processes and self._settings.processes
+        return metrics_families(self._settings.metrics, processes=wanted)
+
+    def _newer(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
+        if stale:
+            return (kepler_011.BUILD_INFO,)
+        wanted = processes and self._settings.processes
+        return kepler_families("kepler-0.11", processes=wanted)
+
+    def _exposition(self, request: Request, bodies: MetricsBodies) -> Response:
+        snapshot = self._source()
+        if snapshot is None:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
+        openmetrics = wants_openmetrics(request.headers.get("accept", ""))
+        gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
+        body = bodies.body(
+            snapshot,
+            processes=self._access.shows_processes,
+            stale=self._is_stale(snapshot),
+            openmetrics=openmetrics,
+            gzip=gzip,
+        )
+        encoding = (("Content-Encoding", "gzip"),) if gzip else ()
+        headers = (*encoding, ("Vary", "Accept, Accept-Encoding"))
+        return Response(HTTPStatus.OK, body, OPENMETRICS if openmetrics else TEXT, headers)
+
+    def _age_ns(self, snapshot: Snapshot) -> int:
+        return max(0, self._clock.monotonic_ns() - snapshot.at_ns)
+
+    def _is_stale(self, snapshot: Snapshot) -> bool:
+        return self._age_ns(snapshot) > max(3 * snapshot.interval_ns, _STALE_NS)
+
+    def _healthz(self, _: Request) -> Response:
+        """Alive: a fresh snapshot, or still in the time in which the first one may come."""
+        snapshot = self._source()
+        if snapshot is None:
+            waited_ns = self._clock.monotonic_ns() - self._started_ns
+            if waited_ns > _STALE_NS:
+                return _text(
+                    HTTPStatus.SERVICE_UNAVAILABLE, f"no reading after {seconds(waited_ns):.0f} s"
+                )
+        elif self._is_stale(snapshot):
+            age_s = seconds(self._age_ns(snapshot))
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, f"the last reading is {age_s:.0f} s old")
+        return _text(HTTPStatus.OK, "ok")
+
+    def _readyz(self, _: Request) -> Response:
+        if self._source() is None:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
+        return _text(HTTPStatus.OK, "ok")
+
+    def _snapshot(self, request: Request) -> Response:
+        snapshot = self._source()
+        if snapshot is None:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
+        given = parse_qs(request.query).get("processes", [""])[-1]
+        if given and not (given.isascii() and given.isdigit()):
+            return _text(HTTPStatus.BAD_REQUEST, f"processes={given!r}: not a whole number")
+        most = None
+        if self._access.shows_processes:
+            most = min(int(given[:9]), len(snapshot.processes.pid)) if given else -1
+        body = self._api_body(snapshot, most)
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            headers = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+            return Response(HTTPStatus.OK, compressed((body,)), _JSON, (*headers, _NO_STORE))
+        return Response(HTTPStatus.OK, body, _JSON, (("Vary", "Accept-Encoding"), _NO_STORE))
+
+    def _api_body(self, snapshot: Snapshot, most: int | None) -> bytes:
+        """The JSON, made once per snapshot for each number of rows that clients ask for."""
+        kept = self._api
+        if kept is None or kept[0] is not snapshot:
+            kept = self._api = (snapshot, {})
+        stale = self._is_stale(snapshot)
+        body = kept[1].get(most)
+        if body is None or stale:
+            processes = len(snapshot.processes.pid) if most == -1 else most
+            body = msgspec.json.encode(
+                document(
+                    snapshot,
+                    self._node,
+                    self._node.version,
+                    age_s=seconds(self._age_ns(snapshot)),
+                    stale=stale,
+                    processes=processes,
+                )
+            )
+            if len(kept[1]) < _API_BODIES:
+                kept[1][most] = body
+        return body
+
+    def _page(self, _: Request) -> Response:
+        body, policy = page.load()
+        headers = (
+            ("Content-Security-Policy", policy),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Frame-Options", "DENY"),
+            ("Cache-Control", "no-cache"),
+        )
+        return Response(HTTPStatus.OK, body, "text/html; charset=utf-8", headers)
+
+
+def _text(status: HTTPStatus, line: str) -> Response:
+    return Response(status, f"{line}\n".encode())

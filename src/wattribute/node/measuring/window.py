@@ -1,0 +1,321 @@
+"""Readings at the start, every tick and the end of a piece of work; its share of each interval."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.core.clock import Clock
+from wattribute.core.records import (
+    Attribution,
+    Cgroups,
+    Estimate,
+    Interval,
+    Load,
+    Origin,
+    Processes,
+    Topology,
+    Usage,
+    Zone,
+)
+from wattribute.core.units import Nanoseconds, energy_at, power_of
+from wattribute.node.activity.cpustat import CpuStat
+from wattribute.node.attribution.packages import fit_packages
+from wattribute.node.attribution.policy import FloorPolicy
+from wattribute.node.attribution.share import attribute, pay_floor
+from wattribute.node.measuring.gpus import GpuWork
+from wattribute.node.measuring.kernel_tree import KernelTree
+from wattribute.node.measuring.result import ComponentEnergy
+from wattribute.node.measuring.tree import Tree
+from wattribute.node.meter.estimate import EstimateMeter
+from wattribute.node.monitor.gpus import GpuShare
+from wattribute.node.monitor.metering import Metering
+from wattribute.node.monitor.rows import Rows
+from wattribute.node.monitor.sharing import Share, Sharer
+
+COARSE_NS: Final = 100_000_000
+"""In less time than that the machine's load is not known: /proc/stat moves in steps of 10 ms."""
+
+_WORK, _REST = 0, 1
+_KEYS: Final = np.array([_WORK, _REST], np.uint64)
+_EVERYWHERE: Final = np.full(2, np.iinfo(np.uint64).max, np.uint64)
+
+
+class Window:
+    """Shares energy between the work and the rest of the machine."""
+
+    def __init__(
+        self,
+        *,
+        metering: Metering,
+        sharer: Sharer,
+        policy: FloorPolicy,
+        procfs: Path,
+        topology: Topology,
+        tree: Tree | KernelTree,
+        clock: Clock,
+        estimates: EstimateMeter | None = None,
+        gpus: GpuWork | None = None,
+    ) -> None:
+        """Take over open sources, and make the first reading now.
+
+        ``estimates``: the one among the meters that estimates, if there is one.
+        ``gpus``: who used the GPUs among the meters.
+        """
+        self._metering = metering
+        self._sharer = sharer
+        self._policy = policy
+        self._cpustat = CpuStat(procfs, topology)
+        self._cpus = topology.cpus_online
+        self._tree = tree
+        self._clock = clock
+        self._estimates = estimates
+        self._gpus = gpus or GpuWork((), tree)
+        self._intervals: list[Interval] = []
+        """Not shared yet."""
+        self._other_weights = np.zeros(2, np.int64)
+        self._tree_ns = 0
+        self.by_component: dict[str, ComponentEnergy] = {}
+        self.start_ns = self._last_ns = clock.monotonic_ns()
+        metering.read(self.start_ns)
+        self._gpus.read(self.start_ns, _WORK, _REST)
+        stat = self._cpustat.read()
+        self._busy_ns = stat.busy_ns
+        self._taken_at_start_ns = int(stat.busy_ns.sum()) + stat.steal_ns
+        self._taken_ns = 0
+        """CPU time that anybody had since the start, steal included."""
+        self.power_peak_uw = 0
+
+    @property
+    def elapsed_ns(self) -> int:
+        """From the first reading to the last."""
+        return self._last_ns - self.start_ns
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time of the work until the last reading."""
+        return self._tree_ns
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What the hardware counted for the work, where it did."""
+        return self._tree.counters
+
+    @property
+    def others_busy(self) -> float:
+        """Part of the machine's CPU time that others had, steal included, 0 to 1."""
+        others_ns = max(self._taken_ns - self._tree_ns, 0)
+        return min(1.0, others_ns / max(self._cpus * self.elapsed_ns, 1))
+
+    def now_ns(self) -> Nanoseconds:
+        """The window's clock."""
+        return self._clock.monotonic_ns()
+
+    def tick(self, *, final: bool = False) -> None:
+        """Read everything, and share what was used since the last reading.
+
+        ``final``: the work has ended; wait for what is still to be said of its processes.
+
+        Raises:
+            ActivityFailed: /proc/stat cannot be read; the next tick covers the time of both.
+        """
+        now_ns = self._clock.monotonic_ns()
+        self._intervals += self._metering.read(now_ns)
+        stat = self._cpustat.read()
+        intervals, self._intervals = self._intervals, []
+        tree_ns = self._tree.cpu_ns(final=final)
+        usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
+        rows = self._rows(tree_ns - self._tree_ns, usage)
+        self._taken_ns = int(stat.busy_ns.sum()) + stat.steal_ns - self._taken_at_start_ns
+        before_uj = self._energy_uj()
+        self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
+        gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
+        for share in self._shares(intervals, rows, usage, gpus):
+            zone = share.attribution.interval.zone
+            if zone.component:
+                attribution = _folded(share.attribution, share.keys)
+                self._other_weights += attribution.dynamic_uj
+                self._add(zone.component, attribution, _used(zone, rows, usage, gpus))
+        self._note_peak(self._energy_uj() - before_uj, usage.end_ns - usage.start_ns)
+        for other in self._sharer.other(intervals):
+            self._add_other(other, usage, rows)
+
+    def _energy_uj(self) -> int:
+        """The work's energy so far."""
+        return sum(part.dynamic_uj + part.idle_uj for part in self.by_component.values())
+
+    def _note_peak(self, energy_uj: int, elapsed_ns: int) -> None:
+        """Without what a platform meter adds: that is of its own, longer windows."""
+        if elapsed_ns >= COARSE_NS:
+            self.power_peak_uw = max(self.power_peak_uw, power_of(energy_uj, elapsed_ns))
+
+    def problems(self) -> tuple[str, ...]:
+        """What of the energy is not known, a line each."""
+        silent = (
+            f"{zone.kind}-{zone.id}: could not be read at the end; what it used since its last "
+            "reading is not in it"
+            for zone in self._metering.failed_now()
+        )
+        dropped = (
+            f"{count} readings of meters could not be used ({reason}): their energy is not in it"
+            for reason, count in self._metering.rejected.items()
+            if reason != "unreadable"
+        )
+        nothing = () if self.by_component else ("no meter gave two readings: nothing is known",)
+        return (*silent, *dropped, *nothing)
+
+    def _shares(
+        self,
+        intervals: Sequence[Interval],
+        rows: Rows,
+        usage: Usage,
+        gpus: Mapping[str, GpuShare],
+    ) -> Iterator[Share]:
+        """Share out: estimates of a time too short for the machine's load by the work alone."""
+        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        if self._estimates and usage.end_ns - usage.start_ns < COARSE_NS:
+            work_ns = int(rows.cpu_ns[_WORK].sum())
+            alone = self._rows(work_ns, replace(usage, busy_ns=np.zeros_like(usage.busy_ns)))
+            guessed = [i for i in intervals if i.origin is Origin.ESTIMATED]
+            again = self._estimated(self._estimates, guessed, work_ns, usage)
+            yield from self._sharer.share(again, alone, usage, ())
+            intervals = [i for i in intervals if i.origin is not Origin.ESTIMATED]
+        yield from self._sharer.share(intervals, rows, usage, failed, gpus)
+
+    @staticmethod
+    def _estimated(
+        estimates: EstimateMeter, intervals: Iterable[Interval], work_ns: int, usage: Usage
+    ) -> list[Interval]:
+        """The same, as if nothing but the work ran: its time is known to the microsecond."""
+        capacity_ns = max(int(usage.capacity_ns.sum()), 1)
+        load = Load(Nanoseconds(usage.end_ns - usage.start_ns), min(1.0, work_ns / capacity_ns))
+        said = {reading.zone: reading.value for reading in estimates.estimated(load, usage.end_ns)}
+        return [
+            _at_power(interval, value)
+            for interval in intervals
+            if isinstance(value := said.get(interval.zone), Estimate)
+        ]
+
+    def close(self) -> None:
+        """Close the meters and the tree."""
+        self._metering.close()
+        self._tree.close()
+
+    def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
+        floor_uj = self._sharer.floor_of(other, rows, usage)
+        attribution = attribute(other, floor_uj, self._other_weights)
+        self._add("other", attribution, _used(other.zone, rows, usage, {}))
+        self._other_weights = np.zeros(2, np.int64)
+
+    def _add(self, component: str, attribution: Attribution, used: tuple[int, int, int]) -> None:
+        """Let the work pay its part of the floor, where the policy goes by use.
+
+        ``used``: time of the work and of all, and how much there is.
+        """
+        if self._policy in ("usage", "full") and attribution.idle_uj:
+            work_ns, all_ns, capacity_ns = used
+            whole_ns = all_ns if self._policy == "full" else max(capacity_ns, all_ns)
+            paid_uj = attribution.idle_uj * work_ns // max(whole_ns, 1)
+            attribution = pay_floor(attribution, np.array([paid_uj, 0], np.int64))
+        before = self.by_component.get(
+            component, ComponentEnergy(origin=attribution.interval.origin)
+        )
+        self.by_component[component] = before.plus(attribution)
+
+    def _usage(self, busy_ns: NDArray[np.int64], now_ns: Nanoseconds) -> Usage:
+        elapsed_ns = now_ns - self._last_ns
+        packages = len(busy_ns)
+        return Usage(
+            start_ns=Nanoseconds(self._last_ns),
+            end_ns=now_ns,
+            processes=_NO_PROCESSES,
+            cgroups=_NO_CGROUPS,
+            busy_ns=busy_ns,
+            capacity_ns=np.full(packages, self._cpus * elapsed_ns // packages, np.int64),
+            steal_ns=0,
+            irq_ns=0,
+            dropped=0,
+        )
+
+    def _rows(self, work_ns: int, usage: Usage) -> Rows:
+        """Two rows: the work, and the rest of the machine's busy time."""
+        rest_ns = max(int(usage.busy_ns.sum()) - work_ns, 0)
+        fit = fit_packages(np.array([work_ns, rest_ns], np.int64), _EVERYWHERE, usage.busy_ns)
+        return Rows(
+            key=_KEYS,
+            pid=np.zeros(2, np.int64),
+            comm=np.zeros(2, "S16"),
+            alive=np.ones(2, np.bool_),
+            group=np.zeros(2, np.int64),
+            vm=np.full(2, -1, np.int64),
+            vm_ids=(),
+            cpu_ns=fit.cpu_ns,
+            counters={},
+            misfit=fit.misfit,
+        )
+
+
+def _used(
+    zone: Zone, rows: Rows, usage: Usage, gpus: Mapping[str, GpuShare]
+) -> tuple[int, int, int]:
+    """Time of the work and of all on what the zone feeds, and how much there is."""
+    if zone.kind != "gpu":
+        work_ns, all_ns = int(rows.cpu_ns[_WORK].sum()), int(rows.cpu_ns.sum())
+        return work_ns, all_ns, int(usage.capacity_ns.sum())
+    elapsed_ns = usage.end_ns - usage.start_ns
+    share = gpus.get(zone.id)
+    if share is None:
+        return 0, 0, elapsed_ns
+    work_ns = int(share.busy_ns[share.keys == _WORK].sum())
+    return work_ns, int(share.busy_ns.sum()), elapsed_ns
+
+
+def _at_power(interval: Interval, estimate: Estimate) -> Interval:
+    elapsed_ns = interval.end_ns - interval.start_ns
+    return replace(
+        interval,
+        energy_uj=energy_at(estimate.idle_uw + estimate.dynamic_uw, elapsed_ns),
+        floor_uj=energy_at(estimate.idle_uw, elapsed_ns),
+        low_uj=energy_at(estimate.low_uw, elapsed_ns),
+        high_uj=energy_at(estimate.high_uw, elapsed_ns),
+    )
+
+
+def _folded(attribution: Attribution, keys: Iterable[np.uint64]) -> Attribution:
+    """The same with one row for the work and one for the rest, where ticks had to wait."""
+    index = np.array([int(key) for key in keys], np.int64)
+    dynamic_uj = np.zeros(2, np.int64)
+    np.add.at(dynamic_uj, index, attribution.dynamic_uj)
+    return Attribution(
+        attribution.interval,
+        dynamic_uj,
+        attribution.floor_uj.copy(),
+        attribution.idle_uj,
+        attribution.unattributed_uj,
+    )
+
+
+_NO_PROCESSES: Final = Processes(
+    key=np.zeros(0, np.uint64),
+    pid=np.zeros(0, np.int64),
+    parent_pid=np.zeros(0, np.int64),
+    cgroup=np.zeros(0, np.uint64),
+    comm=np.zeros(0, "S16"),
+    kernel=np.zeros(0, np.bool_),
+    alive=np.zeros(0, np.bool_),
+    cpu_ns=np.zeros((0, 1), np.int64),
+    allowed=np.zeros(0, np.uint64),
+    counters={},
+)
+_NO_CGROUPS: Final = Cgroups(
+    generation=0,
+    id=np.zeros(0, np.uint64),
+    path=(),
+    parent=np.zeros(0, np.int64),
+    cpu_ns=np.zeros((0, 1), np.int64),
+    memory_bytes=np.zeros(0, np.int64),
+    alive=np.zeros(0, np.bool_),
+)

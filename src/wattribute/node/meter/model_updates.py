@@ -1,0 +1,271 @@
+"""Models from a model server: fetched by a thread, believed only when pinned, kept on disk.
+
+No tick waits for it. What cannot be used is said once, and the last good one stays: the one in use,
+after a restart the cached one, and before there was any the shipped one.
+"""
+
+import base64
+import binascii
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from wattribute.core.errors import ConfigInvalid, MeterFailed, ModelInvalid
+from wattribute.core.records import Load, Machine
+from wattribute.core.settings import Estimator, Settings
+from wattribute.core.units import Nanoseconds
+from wattribute.http.client import Answer, Client, Keys
+from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
+from wattribute.node.estimator.ed25519 import is_signed
+from wattribute.node.estimator.model import ArtefactEstimator
+from wattribute.node.meter.estimate import EstimateMeter
+from wattribute.node.meter.power_model import cached_path, estimator_maker
+
+_LOG: Final = logging.getLogger(__name__)
+_DAY_S: Final = 86_400.0
+_FIRST_PAUSE_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 3600.0
+_SILENCE_S: Final = 10.0
+_CLOSE_S: Final = 2.0
+_KEYS: Final = Keys("estimator.model_server", "estimator.model_server_ca_file")
+_TOKEN_BYTES: Final = 4096
+
+
+class Pin:
+    """What an artefact must have to be believed."""
+
+    def __init__(self, room: Estimator) -> None:
+        """Take it from the settings.
+
+        Raises:
+            ConfigInvalid: there is neither a digest nor a key.
+        """
+        if not room.sha256 and not room.public_key:
+            raise ConfigInvalid(
+                "estimator.model_server: needs estimator.sha256 (sha256sum of the artefact) or "
+                "estimator.public_key, for a digest from the same server proves nothing"
+            )
+        try:
+            self.public_key = base64.b64decode(room.public_key, validate=True)
+        except binascii.Error as exc:
+            raise ConfigInvalid(f"estimator.public_key: {exc}") from exc
+        self.sha256 = room.sha256.lower()
+
+    def believed(self, data: bytes, signature: bytes, name: str) -> Artefact:
+        """The artefact, if it is the pinned one or of the key's owner, and one that can be used.
+
+        Raises:
+            ModelInvalid: it is not.
+        """
+        if self.public_key and not is_signed(self.public_key, data, signature):
+            raise ModelInvalid(f"{name}: not signed with estimator.public_key")
+        return decode(data, self.sha256, name=name)
+
+
+class Cache:
+    """The last good artefact, in a file beside the agent's state."""
+
+    def __init__(self, path: Path | None) -> None:
+        """``path``: None keeps nothing."""
+        self._path = path
+
+    def load(self, pin: Pin) -> tuple[bytes, Artefact] | None:
+        """What is there, checked anew; None: nothing, or what is not believed, which is said."""
+        if self._path is None:
+            return None
+        try:
+            with self._path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            signature = b""
+            if pin.public_key:
+                signature = self._signature(self._path).read_bytes()
+            return data, pin.believed(data, signature, str(self._path))
+        except FileNotFoundError:
+            return None
+        except (OSError, ModelInvalid) as exc:
+            _LOG.warning("the cached model is not used: %s", exc)
+            return None
+
+    def save(self, data: bytes, signature: bytes) -> None:
+        """Keep it; a disk that cannot costs the next start a fetch, and is said."""
+        if self._path is None:
+            return
+        try:
+            _replace(self._path, data)
+            if signature:
+                _replace(self._signature(self._path), signature)
+        except OSError as exc:
+            _LOG.warning("%s: the fetched model is not kept: %s", self._path, exc.strerror)
+
+    @staticmethod
+    def _signature(path: Path) -> Path:
+        return path.with_name(path.name + ".sig")
+
+
+class ModelUpdates:
+    """Asks at once, then daily; after a failure sooner, and then less and less often."""
+
+    def __init__(
+        self,
+        room: Estimator,
+        cache: Cache,
+        machine: Callable[[], Machine],
+        estimator: Callable[[Artefact], ArtefactEstimator],
+    ) -> None:
+        """Start to ask.
+
+        Args:
+            room: which server, and what pins its answers.
+            cache: what was fetched before, and is in use.
+            machine: what to ask for.
+            estimator: of an artefact, with all that the settings say of this machine.
+
+        Raises:
+            ConfigInvalid: the URL or the pin is wrong.
+        """
+        self._pin = Pin(room)
+        insecure = urlsplit(room.model_server).scheme == "http"
+        self._client = Client(
+            room.model_server, room.model_server_ca_file, insecure=insecure, keys=_KEYS
+        )
+        self._token_file = room.model_server_token_file
+        self._cache, self._machine, self._estimator = cache, machine, estimator
+        cached = cache.load(self._pin)
+        self._digest = sha256(cached[0]).hexdigest() if cached else ""
+        self._problem = ""
+        self._news: ArtefactEstimator | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="model-server", daemon=True)
+        self._thread.start()
+
+    def news(self) -> ArtefactEstimator | None:
+        """The newest model, once."""
+        found, self._news = self._news, None
+        return found
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._stop.set()
+        self._client.interrupt()
+        self._thread.join(_CLOSE_S)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                self._ask()
+            except (ModelInvalid, MeterFailed) as exc:
+                failures += 1
+                self._fail(str(exc))
+            except Exception as exc:  # noqa: BLE001 - our bug must not end the updates
+                failures += 1
+                self._fail(f"{type(exc).__name__} in our own code: {exc}")
+            else:
+                failures, self._problem = 0, ""
+            pause_s = _DAY_S
+            if failures:
+                pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 16), _LONGEST_PAUSE_S)
+            # a fleet that was started at one instant does not come back at one
+            self._stop.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
+        self._client.close()
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem and not self._stop.is_set():
+            _LOG.warning("model server: %s; the model in use stays, and it is asked again", problem)
+        self._problem = problem
+
+    def _ask(self) -> None:
+        """Fetch what is new, if anything is.
+
+        Raises:
+            MeterFailed: no whole answer.
+            ModelInvalid: an answer that cannot be used.
+        """
+        if self._pin.sha256:
+            if self._digest == self._pin.sha256:
+                return  # nothing else would be believed
+            path = f"/api/v1/models/{self._pin.sha256}"
+        else:
+            told = {key: value for key, value in asdict(self._machine()).items() if value}
+            path = f"/api/v1/model?{urlencode(told)}"
+        answer = self._get(path)
+        if answer.status == 304:
+            return
+        data, where = answer.body, f"{self._client.url}{path.partition('?')[0]}"
+        digest = sha256(data).hexdigest()
+        signature = b""
+        if self._pin.public_key:
+            signature = self._get(f"/api/v1/models/{digest}.sig").body
+        artefact = self._pin.believed(data, signature, where)
+        estimator = self._estimator(artefact)
+        estimator.predict(
+            self._machine(), Load(Nanoseconds(0), 0.0)
+        )  # computed here, not in a tick
+        self._cache.save(data, signature)
+        self._digest, self._news = digest, estimator
+        _LOG.info("estimates are by %s from now on (SHA-256 %s)", estimator.name, digest)
+
+    def _get(self, path: str) -> Answer:
+        headers = {"If-None-Match": f'"{self._digest}"'} if self._digest else {}
+        if self._token_file:
+            headers["Authorization"] = f"Bearer {self._token()}"
+        answer = self._client.request("GET", path, headers, silence_s=_SILENCE_S)
+        if answer.status not in (200, 304):
+            said = answer.body[:200].decode("ascii", "replace").strip()
+            said = said if said.isprintable() else ""
+            hint = "; see estimator.model_server_token_file" if answer.status == 401 else ""
+            raise ModelInvalid(
+                f"{self._client.url}{path.partition('?')[0]}: answer {answer.status} {said}{hint}"
+            )
+        return answer
+
+    def _token(self) -> str:
+        """Read for every request, for Secrets are replaced.
+
+        Raises:
+            ModelInvalid: it cannot be read.
+        """
+        try:
+            with Path(self._token_file).open(encoding="ascii") as file:
+                token = file.read(_TOKEN_BYTES).strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ModelInvalid(
+                f"estimator.model_server_token_file {self._token_file}: {exc}"
+            ) from exc
+        if not token or not token.isprintable() or " " in token:
+            raise ModelInvalid(
+                f"estimator.model_server_token_file {self._token_file}: not one word"
+            )
+        return token
+
+
+def open_updates(settings: Settings, meter: EstimateMeter) -> ModelUpdates:
+    """Ask the settings' model server for models of the meter's machine.
+
+    Raises:
+        ConfigInvalid: as `ModelUpdates`.
+    """
+    room = settings.estimator
+    return ModelUpdates(
+        room,
+        Cache(cached_path(settings)),
+        lambda: meter.machine,
+        estimator_maker(room, meter.machine),
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+    temporary.replace(path)

@@ -1,0 +1,138 @@
+"""Opening the power model: its file, what was measured here before, and the cloud's word.
+
+The file that the settings name is refused when it is not what it should be; the shipped one is
+always there.
+"""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from importlib import resources
+from math import isfinite
+from pathlib import Path
+from typing import Final
+
+from wattribute.core.errors import ConfigInvalid, ModelInvalid
+from wattribute.core.records import Machine
+from wattribute.core.settings import Estimator, Settings
+from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
+from wattribute.node.estimator.calibration import SCOPES, Measured
+from wattribute.node.estimator.model import ArtefactEstimator
+from wattribute.node.meter.cloud import ask_instance_type
+
+SHIPPED: Final = "power-model.json"
+
+
+def open_estimator(settings: Settings, machine: Machine) -> ArtefactEstimator:
+    """The estimator that the settings ask for; the same one for the same settings and machine.
+
+    Raises:
+        ConfigInvalid: the artefact or the calibration file cannot be used.
+    """
+    return _open(settings.estimator, cached_path(settings), machine)
+
+
+@lru_cache(maxsize=1)
+def _open(room: Estimator, cache: Path | None, machine: Machine) -> ArtefactEstimator:
+    return estimator_maker(room, machine)(_artefact(room, cache))
+
+
+def cached_path(settings: Settings) -> Path | None:
+    """Where the model server's artefact is kept: beside the agent's state; None: nowhere."""
+    if not settings.estimator.model_server or not settings.monitor.state:
+        return None
+    return Path(settings.monitor.state).with_name(SHIPPED)
+
+
+@lru_cache(maxsize=1)
+def estimator_maker(room: Estimator, machine: Machine) -> Callable[[Artefact], ArtefactEstimator]:
+    """How an artefact becomes the estimator of this machine.
+
+    Raises:
+        ConfigInvalid: the calibration file cannot be used.
+    """
+    instance_type = room.instance_type
+    if not (instance_type or machine.instance_type) and machine.hypervisor and room.cloud_metadata:
+        instance_type = ask_instance_type()
+    measured = read_calibration(Path(room.calibration)) if room.calibration else ()
+    return partial(
+        ArtefactEstimator,
+        tdp_watts=room.tdp_watts,
+        instance_type=instance_type,
+        profile=room.profile,
+        measured=measured,
+    )
+
+
+def _artefact(room: Estimator, cache: Path | None) -> Artefact:
+    """The last good one of the model server, if one is named; else the file's or the shipped."""
+    if not room.model_server:
+        return read_artefact(room.model, room.sha256)
+    from wattribute.node.meter.model_updates import Cache, Pin  # noqa: PLC0415 - 2.5 MB, for few
+
+    cached = Cache(cache).load(Pin(room))
+    return cached[1] if cached else read_artefact(room.model)
+
+
+def read_artefact(path: str = "", sha256: str = "") -> Artefact:
+    """The artefact of that file; "" takes the shipped one.
+
+    Raises:
+        ConfigInvalid: it cannot be read, or not be used.
+    """
+    name = path or SHIPPED
+    try:
+        if path:
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        else:
+            data = resources.files("wattribute.node.estimator").joinpath(SHIPPED).read_bytes()
+    except OSError as exc:
+        raise ConfigInvalid(f"estimator.model: {path}: {exc.strerror}") from exc
+    try:
+        return decode(data, sha256, name=name)
+    except ModelInvalid as exc:
+        raise ConfigInvalid(f"estimator.model: {exc}") from exc
+
+
+def read_calibration(path: Path) -> tuple[Measured, ...]:
+    """Readings that ``wattribute calibrate`` wrote; none where there is no such file.
+
+    Raises:
+        ConfigInvalid: it is not such a file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"estimator.calibration: {path}: {exc}") from exc
+    try:
+        measured = tuple(
+            Measured(float(one["utilisation"]), float(one["watts"]), str(one["scope"]))
+            for one in json.loads(text)["measured"]
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ConfigInvalid(
+            f"estimator.calibration: {path}: not written by `wattribute calibrate`: {exc!r}"
+        ) from exc
+    for one in measured:
+        usable = 0 <= one.utilisation <= 1 and isfinite(one.watts) and one.watts > 0
+        if not usable or one.scope not in SCOPES:
+            raise ConfigInvalid(f"estimator.calibration: {path}: {one} cannot be; measure again")
+    return measured
+
+
+def write_calibration(path: Path, measured: tuple[Measured, ...]) -> None:
+    """Keep readings for the agent.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"scope": one.scope, "utilisation": one.utilisation, "watts": one.watts} for one in measured
+    ]
+    temporary = path.with_suffix(path.suffix + ".new")
+    temporary.write_text(json.dumps({"measured": rows}, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,80 @@
+"""A pod's JSON -> workloads by container id."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from wattribute.core.records import Workload
+from wattribute.node.workload.kube.owner import owner_of
+from wattribute.node.workload.kube.resources import quality, requests_and_limits
+from wattribute.node.workload.kube.shapes import ContainerStatus, Pod, PodSpec, PodStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is kept of a pod."""
+
+    uids: tuple[str, ...]
+    """What cgroup paths may call it: its uid, and of a static pod the hash of its file."""
+    pod: Workload
+    """The pod itself: no container, no requests."""
+    containers: Mapping[str, Workload]
+    """By container id, also of those that were there before a restart."""
+
+
+def describe(pod: Pod) -> Described:
+    """Name the containers of a pod.
+
+    A static pod runs under the hash of its file (``kubernetes.io/config.hash``), which the
+    cgroup path has; the API server knows it by the uid of its mirror.
+    """
+    metadata, spec, status = pod.metadata, pod.spec or PodSpec(), pod.status or PodStatus()
+    config_hash = metadata.annotations.config_hash if metadata.annotations else ""
+    owner_kind, owner_name = owner_of(metadata)
+    specified = {
+        container.name: requests_and_limits(container)
+        for container in chain(spec.containers or (), spec.init_containers or ())
+    }
+    whole = Workload(
+        pod_uid=metadata.uid or config_hash,
+        namespace=metadata.namespace,
+        pod=metadata.name,
+        labels=metadata.labels or {},
+        owner_kind=owner_kind,
+        owner_name=owner_name,
+        qos=status.qos_class or quality(specified.values()),
+    )
+    containers: dict[str, Workload] = {}
+    for container_status in _statuses(status):
+        requests, limits = specified.get(container_status.name, ({}, {}))
+        named = replace(whole, container=container_status.name, requests=requests, limits=limits)
+        for runtime, container_id in _ids(container_status):
+            containers[container_id] = replace(named, runtime=runtime)
+    uids = dict.fromkeys(uid for uid in (metadata.uid, config_hash) if uid)
+    return Described(tuple(uids), whole, containers)
+
+
+def _statuses(status: PodStatus) -> Iterator[ContainerStatus]:
+    for part in (
+        status.init_container_statuses,
+        status.container_statuses,
+        status.ephemeral_container_statuses,
+    ):
+        yield from part or ()
+
+
+_RUNTIMES = {"containerd": "containerd", "cri-o": "cri-o", "docker": "docker"}
+
+
+def _ids(status: ContainerStatus) -> Iterator[tuple[str, str]]:
+    """Runtime and id of each instance that is known: the one now and the one before."""
+    urls = [status.container_id]
+    urls += [
+        state.terminated.container_id
+        for state in (status.state, status.last_state)
+        if state is not None and state.terminated is not None
+    ]
+    for url in dict.fromkeys(urls):
+        scheme, _, container_id = url.rpartition("://")
+        if container_id:
+            yield _RUNTIMES.get(scheme, ""), container_id

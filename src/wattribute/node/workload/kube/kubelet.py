@@ -1,0 +1,110 @@
+"""Names from this node's kubelet: its list of pods, asked for now and then.
+
+For clusters where the agent may not list pods at the API server. The kubelet has no watch, so
+an unknown container makes it ask, all unknown ones together, and no oftener than told. Who
+stays unknown (pause containers, containers outside Kubernetes) stops being a reason to ask.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from wattribute.core.errors import IdentityFailed
+from wattribute.core.records import Workload
+from wattribute.node.workload.kube.endpoint import Endpoint
+from wattribute.node.workload.kube.node import NodeWatch
+from wattribute.node.workload.kube.source import PodSource, jittered
+
+NEEDS: Final = (
+    'apiGroups [""], resources ["nodes/pods"], verbs ["get"] '
+    '(before Kubernetes 1.33 "nodes/proxy", which also lets it run commands in every pod)'
+)
+_PODS: Final = "/pods"
+_EVERY_S: Final = 60.0
+"""Without anybody unknown: labels change, pods go."""
+_ANSWERS: Final = 3
+"""So many answers without it, and a container is no reason to ask any more: the kubelet knows its
+containers a second or two after they run."""
+_FORGET_S: Final = 900.0
+"""A container that nobody asked for this long is forgotten."""
+
+
+@dataclass(slots=True)
+class _Unknown:
+    """A container that the kubelet has not named."""
+
+    since: int
+    """Number of answers when it was asked for first."""
+    last_s: float
+    """When it was asked for last."""
+
+
+class Kubelet(PodSource):
+    """Polls ``/pods``."""
+
+    name = "kubelet"
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        node: NodeWatch,
+        *,
+        least_s: float,
+        every_s: float = _EVERY_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``least_s``: least time between two questions; ``every_s``: the longest."""
+        super().__init__(endpoint, node)
+        self._least_s = least_s
+        self._every_s = max(every_s, least_s)
+        self._clock_s = clock_s
+        self._wanted = threading.Event()
+        self._answers = 0
+        self._lock = threading.Lock()
+        self._unknown: dict[str, _Unknown] = {}
+
+    def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
+        """What is known now of these containers; unknown ones are a reason to ask soon."""
+        ids = list(container_ids)
+        found = super().lookup(ids)
+        if len(found) < len(ids):
+            self._miss(container_id for container_id in ids if container_id not in found)
+        return found
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._stop.set()
+        self._wanted.set()
+        super().close()
+
+    def _miss(self, container_ids: Iterable[str]) -> None:
+        now_s = self._clock_s()
+        with self._lock:
+            for container_id in container_ids:
+                unknown = self._unknown.get(container_id)
+                if unknown is None:
+                    unknown = self._unknown[container_id] = _Unknown(self._answers, now_s)
+                unknown.last_s = now_s
+                if self._answers - unknown.since < _ANSWERS:
+                    self._wanted.set()
+
+    def _round(self) -> None:
+        where = self._endpoint.url + _PODS
+        listed, pods = self._described(self._endpoint.get(_PODS, {}, NEEDS), where)
+        if listed.kind != "PodList":
+            raise IdentityFailed(f"{where}: not a list of pods; is this a kubelet?")
+        self._names.replace(pods)
+        self._in_a_row = 0
+        self._answered()
+        with self._lock:
+            self._answers += 1
+            self._wanted.clear()  # who is still unknown will be looked up again
+            old_s = self._clock_s() - _FORGET_S
+            self._unknown = {i: u for i, u in self._unknown.items() if u.last_s > old_s}
+        self._node.refresh()
+        self._told.set()
+        if self._stop.wait(self._least_s):
+            return
+        self._wanted.wait(jittered(self._every_s - self._least_s))

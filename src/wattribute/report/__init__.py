@@ -1,4 +1,0 @@
-"""Statements for people and for programs: terminal, JSON, CSV, Parquet, HTML, PDF.
-
-Every renderer takes a ``wattribute.chargeback.statement.Statement`` and nothing else.
-"""

@@ -1,7 +1,0 @@
-"""``python -m wattribute.testing.plant``: the plant in a process of its own."""
-
-import sys
-
-from wattribute.testing.plant.process import main
-
-sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""A monitor with all its edges in the test's hand: sensors, who ran, names, clock, state file."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+from wattribute.core.records import Machine, Mode, Snapshot, Workload, Zone
+from wattribute.core.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
+from wattribute.node.activity.whois import Finder
+from wattribute.node.attribution.policy import FloorPolicy
+from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.meter import GpuMeter, Meter
+from wattribute.node.meter.machine import read_topology
+from wattribute.node.meter.rapl import RaplMeter
+from wattribute.node.monitor.gpus import GpuUsers
+from wattribute.node.monitor.loop import Monitor, Timing
+from wattribute.node.monitor.metering import Limits, Metering
+from wattribute.node.monitor.payer import GpuFloor
+from wattribute.node.monitor.sharing import Sharer
+from wattribute.node.monitor.state import StateFile
+from wattribute.node.workload import Allocations, Cluster
+from wattribute_testing.activity import FakeActivity
+from wattribute_testing.clock import FakeClock
+from wattribute_testing.sysfs import FakeSysfs
+
+
+class FakeNames:
+    """An identity source whose names come when the test says."""
+
+    name = "names"
+
+    def __init__(self) -> None:
+        """Nobody is known."""
+        self.known: dict[str, Workload] = {}
+
+    def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
+        """All that is known, asked for or not."""
+        del container_ids
+        return self.known
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Rig:
+    """A machine of 4 CPUs with a package and its DRAM, and a monitor that reads it every 5 s."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        policy: FloorPolicy = "none",
+        given: Callable[[Zone], int | None] = lambda _: microwatts(10),
+        state: Path | None = None,
+        boot: str = "boot",
+        machine: str = "machine",
+        processes: bool = False,
+        clock: FakeClock | None = None,
+        cluster: Cluster | None = None,
+        sandboxes: Collection[str] = (),
+        gpus: GpuMeter | None = None,
+        find: Finder = lambda _: None,
+        gpu_floor: GpuFloor = "even",
+        meters: Collection[Meter] = (),
+        allocations: Allocations | None = None,
+    ) -> None:
+        """Make it in a folder, or go on with the sensors that are in it.
+
+        Args:
+            folder: for sysfs.
+            policy: who pays the floor.
+            given: the floor of a zone, in microwatts; None: to be learned.
+            state: the state file.
+            boot: the machine's boot id.
+            machine: the machine's id.
+            processes: whether processes have series.
+            clock: of the rig before, to start the agent again.
+            cluster: names of pods.
+            sandboxes: paths of the cgroups in which a pod's sandbox runs.
+            gpus: a meter of GPUs.
+            find: who a process is that used a GPU and no CPU.
+            gpu_floor: how those who hold a GPU share its floor under ``reserved``.
+            meters: more of them.
+            allocations: to whom the kubelet gave which device.
+        """
+        self.sysfs = FakeSysfs(folder / "sys")
+        if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
+            self.sysfs.rapl("intel-rapl:0", "package-0").rapl("intel-rapl:0:0", "dram")
+        self.clock = clock or FakeClock()
+        self.activity = FakeActivity()
+        self.names = FakeNames()
+        self.monitor = Monitor(
+            machine=Machine(threads=4, memory_bytes=1 << 30),
+            metering=Metering(
+                [RaplMeter(self.sysfs.root), *([gpus] if gpus else []), *meters],
+                Limits(microwatts(2000), microwatts(50_000)),
+            ),
+            activity=self.activity,
+            identity=self.names,
+            cluster=cluster,
+            is_sandbox=lambda path: path in sandboxes,
+            sharer=Sharer(
+                read_topology(self.sysfs.root, folder),
+                TimeWeight(),
+                given,
+                lambda _: None,
+                nanoseconds(3600),
+            ),
+            policy=policy,
+            timing=Timing(nanoseconds(5), nanoseconds(300), nanoseconds(30), processes),
+            clock=self.clock,
+            state_file=StateFile(state, machine, boot) if state else None,
+            gpus=GpuUsers([gpus], find) if gpus else None,
+            gpu_floor=gpu_floor,
+            allocations=allocations,
+        )
+
+    def use(self, zone: str, energy_j: float) -> None:
+        """Let a powercap zone use energy; one that shows no number stays as it is."""
+        file = self.sysfs.root / "class/powercap" / zone / "energy_uj"
+        before = file.read_text().strip() if file.exists() else ""
+        if before.isdigit():
+            self.sysfs.energy(zone, int(before) + round(energy_j * MICROJOULES_PER_JOULE))
+
+    def tick(self, package_j: float = 0, dram_j: float = 0, seconds: float = 5) -> Snapshot | None:
+        """Let time pass and energy be used, then tick."""
+        self.clock.advance(seconds)
+        self.use("intel-rapl:0", package_j)
+        self.use("intel-rapl:0:0", dram_j)
+        self.monitor.tick()
+        return self.monitor.snapshot()
+
+
+def row_of(snapshot: Snapshot | None, **wanted: object) -> int:
+    """The one container row whose consumer has these values.
+
+    Raises:
+        LookupError: there is none, or more than one.
+    """
+    consumers = snapshot.containers.consumers if snapshot else ()
+    found = [
+        row
+        for row, consumer in enumerate(consumers)
+        if all(getattr(consumer, key) == value for key, value in wanted.items())
+    ]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} rows with {wanted} in {consumers}")
+    return found[0]
+
+
+def joules_of(snapshot: Snapshot | None, mode: Mode = Mode.DYNAMIC, **wanted: object) -> float:
+    """Energy of one container row over all channels, in joules."""
+    row = row_of(snapshot, **wanted)
+    return joules(int(snapshot.containers.energy_uj[row, :, mode].sum())) if snapshot else 0.0

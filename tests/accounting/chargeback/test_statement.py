@@ -1,0 +1,262 @@
+"""Statements end to end: reconciliation, explain, shared pools, bad ledgers, both engines."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from wattribute.accounting.chargeback.build import make_statement
+from wattribute.accounting.chargeback.charges import Month
+from wattribute.accounting.chargeback.explain import explain
+from wattribute.accounting.chargeback.remember import recall, remember
+from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.shared import in_order
+from wattribute.accounting.chargeback.statement import Statement
+from wattribute.core.errors import ConfigInvalid, DataInvalid
+from wattribute.core.settings import Bills, Ownership, OwnershipRule, Settings, SharedCost
+from wattribute_testing.entries import MadeLedger
+
+HOUR = 497_136
+MONTH = Month(2026, 9)
+Bill = Callable[..., Path]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Two nodes, two hours, two apps, a shared ingress, a pod without label, system rows."""
+    made = MadeLedger()
+    for hour in (HOUR, HOUR + 1):
+        for node in ("i-1", "i-2"):
+            made.floor(hour, node, 4_000_000)
+            made.pod(hour, node, "shop", 3_000_000, cpu=(1, 0.5), gib=(4, 4), namespace="shop")
+            made.pod(hour, node, "bot", 7_000_000, cpu=(1, 3), gib=(4, 2), namespace="bots")
+            made.pod(hour, node, "door", 1_000_000, namespace="ingress", cpu=(0.5, 0.2))
+            made.pod(hour, node, "stray", 500_000, labels={}, cpu=(0, 0.1), gib=(0, 0))
+            made.add(hour, node, kind="system", namespace="system", energy_uj=250_000)
+            made.add(hour, node, kind="unattributed", energy_uj=1_000)
+    return made.write(tmp_path / "ledger")
+
+
+def _make(ledger: Path, settings: Settings | None = None, **question: object) -> Statement:
+    given = {"by": "label:app", "month": MONTH, **question}
+    return make_statement(Request(str(ledger), **given), settings or Settings())
+
+
+def _costs(made: Statement) -> dict[str, Decimal]:
+    return {row.owner: row.cost for row in made.everything}
+
+
+def test_all_kinds_of_lines_add_up_to_the_invoice(ledger: Path, bill: Bill) -> None:
+    late = {"ChargePeriodStart": "2026-09-20T00:00:00Z", "ChargePeriodEnd": "2026-09-20T01:00:00Z"}
+    path = bill(
+        {"EffectiveCost": "10.005"},
+        {"EffectiveCost": "-3.333", "ResourceId": "arn:aws:ec2:r:1:instance/i-2"},
+        {
+            "EffectiveCost": "7.77",
+            "ServiceName": "EBS",
+            "ResourceId": "vol-1",
+            "Tags": '{"kubernetes.io/created-for/pvc/namespace": "shop"}',
+        },
+        {"EffectiveCost": "1", "ServiceName": "S3", "ResourceId": "bucket"},
+        {"EffectiveCost": "2", **late},
+        {"EffectiveCost": "0.0004", "ServiceName": "Tax", "ResourceId": ""},
+    )
+    made = _make(ledger, bills=(path,))
+    assert made.total == Decimal("17.44")
+    assert made.difference == 0
+    costs = _costs(made)
+    assert costs["(no node: S3)"] == 1
+    assert costs["(hours without ledger)"] == 2
+    assert costs["shop"] > Decimal("7.77")
+    assert costs["(unowned)"] > 0
+    assert {row.owner: row.kind for row in made.rest}["(node system)"] == "system"
+
+
+@pytest.mark.parametrize("by", ["label:app", "node"])
+def test_engines_agree_to_the_cent_whatever_the_rows(ledger: Path, bill: Bill, by: str) -> None:
+    path = bill({"EffectiveCost": "10.005"}, {"EffectiveCost": "5", "ResourceId": "i-2"})
+    found = [_make(ledger, bills=(path,), by=by, engine=name) for name in ("duckdb", "polars")]
+    assert found[0].everything == found[1].everything
+
+
+def test_money_follows_energy_by_hand(ledger: Path, bill: Bill) -> None:
+    """10 USD for a node-hour of 15.751 J: dynamic 11.751, floor 4 by 2.5 of 4 vCPU reserved."""
+    made = _make(ledger, bills=(bill({"EffectiveCost": "10"}),))
+    whole = Decimal("15.751")
+    expected = {
+        "shop": (3 + Decimal(4) / 4) / whole * 10,
+        "bot": (7 + Decimal(4) / 4) / whole * 10,
+        "door": (1 + Decimal("0.5")) / whole * 10,
+        "(idle)": Decimal("1.5") / whole * 10,
+        "(unowned)": Decimal("0.5") / whole * 10,
+        "(node system)": Decimal("0.25") / whole * 10,
+    }
+    costs = _costs(made)
+    for owner, cost in expected.items():
+        assert abs(costs[owner] - cost) <= Decimal("0.01"), owner
+
+
+def test_shared_pools_go_on_in_order_and_a_circle_is_refused(ledger: Path, bill: Bill) -> None:
+    path = bill(
+        {"EffectiveCost": "10"},
+        {"EffectiveCost": "4", "ServiceName": "AmazonEKS", "ResourceId": "cluster/a"},
+    )
+    pools = (
+        SharedCost(name="control-plane", services=("AmazonEKS",), to=("ingress", "shop", "bot"),
+                   key="even"),
+        SharedCost(name="ingress", when={"namespace": "ingress"}, to=("shop", "bot"), key="energy"),
+    )  # fmt: skip
+    plain = _costs(_make(ledger, bills=(path,)))
+    made = _make(ledger, Settings(bills=Bills(shared=pools)), bills=(path,))
+    costs = _costs(made)
+    assert made.difference == 0
+    assert "door" not in costs
+    assert "(no node: AmazonEKS)" not in costs
+    moved = costs["shop"] + costs["bot"] - plain["shop"] - plain["bot"]
+    assert abs(moved - plain["door"] - 4) <= Decimal("0.02")
+    shared = {row.owner: row.cost_shared for row in made.rows}
+    assert abs(sum(shared.values()) - plain["door"] - 4) <= Decimal("0.02")
+    circle = (
+        SharedCost(name="a", when={"namespace": "a"}, to=("b",)),
+        SharedCost(name="b", when={"namespace": "b"}, to=("c",)),
+        SharedCost(name="c", when={"namespace": "c"}, to=("a",)),
+    )
+    with pytest.raises(ConfigInvalid, match="a -> b -> c -> a"):
+        in_order(circle)
+    itself = SharedCost(name="d", when={"namespace": "d"}, to=("d",))
+    with pytest.raises(ConfigInvalid, match="d -> d"):
+        in_order((itself,))
+
+
+def test_rules_of_ownership_make_rows_and_those_that_match_nothing_are_told(ledger: Path) -> None:
+    rules = (
+        OwnershipRule(when={"label:app": "shop"}, team="web"),
+        OwnershipRule(when={"namespace": "bots"}, team="ai", until="2026-09-18"),
+        OwnershipRule(when={"namespace": "bots"}, team="research", since="2026-09-18"),
+        OwnershipRule(when={"namespace": "typo"}, team="nobody"),
+    )
+    settings = Settings(ownership=Ownership(rules=rules))
+    made = _make(ledger, settings, by="team", totals=("EC2=100 USD",))
+    assert {row.owner for row in made.rows} == {"web", "research", "(unowned)"}
+    assert any("rules[3] matched nothing" in note for note in made.notes)
+
+
+def test_a_correction_counts_once_and_changes_the_larger_of_request_and_use(
+    ledger: Path,
+) -> None:
+    late = MadeLedger()
+    late.pod(
+        HOUR, "i-1", "shop", -1_000_000, cpu=(0, -0.25), gib=(0, 0), namespace="shop",
+        corrects="s1", alive_s=0,
+    )  # fmt: skip
+    before = {row.owner: row for row in _make(ledger, totals=("EC2=100 USD",)).rows}
+    late.write(ledger, "s2")
+    after = {row.owner: row for row in _make(ledger, totals=("EC2=100 USD",)).rows}
+    assert before["shop"].dynamic_uj - after["shop"].dynamic_uj == 1_000_000
+    assert before["shop"].efficiency is not None
+    assert after["shop"].efficiency is not None
+    assert after["shop"].efficiency < before["shop"].efficiency
+
+
+def test_a_file_copied_beside_itself_is_refused(ledger: Path) -> None:
+    first = next(ledger.rglob("*.parquet"))
+    (first.parent / "copy.parquet").write_bytes(first.read_bytes())
+    with pytest.raises(DataInvalid, match="2026-09-18T00:00Z of node 'i-1' 2 times"):
+        _make(ledger, totals=("EC2=100 USD",))
+
+
+def test_a_ledger_file_cut_short_is_named(ledger: Path) -> None:
+    first = next(ledger.rglob("*.parquet"))
+    first.write_bytes(first.read_bytes()[:1000])
+    with pytest.raises(DataInvalid, match=r"s1\.parquet: not a whole Parquet file"):
+        _make(ledger, totals=("EC2=100 USD",))
+
+
+def test_missing_hours_are_counted_by_node(tmp_path: Path) -> None:
+    made = MadeLedger()
+    for hour in (HOUR, HOUR + 5):
+        made.floor(hour, "i-1", 1_000_000)
+        made.pod(hour, "i-1", "shop", 1_000_000)
+    notes = _make(made.write(tmp_path), totals=("EC2=1 USD",)).notes
+    assert any("lacks 4 hours" in note and "i-1 (4 h)" in note for note in notes)
+    assert not any("(hours without ledger)" in note for note in notes)  # a sum has no such row
+
+
+def test_a_sum_for_a_month_that_is_known_in_part_says_so(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 1_000_000)
+    made.pod(HOUR, "i-1", "shop", 1_000_000)
+    notes = _make(made.write(tmp_path), totals=("EC2=1 USD",)).notes
+    assert any("only" in note and "split by the others" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ({"totals": ("EC2=1 USD",), "by": "label:ap"}, "has this label; the ledger has app"),
+        ({"totals": ("EC2=1 USD",), "by": "colour"}, "--by colour: not known; there are team"),
+        ({"totals": ("EC2=1 USD",), "method": "fair"}, "no such method; there are requests"),
+        ({}, "what was paid"),
+        ({"totals": ("EC2=1 USD",), "bills": (Path("x.csv"),)}, "one of the three"),
+    ],
+)
+def test_questions_that_cannot_be_answered_say_why(
+    ledger: Path, question: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigInvalid, match=words):
+        _make(ledger, **question)
+
+
+def test_a_month_without_ledger_is_said(ledger: Path) -> None:
+    with pytest.raises(DataInvalid, match="no entries of 2026-01"):
+        _make(ledger, month=Month(2026, 1), totals=("EC2=1 USD",))
+
+
+def test_the_month_before_is_compared(ledger: Path, bill: Bill) -> None:
+    earlier = MadeLedger()
+    earlier.floor(HOUR - 31 * 24, "i-1", 4_000_000)
+    earlier.pod(HOUR - 31 * 24, "i-1", "shop", 1_000_000)
+    earlier.write(ledger)
+    august = {
+        "BillingPeriodStart": "2026-08-01T00:00:00Z",
+        "ChargePeriodStart": "2026-08-18T00:00:00Z",
+        "ChargePeriodEnd": "2026-08-18T01:00:00Z",
+    }
+    with_cost = _make(
+        ledger, bills=(bill({"EffectiveCost": "5"}, {**august, "EffectiveCost": "2"}),)
+    )
+    shop = next(row for row in with_cost.rows if row.owner == "shop")
+    assert shop.energy_before_uj == 2_000_000
+    assert shop.cost_before == Decimal("0.80")
+    without = _make(ledger, bills=(bill({"EffectiveCost": "5"}, name="september.csv"),))
+    shop = next(row for row in without.rows if row.owner == "shop")
+    assert (shop.energy_before_uj, shop.cost_before) == (2_000_000, None)
+
+
+def test_explain_follows_a_number_to_line_ratio_and_entries(
+    ledger: Path, bill: Bill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = bill({"EffectiveCost": "10"}, {"EffectiveCost": "1", "ServiceName": "S3",
+                                          "ResourceId": "bucket"})  # fmt: skip
+    request = Request(str(ledger), MONTH, "label:app", bills=(path,))
+    made = make_statement(request, Settings())
+    remember(made, request, None)
+    kept, row = recall("bot")
+    told = explain(kept, row, Settings(), 5)
+    line = told.lines[0]
+    assert (line.source, line.cost) == ("focus.csv line 1", Decimal(10))
+    assert (line.weight, line.line_weight) == (8_000_000, 15_751_000)
+    assert line.part == Decimal("5.079042600")
+    assert told.cost == Decimal("5.08")
+    entry = told.entries[0]
+    assert (entry.pod, entry.energy_uj, entry.seals) == ("bot", 7_000_000, ("s1",))
+    assert entry.counter == "kepler_container_package_joules_total"
+    other = explain(kept, recall("(no node: S3)")[1], Settings(), 5)
+    assert other.lines[0].part == 1
+    with pytest.raises(DataInvalid, match="no such row"):
+        recall("somebody")
+    path.write_text(path.read_text().replace('"10"', '"11"'))
+    with pytest.raises(DataInvalid, match="has changed since"):
+        explain(kept, row, Settings(), 5)

@@ -1,0 +1,70 @@
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+from numpy.random import default_rng
+from pyarrow import parquet
+
+from wattribute.accounting.demo import energy
+from wattribute.accounting.demo.bill import EC2, write_bill
+from wattribute.accounting.demo.cluster import END_S, NODES, START_S
+from wattribute.accounting.demo.energy import write_ledger
+from wattribute.accounting.ledger.store import Store
+from wattribute.cli.demo import demo
+from wattribute.core.errors import ConfigInvalid
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    assert write_ledger(Store.at(str(folder)), 7) > 100_000
+    return folder
+
+
+def test_the_ec2_part_is_50_000_dollars_to_the_last_digit(tmp_path: Path) -> None:
+    write_bill(tmp_path / "focus.parquet")
+
+    bill = parquet.read_table(tmp_path / "focus.parquet").to_pylist()
+    ec2 = [row for row in bill if row["ServiceName"] == EC2]
+
+    assert sum(row["EffectiveCost"] for row in ec2) == Decimal(50_000)
+    assert {row["ResourceId"] for row in ec2} == {node.instance_id for node in NODES}
+    assert len(bill) > len(ec2)
+
+
+def test_every_node_has_every_hour(ledger: Path) -> None:
+    rows = duckdb.sql(
+        f"select node, count(distinct hour) from '{ledger}/*/*.parquet' group by node"  # noqa: S608 - ours
+    ).fetchall()
+
+    assert len(rows) == len(NODES)
+    assert all(hours == (END_S - START_S) // 3600 for _, hours in rows)
+
+
+def test_the_two_bots_use_most_and_somebody_is_nobodys(ledger: Path) -> None:
+    entries = duckdb.read_parquet(f"{ledger}/*/*.parquet")
+    who = "case when kind = 'workload' then coalesce(labels['app'], '') else kind end"
+    sums = entries.aggregate(f"{who} as who, sum(energy_uj)::bigint as energy")
+    rows = dict(sums.order("energy desc").fetchall())
+
+    assert set(list(rows)[:3]) == {"idle", "marketing-ai-bot", "customer-support-bot"}
+    assert rows[""] > 0
+    assert {"system", "kernel", "unattributed"} < set(rows)
+
+
+def test_the_same_seed_makes_the_same_month(ledger: Path) -> None:
+    (again,) = energy._day(START_S, default_rng(7))
+
+    first = parquet.read_table(ledger / "dt=2026-10-01" / "demo-01.parquet", partitioning=None)
+    assert first.equals(again)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+
+    result = CliRunner().invoke(demo, [str(tmp_path)])
+
+    assert isinstance(result.exception, ConfigInvalid)
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]

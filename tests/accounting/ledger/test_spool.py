@@ -1,0 +1,126 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from wattribute.accounting.ledger import spool as read
+from wattribute.accounting.ledger.fill import Fill, Outcome
+from wattribute.accounting.ledger.spool import SpoolReader
+from wattribute.accounting.ledger.store import Store
+from wattribute.core.errors import DataInvalid
+from wattribute.core.records import Snapshot
+from wattribute.core.units import Nanoseconds
+from wattribute.node.exporter import spool as written
+from wattribute.node.exporter.scene import NodeLabels
+from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
+
+MINUTE_NS = 60 * 10**9
+
+
+def _write(folder: Path, ticks: int, *, node: str = "n", **changes: Any) -> list[Snapshot]:
+    maker = SnapshotMaker(interval_ns=Nanoseconds(MINUTE_NS), **changes)
+    labels = NodeLabels(node, cluster="c", nested=node == "guest")
+    spool = written.Spool(folder, labels, ("app",), max_bytes=1 << 30, resumed=False)
+    snapshots = [maker.tick() for _ in range(ticks)]
+    for snapshot in snapshots:
+        spool.observe(snapshot)
+    spool.close()
+    return snapshots
+
+
+def _seal(folder: Path, ledger: Path) -> tuple[Outcome, list[dict[str, Any]]]:
+    reader = SpoolReader(folder)
+    store = Store.at(str(ledger))
+    outcome = Fill(store, reader, now_s=lambda: 2e9).run(*reader.hours())
+    return outcome, store.entries(*reader.hours()).to_pylist()
+
+
+def _energy(snapshot: Snapshot) -> int:
+    parts = [place for place, channel in enumerate(snapshot.channels) if channel.component]
+    return int(snapshot.node.energy_uj[parts].sum())
+
+
+def test_what_is_read_is_what_is_written() -> None:
+    for ours, theirs in ((read._Line, written.Line), (read._Row, written.Row)):
+        types = {field.name: field.type for field in msgspec.structs.fields(theirs)}
+        fields = msgspec.structs.fields(ours)
+
+        assert {field.name for field in fields} <= types.keys()
+        assert all(
+            field.type == types[field.name] for field in fields if field.name != "containers"
+        )
+    assert read.SCHEMA == written.SCHEMA
+
+
+@pytest.mark.parametrize("channels", [RAPL, ESTIMATED])
+def test_entries_add_up_to_the_agents_totals(tmp_path: Path, channels: Any) -> None:
+    snapshots = _write(tmp_path / "spool", 150, channels=channels)
+
+    outcome, entries = _seal(tmp_path / "spool", tmp_path / "ledger")
+
+    assert sum(entry["energy_uj"] for entry in entries) == _energy(snapshots[-1])
+    assert not outcome.problems
+    assert {entry["covered_s"] for entry in entries} == {3600, 1740}
+    assert [gap[0] for gap in outcome.gaps] == ["n"]
+    estimated = channels is ESTIMATED
+    assert all((entry["low_uj"] < entry["energy_uj"]) == estimated
+               for entry in entries if entry["kind"] == "idle")  # fmt: skip
+
+
+def test_two_runs_in_one_hour_are_one_hour(tmp_path: Path) -> None:
+    first = _write(tmp_path, 10)
+    second = _write(tmp_path, 10, seed=2)
+
+    outcome, entries = _seal(tmp_path, tmp_path / "ledger")
+
+    assert outcome.node_hours == 1
+    assert sum(entry["energy_uj"] for entry in entries) == _energy(first[-1]) + _energy(second[-1])
+
+
+def test_spools_of_many_nodes_lie_in_folders_and_guests_are_left_out(tmp_path: Path) -> None:
+    for node in ("a", "b", "guest"):
+        _write(tmp_path / node, 3, node=node)
+
+    _, entries = _seal(tmp_path, tmp_path / "ledger")
+
+    assert {(entry["cluster"], entry["node"]) for entry in entries} == {("c", "a"), ("c", "b")}
+
+
+def test_sealing_again_changes_nothing_and_a_later_line_is_a_correction(tmp_path: Path) -> None:
+    first = _write(tmp_path / "spool", 10)
+    _seal(tmp_path / "spool", tmp_path / "ledger")
+    again, _ = _seal(tmp_path / "spool", tmp_path / "ledger")
+    assert (again.entries, again.corrections) == (0, 0)
+
+    second = _write(tmp_path / "spool", 10, seed=2)
+    late, entries = _seal(tmp_path / "spool", tmp_path / "ledger")
+
+    assert late.entries == 0
+    assert late.corrections > 0
+    assert sum(entry["energy_uj"] for entry in entries) == _energy(first[-1]) + _energy(second[-1])
+
+
+def test_a_line_that_is_cut_off_is_named_and_the_others_count(tmp_path: Path) -> None:
+    _write(tmp_path, 61)
+    (file,) = tmp_path.glob("*.jsonl")
+    file.write_bytes(file.read_bytes()[:-20])
+
+    reader = SpoolReader(tmp_path)
+
+    assert reader.problems == [f"{file}: a line that is cut off was left out"]
+    assert reader.hours()[1] - reader.hours()[0] == 3600
+
+
+def test_a_spool_of_another_version_is_refused(tmp_path: Path) -> None:
+    _write(tmp_path, 3)
+    (file,) = tmp_path.glob("*.jsonl")
+    file.write_bytes(file.read_bytes().replace(b'"schema":1', b'"schema":9'))
+
+    with pytest.raises(DataInvalid, match="lines of schema 9"):
+        SpoolReader(tmp_path)
+
+
+def test_a_folder_without_a_spool_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataInvalid, match="no spool"):
+        SpoolReader(tmp_path)

@@ -1,0 +1,103 @@
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from wattribute.accounting.web.access import Gate
+from wattribute.accounting.web.app import Service
+from wattribute.core.settings import (
+    Bills,
+    Budget,
+    Carbon,
+    Ledger,
+    Ownership,
+    OwnershipRule,
+    Settings,
+)
+from wattribute.core.settings import Web as WebSettings
+from wattribute_testing.entries import MadeLedger
+
+HOUR = 497_136  # 2026-09-18T00:00Z
+
+
+class Client:
+    """Requests to the service, without a socket; ``peer`` is where they come from."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = Service(settings, Gate(settings.web)).app()
+
+    def get(self, path: str, peer: str = "127.0.0.1", **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+        async def asked() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self._app, client=(peer, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                return await http.get(path, headers=named)
+
+        return asyncio.run(asked())
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a ledger of two apps of two teams, and a bill of 100 USD for their nodes."""
+    folder = tmp_path_factory.mktemp("served")
+    made = MadeLedger()
+    for node in ("i-1", "i-2"):
+        made.floor(HOUR, node, 4_000_000)
+        for name, uj in (("shop", 3_000_000), ("bot", 7_000_000)):
+            made.pod(HOUR, node, name, uj, cpu=(1, 0.5), gib=(4, 4), namespace=name)
+        made.pod(HOUR, node, "<b>odd</b>", 500_000, cpu=(0.1, 0.1), gib=(1, 1), namespace="odd")
+    made.write(folder / "ledger")
+    (folder / "bill.csv").write_text(
+        "BilledCost,EffectiveCost,BillingCurrency,ChargeCategory,ChargePeriodStart,"
+        "ChargePeriodEnd,BillingPeriodStart,ServiceName,ResourceId,ChargeDescription,Tags\n"
+        + "".join(
+            f"{cost},{cost},USD,Usage,2026-09-18T00:00:00Z,2026-09-18T01:00:00Z,"
+            f"2026-09-01T00:00:00Z,{service},{node},an hour,\n"
+            for cost, service, node in (
+                ("60", "EC2", "i-1"),
+                ("30", "EC2", "i-2"),
+                ("10", "S3", "bucket"),
+            )
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def client(files: Path) -> Callable[..., Client]:
+    """A client of the service with these settings of ``web``; the one without any is kept."""
+
+    @cache
+    def plain() -> Client:
+        return made()
+
+    def make(**web: Any) -> Client:
+        return made(**web) if web else plain()
+
+    def made(**web: Any) -> Client:
+        rules = (
+            OwnershipRule(when={"namespace": "shop"}, team="sales"),
+            OwnershipRule(when={"namespace": "bot"}, team="ai"),
+        )
+        budgets = (
+            Budget(owner="sales", amount=10),
+            Budget(owner="ai", amount=1000),
+            Budget(owner="gone", amount=1, of="kwh"),
+        )
+        given = {"bills": (str(files / "*.csv"),), "by": "namespace", **web}
+        return Client(
+            Settings(
+                ledger=Ledger(path=str(files / "ledger")),
+                ownership=Ownership(rules=rules),
+                bills=Bills(budgets=budgets),
+                carbon=Carbon(cache="none"),
+                web=WebSettings(**given),
+            )
+        )
+
+    return make

@@ -1,0 +1,92 @@
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from wattribute.automation.scaler.engine import Engine
+from wattribute.automation.scaler.service import Server
+from wattribute.automation.scaler.watch import CarbonWatch
+from wattribute.core.errors import SourceFailed
+from wattribute.core.settings import Scaler
+
+
+class Demand:
+    """PromQL to a number that the test sets; None: Prometheus is away."""
+
+    def __init__(self) -> None:
+        self.value: float | None = 50.0
+        self.queries: list[str] = []
+
+    def __call__(self, query: str) -> float:
+        self.queries.append(query)
+        if self.value is None:
+            raise SourceFailed("prometheus: cannot be asked")
+        return self.value
+
+
+@contextmanager
+def served(engine: Engine, room: Scaler) -> Iterator[int]:
+    """gRPC in a thread; gives the port."""
+    ready, end = threading.Event(), threading.Event()
+    ports: list[int] = []
+
+    async def run() -> None:
+        server = Server(engine, room)
+        await server.start()
+        ports.append(server.port)
+        ready.set()
+        while not end.is_set():  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(0.01)
+        await server.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    engine.start()
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield ports[0]
+    finally:
+        end.set()
+        thread.join(10)
+        engine.close()
+
+
+@pytest.fixture
+def demand() -> Demand:
+    return Demand()
+
+
+@pytest.fixture
+def serving() -> Callable[[Engine, Scaler], AbstractContextManager[int]]:
+    return served
+
+
+@pytest.fixture
+def watching() -> Iterator[Callable[..., CarbonWatch]]:
+    """Makes watches that end with the test."""
+    made: list[CarbonWatch] = []
+
+    def watch(grid: Any, **more: Any) -> CarbonWatch:
+        made.append(CarbonWatch(grid, **{"refresh_s": 0.1, "stale_s": 300.0, **more}))
+        return made[-1]
+
+    yield watch
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something is so."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end_s = time.monotonic() + 15
+        while not condition():
+            assert time.monotonic() < end_s, "it did not come about"
+            time.sleep(0.02)
+
+    return wait

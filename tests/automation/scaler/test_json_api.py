@@ -1,0 +1,116 @@
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from wattribute.automation.scaler.engine import Engine, Reference
+from wattribute.automation.scaler.json_api import JsonApi
+from wattribute.automation.scaler.signals import Signals
+from wattribute.core.settings import Scaler
+
+QUERIES = {"queue": 'sum(queue{exported_namespace="$namespace"})'}
+METADATA = {
+    "policy": "intensity",
+    "query": "queue",
+    "target": "5",
+    "failOpenReplicas": "3",
+    "region": "DE",
+    "emissionThreshold": "200",
+    "handler": "scaleDown",
+    "wattsPerReplica": "100",
+    "unitsPerReplicaHour": "10",
+    "minDwellMinutes": "0",
+}
+
+
+class Sky:
+    """Intensity that the test sets."""
+
+    g_per_kwh = 400.0
+
+    def signals(self, place: str, *, forecast: bool = False, wait_s: float = 0.0) -> Signals:
+        del place, forecast, wait_s
+        return Signals(self.g_per_kwh)
+
+    def values(self) -> dict[str, float]:
+        return {"DE": self.g_per_kwh}
+
+
+@pytest.fixture
+def sky() -> Sky:
+    return Sky()
+
+
+@pytest.fixture
+def api(demand: Any, sky: Any, tmp_path: Path) -> Iterator[str]:
+    token = tmp_path / "token"
+    token.write_text("sixteen-letters-x\n")
+    room = Scaler(json_listen="127.0.0.1:0", queries=QUERIES, token_file=str(token), refresh=1.0)
+    engine = Engine(room, demand, sky)
+    policies = {"shop/reports": Reference.of("shop", "reports", METADATA)}
+    made = JsonApi(engine, sky, policies, room)
+    engine.start()
+    made.start()
+    yield f"http://{made.address}"
+    made.close()
+    engine.close()
+
+
+def get(url: str, token: str = "sixteen-letters-x") -> tuple[int, str]:  # noqa: S107 - a test's
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as exc:
+        return exc.code, exc.read().decode()
+
+
+def test_a_listed_policy_is_answered_as_the_metrics_api_wants_it(api: str) -> None:
+    status, text = get(f"{api}/api/v1/scale/shop/reports")
+    body = json.loads(text)
+    assert status == 200
+    assert (body["value"], body["target"], body["reason"]) == (25.0, 5.0, "dirty")
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/api/v1/scale/bank/reports", "sixteen-letters-x", 404),
+        ("/api/v1/scale/shop/reports", "wrong-wrong-wrong", 401),
+        ("/etc/passwd", "sixteen-letters-x", 404),
+        ("/healthz", "", 200),
+    ],
+)
+def test_who_may_read_what(api: str, path: str, token: str, status: int) -> None:
+    assert get(api + path, token)[0] == status
+
+
+def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any) -> None:
+    get(f"{api}/api/v1/scale/shop/reports")
+
+    def samples() -> dict[str, Any]:
+        families = text_string_to_metric_families(get(f"{api}/metrics", "")[1])
+        return {(s.name, s.labels.get("reason")): s for f in families for s in f.samples}
+
+    before = samples()["wattribute_scaler_decisions_total", "dirty"]
+    assert before.labels["scaled_namespace"] == "shop"
+    assert before.labels["scaled_object"] == "reports"
+    sky.g_per_kwh = 100.0
+    until(lambda: ("wattribute_scaler_decisions_total", "clean") in samples())
+    # 25 units were held back at 400 g/kWh and let go at 100: 10 Wh each, 3 g less.
+    avoided = samples()["wattribute_scaler_co2e_avoided_grams_total", None]
+    assert avoided.value == pytest.approx(25 * 0.01 * 300)
+    assert samples()["wattribute_scaler_value", None].value == 50
+
+
+def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any, until: Any) -> None:
+    engine = Engine(Scaler(queries=QUERIES), demand, sky)
+    engine.start([Reference.of("shop", "reports", METADATA)])
+    until(lambda: [one.decision for one in engine.all()] != [None])
+    assert engine.all()[0].decision.value == 25
+    engine.close()

@@ -1,0 +1,142 @@
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+
+from wattribute.core.records import Snapshot
+from wattribute.core.settings import Exporter as ExporterSettings
+from wattribute.core.units import Nanoseconds
+from wattribute.node.exporter import Exporter, NodeLabels
+from wattribute.node.exporter.exposition import Renderer, openmetrics, text
+from wattribute.node.exporter.family import Family
+from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
+from wattribute.node.exporter.scene import Scene
+from wattribute_testing.clock import FakeClock
+from wattribute_testing.snapshots import SnapshotMaker
+
+settings.register_profile("patient", deadline=None)  # machines that test are busy
+settings.load_profile("patient")
+
+NODE = NodeLabels("node-1", instance_type="m7i.metal", region="eu-west-1", version="9.9.9")
+
+
+class Painter:
+    """Renders families as one metrics path does, snapshot after snapshot."""
+
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+        self._containers = ContainerLabels()
+        self._processes = ProcessLabels()
+
+    def scene(self, snapshot: Snapshot) -> Scene:
+        allowed = ("app", "app.kubernetes.io/*", "team")
+        return Scene(snapshot, NODE, allowed, self._containers, self._processes)
+
+    def text(self, snapshot: Snapshot, families: Sequence[Family]) -> str:
+        return b"".join(text(self._renderer.render(families, self.scene(snapshot)))).decode()
+
+    def openmetrics(self, snapshot: Snapshot, families: Sequence[Family]) -> str:
+        pieces = self._renderer.render(families, self.scene(snapshot))
+        return b"".join(openmetrics(pieces)).decode()
+
+
+@pytest.fixture
+def painter() -> Painter:
+    return Painter()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+Start = Callable[..., Exporter]
+
+
+@pytest.fixture
+def start(clock: FakeClock) -> Iterator[Start]:
+    """Starts exporters, and stops them after the test."""
+    started: list[Exporter] = []
+
+    def start_one(
+        snapshot: Snapshot | Callable[[], Snapshot | None] | None = None,
+        listen: Sequence[str] = ("127.0.0.1:0",),
+        **chosen: object,
+    ) -> Exporter:
+        source = snapshot if callable(snapshot) else lambda: snapshot
+        exporter = Exporter(
+            ExporterSettings(listen=tuple(listen), **chosen),  # type: ignore[arg-type]
+            source,
+            interval_s=5.0,
+            node=NODE,
+            clock=clock,
+        )
+        exporter.start()
+        started.append(exporter)
+        return exporter
+
+    yield start_one
+    for exporter in started:
+        exporter.stop()
+
+
+@pytest.fixture
+def snapshot(clock: FakeClock) -> Snapshot:
+    made = SnapshotMaker(containers=2, processes=6).tick()
+    return replace(made, at_ns=Nanoseconds(clock.monotonic_ns()))
+
+
+class Client:
+    """A raw HTTP client that shows what was sent."""
+
+    def __init__(self, exporter: Exporter, address: int = 0) -> None:
+        where = exporter.addresses[address]
+        host = {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(where.host, where.host)  # noqa: S104
+        self.socket = socket.create_connection((host, where.port), timeout=20)
+        self._stream = self.socket.makefile("rb")
+
+    def send(self, *lines: str, path: str = "/metrics", method: str = "GET") -> None:
+        head = (f"{method} {path} HTTP/1.1", "Host: x", *lines, "", "")
+        self.socket.sendall("\r\n".join(head).encode())
+
+    def receive(self, *, body: bool = True) -> tuple[int, dict[str, str], bytes]:
+        status = int(self._stream.readline().split()[1])
+        headers: dict[str, str] = {}
+        while line := self._stream.readline().rstrip(b"\r\n"):
+            name, _, value = line.decode().partition(": ")
+            headers[name.lower()] = value
+        length = int(headers["content-length"]) if body else 0
+        return status, headers, self._stream.read(length)
+
+    def get(self, path: str, *lines: str) -> tuple[int, dict[str, str], bytes]:
+        self.send(*lines, path=path)
+        return self.receive()
+
+    def at_end(self) -> bool:
+        try:
+            return self._stream.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self._stream.close()
+        self.socket.close()
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Opens clients, and closes them after the test."""
+    opened: list[Client] = []
+
+    def connect_one(exporter: Exporter, address: int = 0) -> Client:
+        opened.append(Client(exporter, address))
+        return opened[-1]
+
+    yield connect_one
+    for client in opened:
+        client.close()

@@ -1,0 +1,27 @@
+"""The composition root: what it refuses before anything starts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wattribute.core.errors import ConfigInvalid
+from wattribute.core.settings import Activity, Monitor, Settings
+from wattribute.node.agent import check
+
+
+def settings(state: Path) -> Settings:
+    return Settings(activity=Activity(source="procfs"), monitor=Monitor(state=str(state)))
+
+
+def test_a_state_file_in_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"monitor\.state: .*/missing: no such folder"):
+        check(settings(tmp_path / "missing" / "state.json"))
+
+
+def test_a_state_file_that_nobody_could_read_to_its_end_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(ConfigInvalid, match="not a regular file"):
+        check(settings(pipe))
