@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.accounting.chargeback.apportion import apportion, apportion_list, to_cents
+from wattribute.accounting.chargeback.apportion import apportion, to_cents
 from wattribute.accounting.chargeback.engines import open_engine
+from wattribute.core.shares import apportion_list
 
 _GROUPS = 15_000
 

@@ -16,8 +16,9 @@ from wattribute.accounting.focus import validate
 from wattribute.accounting.focus.columns import SUMMED
 from wattribute.accounting.focus.convert import Converter
 from wattribute.accounting.focus.custom import CUSTOM
-from wattribute.accounting.focus.split import Part, Row, apportion, split_amount, split_row
+from wattribute.accounting.focus.split import Part, Row, split_amount, split_row
 from wattribute.accounting.focus.write import write_focus, write_metadata
+from wattribute.core.shares import apportion_list
 
 Rows = list[dict[str, str]]
 amounts = st.decimals(
@@ -35,7 +36,7 @@ def test_shares_of_any_amount_sum_to_it(amount: Decimal, shares: list[int]) -> N
 
 @given(st.integers(0, 10**30), weights)
 def test_a_share_is_within_one_of_its_quota(amount: int, shares: list[int]) -> None:
-    parts = apportion(amount, shares)
+    parts = apportion_list(amount, shares)
     total = sum(shares)
     assert sum(parts) == amount
     if total:

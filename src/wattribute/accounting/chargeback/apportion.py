@@ -3,6 +3,7 @@
 Money is counted in quanta (``money.Currency``), energy in microjoules. The quotas are IEEE
 doubles, computed in one fixed order, so every engine finds the same; a quota beyond 2^53 may be
 off by a quantum or two, which the remainder then puts right: the sum is exact whatever the quotas.
+This is ``core.shares`` in the language of the query engines.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,6 @@ from typing import Final
 import narwhals as nw
 
 from wattribute.accounting.chargeback.engines import Frame
-from wattribute.accounting.focus.split import apportion as shares_of
 
 _TOTAL: Final = "_total"
 _COUNT: Final = "_count"
@@ -68,21 +68,6 @@ def apportion(
 def _modulo(number: nw.Expr, divisor: nw.Expr) -> nw.Expr:
     """``number mod divisor`` in [0, divisor), also for negative numbers (engines differ there)."""
     return ((number % divisor) + divisor) % divisor
-
-
-def apportion_list(amount: int, weights: Sequence[int]) -> list[int]:
-    """Share one amount in exact integer arithmetic: for tables of owners.
-
-    With all weights 0, evenly.
-
-    Raises:
-        ValueError: a weight is negative.
-    """
-    if any(weight < 0 for weight in weights):
-        raise ValueError(f"negative weight in {list(weights)}")
-    if not weights:
-        return []
-    return shares_of(amount, weights if any(weights) else [1] * len(weights))
 
 
 def to_cents(quanta: Iterable[int], total_cents: int, per_cent: int) -> list[int]:

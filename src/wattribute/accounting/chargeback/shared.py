@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from wattribute.accounting.chargeback.accounts import Account, Pool
-from wattribute.accounting.chargeback.apportion import apportion_list
 from wattribute.accounting.chargeback.totals import Totals
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.settings import SharedCost
+from wattribute.core.shares import apportion_list
 
 _CHARGED: Final = ("owner", "unowned", "platform")
 

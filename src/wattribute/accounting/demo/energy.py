@@ -22,8 +22,8 @@ from wattribute.accounting.demo.cluster import (
 )
 from wattribute.accounting.ledger.entries import Entries
 from wattribute.accounting.ledger.store import Store
+from wattribute.core.shares import apportion
 from wattribute.core.units import MICROJOULES_PER_JOULE, NANOSECONDS_PER_SECOND
-from wattribute.node.attribution.split import apportion
 
 _DAY_S: Final = 86_400
 _HOUR_S: Final = 3600

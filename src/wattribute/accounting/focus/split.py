@@ -13,6 +13,7 @@ from typing import Final
 
 from wattribute.accounting.focus.columns import SUMMED
 from wattribute.core.errors import Unbalanced
+from wattribute.core.shares import apportion_list
 
 Row = dict[str, str | None]
 
@@ -51,7 +52,7 @@ def split_row(row: Mapping[str, str | None], parts: Sequence[Part], method_id: s
         Unbalanced: the parts do not sum to the charge; cannot happen.
     """
     weights = [part.weight for part in parts]
-    ratios = apportion(_RATIO, weights)
+    ratios = apportion_list(_RATIO, weights)
     rows: list[Row] = []
     for part, ratio in zip(parts, ratios, strict=True):
         allocated: Row = dict(row)
@@ -80,24 +81,8 @@ def split_amount(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
     decimals = max(_DECIMALS, -exponent) if isinstance(exponent, int) else _DECIMALS
     whole = int(amount.scaleb(decimals))
     sign = -1 if whole < 0 else 1
-    shares = apportion(abs(whole), weights)
+    shares = apportion_list(abs(whole), weights)
     return [Decimal(sign * share).scaleb(-decimals) for share in shares]
-
-
-def apportion(amount: int, weights: Sequence[int]) -> list[int]:
-    """A whole amount in whole shares by largest remainder; of equal ones the first is given.
-
-    With all weights 0 the last has it all.
-    """
-    total = sum(weights)
-    if total == 0:
-        return [0] * (len(weights) - 1) + [amount]
-    shares = [amount * weight // total for weight in weights]
-    rests = [amount * weight % total for weight in weights]
-    order = sorted(range(len(weights)), key=lambda at: (-rests[at], at))
-    for at in order[: amount - sum(shares)]:
-        shares[at] += 1
-    return shares
 
 
 def _details(ratio: int, part: Part) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.node.attribution.rollup import sum_by
+from wattribute.core.sums import sum_by
 
 _ITERATIONS: Final = 32
 """Bound of the fit. Without partly restricted tasks the first one is exact."""

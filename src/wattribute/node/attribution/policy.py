@@ -28,7 +28,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.node.attribution.split import apportion, apportion_groups
+from wattribute.core.shares import apportion, apportion_groups
 
 FloorPolicy = Literal["reserved", "usage", "full", "even", "none"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.node.attribution.rollup import sum_by
-from wattribute.node.attribution.split import apportion_groups
+from wattribute.core.shares import apportion_groups
+from wattribute.core.sums import sum_by
 
 
 @dataclass(frozen=True, slots=True, eq=False)

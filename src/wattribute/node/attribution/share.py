@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import Attribution, Interval
+from wattribute.core.shares import apportion
 from wattribute.core.units import Microjoules
-from wattribute.node.attribution.split import apportion
 
 
 def attribute(

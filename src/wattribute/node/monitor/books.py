@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from wattribute.core.errors import Unbalanced
 from wattribute.core.records import Cgroups, Mode
+from wattribute.core.sums import sum_by
 from wattribute.core.units import Nanoseconds
-from wattribute.node.attribution.rollup import sum_by
 from wattribute.node.monitor.containers import ContainerBook
 from wattribute.node.monitor.gpus import GpuShare
 from wattribute.node.monitor.groups import KERNEL, SYSTEM, Groups

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import Cgroups, GpuState, GpuUsage
+from wattribute.core.shares import apportion
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.whois import Finder, Found
-from wattribute.node.attribution.split import apportion
 from wattribute.node.meter import GpuMeter
 from wattribute.node.monitor.groups import UNKNOWN_INDEX, Groups
 from wattribute.node.monitor.processes import ProcessBook

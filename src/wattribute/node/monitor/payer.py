@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import Allocation, Consumer, GpuState, Machine, Usage
+from wattribute.core.sums import sum_by
 from wattribute.node.attribution.policy import FloorBasis, FloorPolicy, share_floor
-from wattribute.node.attribution.rollup import sum_by
 from wattribute.node.attribution.share import pay_floor
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.gpus import GpuShare

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import Cgroups, Processes, Usage
+from wattribute.core.sums import sum_by
 from wattribute.node.attribution.packages import fit_packages
 from wattribute.node.attribution.reconcile import own_time, reconcile
-from wattribute.node.attribution.rollup import sum_by
 from wattribute.node.monitor.groups import (
     KERNEL_INDEX,
     UNKNOWN_INDEX,

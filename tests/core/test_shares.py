@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wattribute.node.attribution.split import apportion, apportion_groups
+from wattribute.core.shares import apportion, apportion_groups
 
 totals = st.integers(0, 3 * 10**12)
 weights = st.lists(

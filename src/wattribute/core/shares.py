@@ -1,17 +1,22 @@
 """Share out whole units by weight, losing none (largest remainder).
 
+Everything that is divided in this program, energy and money alike, is divided here. The one
+exception is ``accounting.chargeback.apportion``, which says the same in the language of the query
+engines; tests hold the two against each other.
+
 The products of a total and a weight do not fit in 64 bits (3e12 uJ x 1e15 is
 2**91). A float64 quotient is right to within a small part of one unit, so the
 true quotient is it or its neighbour; the true remainder then fits in 64 bits,
 and integer arithmetic modulo 2**64 gives it exactly, which settles which.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.node.attribution.rollup import sum_by
+from wattribute.core.sums import sum_by
 
 _LARGEST: Final = 9.2e18
 """A little under 2**63, for the rounding of the float64 sums that are compared with it."""
@@ -103,6 +108,36 @@ def apportion_groups(
     return shares
 
 
+def apportion_list(total: int, weights: Sequence[int]) -> list[int]:
+    """Split a total of any size and sign in proportion to weights, in Python's integers.
+
+    The shares add up to the total exactly, and each is within one of its exact proportion
+    (largest remainder; ties go to the lower index). With all weights 0 it is split evenly.
+
+    Args:
+        total: what to share.
+        weights: use of each consumer, >= 0.
+
+    Raises:
+        ValueError: a weight is negative, or there is something to share and nobody to take it.
+    """
+    if any(weight < 0 for weight in weights):
+        raise ValueError(f"weights must not be negative, and one is {min(weights)}")
+    if not weights:
+        if total:
+            raise ValueError(f"there is nobody to share {total} with")
+        return []
+    whole = sum(weights)
+    if whole == 0:
+        return apportion_list(total, [1] * len(weights))
+    shares = [total * weight // whole for weight in weights]
+    rests = [total * weight % whole for weight in weights]
+    by_rest = sorted(range(len(weights)), key=lambda row: (-rests[row], row))
+    for row in by_rest[: total - sum(shares)]:
+        shares[row] += 1
+    return shares
+
+
 def _fits(total: int, weight_sum: float) -> bool:
     """Tell whether float64 comes within one unit, and every remainder fits in 64 bits."""
     error = total * _FLOAT_ERROR
@@ -124,11 +159,4 @@ def _divide(
 
 def _apportion_wide(total: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Do the same in Python's integers: slow, and right for any size."""
-    exact = [int(weight) for weight in weights]
-    weight_sum = sum(exact)
-    shares = [total * weight // weight_sum for weight in exact]
-    left = total - sum(shares)
-    by_rest = sorted(range(len(exact)), key=lambda row: (-(total * exact[row] % weight_sum), row))
-    for row in by_rest[:left]:
-        shares[row] += 1
-    return np.array(shares, dtype=np.int64)
+    return np.array(apportion_list(total, weights.tolist()), dtype=np.int64)

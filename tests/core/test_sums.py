@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.node.attribution.rollup import sum_by
+from wattribute.core.sums import sum_by
 
 rows = st.lists(st.tuples(st.integers(-1, 6), st.integers(-(2**55), 2**55)))
 
