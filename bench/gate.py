@@ -22,7 +22,7 @@ from rich.progress import Progress
 from bench.figure import Figure, at_most, print_table, shown, unmeasured
 from wattribute.automation.gate.decision import Comparison, Rules, Sides, Verdict, compare
 from wattribute.automation.gate.repeat import Work, run_in_turn
-from wattribute.core.settings import Activity, Meter, Settings
+from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 
 SECTION: Final = "gate"
 _RUNS: Final = 7
@@ -31,7 +31,9 @@ _SLOWER: Final = 1.1
 _QUIET: Final = 0.02
 """Spread under which a regression of 10 % must be found."""
 # Without eBPF: the kernel's sum of ended children is the same, and a run starts 0.1 s sooner.
-_SETTINGS: Final = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+_SETTINGS: Final = NodeSettings(
+    activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+)
 _STRICT: Final = Rules(max_regression=0, min_effect=0)
 _DEFAULT: Final = Rules()
 

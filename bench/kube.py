@@ -50,7 +50,7 @@ _FASTER: Final = 50
 _MEMORY: Final = """
 import gc, sys
 import wattribute.node.agent
-from wattribute.core.settings import Workload
+from wattribute.node.settings import WorkloadSettings
 from wattribute.node.workload.kube.choose import open_cluster
 
 def resident():
@@ -59,7 +59,7 @@ def resident():
 
 url, pods, ca = sys.argv[1:]
 before = resident()
-source = open_cluster(Workload(kube_url=url, node_name="node-1", kube_ca_file=ca), {})
+source = open_cluster(WorkloadSettings(kube_url=url, node_name="node-1", kube_ca_file=ca), {})
 source.wait(30)
 assert source.health().pods == int(pods), source.health()
 gc.collect()

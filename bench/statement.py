@@ -24,7 +24,7 @@ from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.request import Request
 from wattribute.accounting.ledger.schema import SCHEMA
-from wattribute.core.settings import Settings
+from wattribute.accounting.settings import AccountingSettings
 
 _WORKLOADS: Final = 140
 _OWNERS: Final = 40
@@ -186,7 +186,7 @@ def main() -> int:
         memory="2GB",
     )
     begin = time.perf_counter()
-    made = make_statement(request, Settings())
+    made = make_statement(request, AccountingSettings())
     used = resource.getrusage(resource.RUSAGE_SELF)
     body = {
         "wall_s": time.perf_counter() - begin,

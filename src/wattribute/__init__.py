@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from wattribute.core.settings import Settings
     from wattribute.node.measuring import Measure
+    from wattribute.settings import Settings
 
 __version__ = "0.1.0"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "chart"
 SCHEMAS = Path(__file__).parent / "schemas" / "monitoring.yaml"
@@ -143,10 +143,10 @@ def test_the_agent_understands_its_settings(render: Render, case: str, tmp_path:
 
     settings = load(file, variables, {})
 
-    assert settings.meter.sysfs == "/host/sys"
-    assert settings.activity.procfs == "/host/proc"
-    assert settings.exporter.listen[0] == ":9102"
-    assert settings.workload.node_name == "node-1"
+    assert settings.node.meter.sysfs == "/host/sys"
+    assert settings.node.activity.procfs == "/host/proc"
+    assert settings.node.exporter.listen[0] == ":9102"
+    assert settings.node.workload.node_name == "node-1"
 
 
 def test_no_container_has_more_rights_than_it_needs(render: Render, case: str) -> None:
@@ -437,8 +437,11 @@ def test_the_scaler_understands_its_settings_and_policies(render: Render, tmp_pa
     file = tmp_path / "scaler.yaml"
     file.write_text(scaler(manifests)["ConfigMap"]["data"]["scaler.yaml"], encoding="utf-8")
     settings = load(file, {}, {})
-    assert (settings.scaler.listen, settings.scaler.json_listen) == (":9104", ":9105")
-    assert "$namespace" in settings.scaler.queries["queue"]
+    assert (settings.automation.scaler.listen, settings.automation.scaler.json_listen) == (
+        ":9104",
+        ":9105",
+    )
+    assert "$namespace" in settings.automation.scaler.queries["queue"]
     (policies,) = (m for m in manifests if m["metadata"]["name"] == "wattribute-scaler-policies")
     folder = tmp_path / "policies"
     folder.mkdir()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]
@@ -75,9 +75,9 @@ def test_the_settings_are_understood(render: Render, tmp_path: Path) -> None:
     file = tmp_path / "serve.yaml"
     file.write_text(named(render("serve"))["ConfigMap"]["data"]["serve.yaml"])
     settings = load(file, {}, {})
-    assert settings.web.listen == ":9103"
-    assert settings.web.bills[0] == "/var/lib/wattribute/bills/*.parquet"
-    assert settings.bills.budgets[0].owner == "marketing"
+    assert settings.accounting.web.listen == ":9103"
+    assert settings.accounting.web.bills[0] == "/var/lib/wattribute/bills/*.parquet"
+    assert settings.accounting.bills.budgets[0].owner == "marketing"
 
 
 def test_a_ledger_in_an_object_store_needs_no_claim(render: Render) -> None:

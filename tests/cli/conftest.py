@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import wattribute
+import wattribute.node
 from wattribute.cli import invoke
 
 
@@ -21,13 +21,13 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SimpleNamespace]:
-    """Put a fake in the place of one of the package's rooms."""
+def put(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SimpleNamespace]:
+    """Put a fake in the place of one of the node's modules."""
 
-    def put(name: str, **members: object) -> SimpleNamespace:
+    def replace(name: str, **members: object) -> SimpleNamespace:
         fake = SimpleNamespace(**members)
-        monkeypatch.setitem(__import__("sys").modules, f"wattribute.{name}", fake)
-        monkeypatch.setattr(wattribute, name, fake, raising=False)
+        monkeypatch.setitem(__import__("sys").modules, f"wattribute.node.{name}", fake)
+        monkeypatch.setattr(wattribute.node, name, fake, raising=False)
         return fake
 
-    return put
+    return replace

@@ -6,17 +6,17 @@ from types import SimpleNamespace
 import pytest
 
 from wattribute.core.errors import ListenFailed
-from wattribute.core.settings import Settings
+from wattribute.node.settings import NodeSettings
 
 Call = Callable[..., tuple[int, str, str]]
-Room = Callable[..., SimpleNamespace]
+Put = Callable[..., SimpleNamespace]
 
 
 def _finding(part: str, name: str, state: str, message: str = "") -> dict[str, str]:
     return {"part": part, "name": name, "state": state, "message": message}
 
 
-def _check(*findings: dict[str, str]) -> Callable[[Settings], tuple[object, ...]]:
+def _check(*findings: dict[str, str]) -> Callable[[NodeSettings], tuple[object, ...]]:
     from dataclasses import make_dataclass
 
     kind = make_dataclass("Finding", ["part", "name", "state", "message"])
@@ -30,9 +30,9 @@ def _quiet_afterwards() -> object:
     logging.getLogger("wattribute").propagate = True
 
 
-def test_flags_reach_the_agent_as_settings(room: Room, call: Call) -> None:
-    seen: list[Settings] = []
-    room("agent", run_agent=lambda settings: seen.append(settings) or 0)
+def test_flags_reach_the_agent_as_settings(put: Put, call: Call) -> None:
+    seen: list[NodeSettings] = []
+    put("agent", run_agent=lambda settings: seen.append(settings) or 0)
 
     code, out, err = call(
         *("agent", "--listen", ":9102", "--listen", "[::1]:9102", "--interval", "500ms"),
@@ -56,11 +56,11 @@ def test_every_flag_of_the_settings_is_one_of_the_agents(call: Call) -> None:
     assert all(f"  {flag} " in out for flag in AGENT)
 
 
-def test_an_address_in_use_is_one_line_and_exit_5(room: Room, call: Call) -> None:
-    def fail(_: Settings) -> int:
+def test_an_address_in_use_is_one_line_and_exit_5(put: Put, call: Call) -> None:
+    def fail(_: NodeSettings) -> int:
         raise ListenFailed("127.0.0.1:9102: address in use; stop the other, or --listen elsewhere")
 
-    room("agent", run_agent=fail)
+    put("agent", run_agent=fail)
 
     code, _, err = call("agent", "--log-level", "error")
 
@@ -70,8 +70,8 @@ def test_an_address_in_use_is_one_line_and_exit_5(room: Room, call: Call) -> Non
     )
 
 
-def test_check_prints_the_doctors_table_and_starts_nothing(room: Room, call: Call) -> None:
-    room("agent", check=_check(_finding("meter", "rapl", "works", "2 zones")))
+def test_check_prints_the_doctors_table_and_starts_nothing(put: Put, call: Call) -> None:
+    put("agent", check=_check(_finding("meter", "rapl", "works", "2 zones")))
 
     code, out, _ = call("agent", "--check")
 
@@ -86,9 +86,9 @@ def test_json_without_check_is_a_usage_error(call: Call) -> None:
     assert call("agent", "--json")[0] == 2
 
 
-def test_the_doctor_says_no_when_nothing_can_be_measured(room: Room, call: Call) -> None:
+def test_the_doctor_says_no_when_nothing_can_be_measured(put: Put, call: Call) -> None:
     denied = "energy_uj: permission denied; needs root"
-    room(
+    put(
         "agent",
         check=_check(
             _finding("meter", "rapl", "denied", denied), _finding("activity", "procfs", "works")
@@ -102,15 +102,15 @@ def test_the_doctor_says_no_when_nothing_can_be_measured(room: Room, call: Call)
     assert "nothing can be measured or estimated" in err
 
 
-def test_an_estimate_is_enough_for_the_doctor(room: Room, call: Call) -> None:
-    room("agent", check=_check(_finding("meter", "estimate", "works")))
+def test_an_estimate_is_enough_for_the_doctor(put: Put, call: Call) -> None:
+    put("agent", check=_check(_finding("meter", "estimate", "works")))
 
     assert call("doctor")[0] == 0
 
 
-def test_the_doctor_speaks_json(room: Room, call: Call) -> None:
+def test_the_doctor_speaks_json(put: Put, call: Call) -> None:
     finding = _finding("meter", "rapl", "absent", "no\nsuch \x1b zone")
-    room("agent", check=_check(finding))
+    put("agent", check=_check(finding))
 
     code, out, _ = call("doctor", "--json")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 HERE = Path(__file__).parent / "kepler"
 
@@ -48,7 +48,7 @@ def test_every_key_of_the_newer_kepler_is_turned_or_named_as_dropped(
     assert "not a key of Kepler's" not in err
     assert "dropped: monitor.staleness: a scrape never collects" in err
     assert "note: Kepler reads the first meter that works" in err
-    assert load(Path(_written(out, tmp_path)), {}, {}).monitor.interval == 3
+    assert load(Path(_written(out, tmp_path)), {}, {}).node.monitor.interval == 3
 
 
 def test_a_config_map_of_the_older_kepler(call: Call) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from wattribute.cli.log import configure
-from wattribute.core.settings import Log
+from wattribute.settings import LogSettings
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _as_before() -> object:
 
 
 def test_text_is_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Log())
+    configure(LogSettings())
 
     logging.getLogger("wattribute.node.monitor").warning("gone: %s", "a\nb\x1b[2J")
 
@@ -29,7 +29,7 @@ def test_text_is_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[st
 
 
 def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Log(format="json"))
+    configure(LogSettings(format="json"))
 
     logging.getLogger("wattribute.node.meter").error("a\nb")
 
@@ -42,7 +42,7 @@ def test_json_is_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Log(level="warning"))
+    configure(LogSettings(level="warning"))
 
     logging.getLogger("wattribute.node.meter").info("x")
 
@@ -50,7 +50,7 @@ def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_bug_is_shown_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    for log in (Log(), Log(format="json")):
+    for log in (LogSettings(), LogSettings(format="json")):
         configure(log)
         try:
             raise ZeroDivisionError  # noqa: TRY301 - a bug

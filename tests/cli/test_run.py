@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from wattribute.core.settings import Settings
+from wattribute.node.settings import NodeSettings
 
 Call = Callable[..., tuple[int, str, str]]
-Room = Callable[..., SimpleNamespace]
+Put = Callable[..., SimpleNamespace]
 
 
 def _measured(**changes: object) -> SimpleNamespace:
@@ -38,17 +38,17 @@ def _measured(**changes: object) -> SimpleNamespace:
 
 
 @pytest.fixture
-def asked(room: Room) -> list[tuple[object, ...]]:
+def asked(put: Put) -> list[tuple[object, ...]]:
     """What the command line asked `run_command` for."""
     seen: list[tuple[object, ...]] = []
 
     def run_command(
-        command: Sequence[str], settings: Settings, g_per_kwh: float | None
+        command: Sequence[str], settings: NodeSettings, g_per_kwh: float | None
     ) -> SimpleNamespace:
         seen.append((tuple(command), settings, g_per_kwh))
         return _measured(command=tuple(command), grams_co2e=g_per_kwh and 0.000123)
 
-    room("measuring", run_command=run_command)
+    put("measuring", run_command=run_command)
     return seen
 
 
@@ -98,8 +98,8 @@ def test_a_file_that_cannot_be_written_is_said_before_the_command_runs(
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(0, 0), (3, 3), (-9, 137), (137, 137)])
-def test_the_exit_code_is_the_commands(theirs: int, ours: int, room: Room, call: Call) -> None:
-    room("measuring", run_command=lambda *_: _measured(exit_code=theirs))
+def test_the_exit_code_is_the_commands(theirs: int, ours: int, put: Put, call: Call) -> None:
+    put("measuring", run_command=lambda *_: _measured(exit_code=theirs))
 
     assert call("run", "true")[0] == ours
 
@@ -108,13 +108,11 @@ def test_the_exit_code_is_the_commands(theirs: int, ours: int, room: Room, call:
     ("error", "code"),
     [(FileNotFoundError(2, "No such file"), 127), (PermissionError(13, "Permission denied"), 126)],
 )
-def test_a_command_that_cannot_be_started(
-    error: OSError, code: int, room: Room, call: Call
-) -> None:
+def test_a_command_that_cannot_be_started(error: OSError, code: int, put: Put, call: Call) -> None:
     def run_command(*_: object) -> None:
         raise error
 
-    room("measuring", run_command=run_command)
+    put("measuring", run_command=run_command)
 
     assert call("run", "nope\x1b") == (
         code,
@@ -123,8 +121,8 @@ def test_a_command_that_cannot_be_started(
     )
 
 
-def test_an_incomplete_result_says_so(room: Room, call: Call) -> None:
-    room("measuring", run_command=lambda *_: _measured(complete=False, notes=("2 children lost",)))
+def test_an_incomplete_result_says_so(put: Put, call: Call) -> None:
+    put("measuring", run_command=lambda *_: _measured(complete=False, notes=("2 children lost",)))
 
     _, _, err = call("run", "true")
 

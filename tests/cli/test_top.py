@@ -20,7 +20,7 @@ from wattribute.core.errors import ConfigInvalid
 from wattribute.node.exporter import api
 
 Call = Callable[..., tuple[int, str, str]]
-Room = Callable[..., SimpleNamespace]
+Put = Callable[..., SimpleNamespace]
 
 DOCUMENT = api.Document(
     schema=api.SCHEMA, version="0.1.0", sequence=7, time_s=1e9, age_s=1.0, stale=False,
@@ -200,7 +200,7 @@ def test_certificates_that_are_none_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--local",)])
 def test_without_an_agent_or_on_demand_it_measures_by_itself(
-    options: tuple[str, ...], call: Call, room: Room, monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...], call: Call, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -218,7 +218,7 @@ def test_without_an_agent_or_on_demand_it_measures_by_itself(
         seen.append(settings)
         yield Monitor()
 
-    room("agent", local_monitor=local_monitor)
+    put("agent", local_monitor=local_monitor)
     monkeypatch.setattr(source, "DEFAULT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(source, "document", lambda *_, **__: DOCUMENT)
     monkeypatch.setattr(Monitor, "snapshot", lambda _: "a snapshot")
@@ -234,13 +234,13 @@ def test_without_an_agent_or_on_demand_it_measures_by_itself(
 def test_an_agent_that_was_not_named_but_refuses_is_not_done_without(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from wattribute.core.settings import Settings
+    from wattribute.node.settings import NodeSettings
 
     with _serving(401) as (url, _):
         monkeypatch.setattr(source, "DEFAULT_URL", url)
         with (
             pytest.raises(AgentRefused),
-            source.opened(None, Access(), Settings(), 1.0),
+            source.opened(None, Access(), NodeSettings(), 1.0),
         ):
             pass
 

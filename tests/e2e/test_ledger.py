@@ -18,7 +18,7 @@ from wattribute.accounting.ledger.fill import HOUR_S, Fill
 from wattribute.accounting.ledger.spool import SpoolReader
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
-from wattribute.core.settings import Ledger
+from wattribute.accounting.settings import LedgerSettings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
@@ -105,7 +105,7 @@ def test_the_ledger_is_the_nodes_counters_to_the_microjoule(
     start_s = int(time.time()) // HOUR_S * HOUR_S
     store = Store.at(str(tmp_path / "ledger"))
 
-    with Prometheus(Ledger(prometheus_url=url)) as client:
+    with Prometheus(LedgerSettings(prometheus_url=url)) as client:
         _wait_for_scrapes(client)
         agent.stop()
         time.sleep(3)  # for what is under way

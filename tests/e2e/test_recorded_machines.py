@@ -7,11 +7,17 @@ import pytest
 
 import wattribute.node.agent as house
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Activity, Attribution, Meter, Settings, Workload
 from wattribute.node.exporter.exposition import Renderer, text
 from wattribute.node.exporter.families import metrics_families
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import NodeLabels, Scene
+from wattribute.node.settings import (
+    ActivitySettings,
+    AttributionSettings,
+    MeterSettings,
+    NodeSettings,
+    WorkloadSettings,
+)
 from wattribute_testing import FakeCgroupfs, FakeClock, FakeProcfs, FakeSysfs
 from wattribute_testing.drm import FakeDrm
 
@@ -53,13 +59,13 @@ class Machine:
         self.drm = FakeDrm(self.procfs.root)
         self.used_s = 0
         self._use_gpus(0)
-        self.settings = Settings(
-            meter=Meter(sysfs=str(self.sysfs.root), use=METERS.get(tree, ("auto",))),
-            activity=Activity(procfs=str(self.procfs.root), source="cgroup"),
-            attribution=Attribution(
+        self.settings = NodeSettings(
+            meter=MeterSettings(sysfs=str(self.sysfs.root), use=METERS.get(tree, ("auto",))),
+            activity=ActivitySettings(procfs=str(self.procfs.root), source="cgroup"),
+            attribution=AttributionSettings(
                 idle_watts={"package": 20.0} if self.zones else {"gpu": 20.0}, idle_policy="usage"
             ),
-            workload=Workload(engines=False),
+            workload=WorkloadSettings(engines=False),
         )
 
     def run(self, seconds: int) -> None:

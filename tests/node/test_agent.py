@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Activity, Monitor, Settings
 from wattribute.node.agent import check
+from wattribute.node.settings import ActivitySettings, MonitorSettings, NodeSettings
 
 
-def settings(state: Path) -> Settings:
-    return Settings(activity=Activity(source="procfs"), monitor=Monitor(state=str(state)))
+def settings(state: Path) -> NodeSettings:
+    return NodeSettings(
+        activity=ActivitySettings(source="procfs"), monitor=MonitorSettings(state=str(state))
+    )
 
 
 def test_a_state_file_in_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -22,9 +22,14 @@ from tools.gpu.page import render
 from tools.gpu.watch import Case, Load, Watcher
 
 from wattribute.core.errors import MeterError
-from wattribute.core.settings import Attribution, Meter, Monitor, Settings
 from wattribute.node.agent import local_monitor
 from wattribute.node.meter.nvml import load_library
+from wattribute.node.settings import (
+    AttributionSettings,
+    MeterSettings,
+    MonitorSettings,
+    NodeSettings,
+)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs/reference/gpu-validation.md"
@@ -45,10 +50,10 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--recording", type=Path, default=RECORDING)
     asked = parser.parse_args()
-    settings = Settings(
-        meter=Meter(use=("nvml",), nvml_library=asked.library),
-        attribution=Attribution(idle_policy="none"),
-        monitor=Monitor(interval=1.0),
+    settings = NodeSettings(
+        meter=MeterSettings(use=("nvml",), nvml_library=asked.library),
+        attribution=AttributionSettings(idle_policy="none"),
+        monitor=MonitorSettings(interval=1.0),
     )
     try:
         cases, devices, driver, notes = _validate(settings, asked)
@@ -63,7 +68,7 @@ def main() -> int:
 
 
 def _validate(
-    settings: Settings, asked: argparse.Namespace
+    settings: NodeSettings, asked: argparse.Namespace
 ) -> tuple[list[Case], list[str], str, list[str]]:
     from wattribute.node.meter.nvml_library import opened  # noqa: PLC0415 - not without the library
 

@@ -6,7 +6,8 @@ import click
 
 from wattribute.cli.log import configure
 from wattribute.cli.options import AGENT, with_settings
-from wattribute.core.settings import Settings, effective
+from wattribute.core.settings import effective
+from wattribute.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,6 @@ def agent(*, settings: Settings, check: bool, as_json: bool) -> int:
     if check:
         from wattribute.cli.doctor import report
 
-        return report(house.check(settings), as_json=as_json)
+        return report(house.check(settings.node), as_json=as_json)
     _log.info("settings: %s", effective(settings))
-    return house.run_agent(settings)
+    return house.run_agent(settings.node)

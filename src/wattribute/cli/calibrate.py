@@ -9,7 +9,8 @@ import msgspec
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
-from wattribute.core.settings import Settings
+from wattribute.node.settings import NodeSettings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.core.records import Machine
@@ -84,7 +85,8 @@ def calibrate(
     )
 
     scope = _SCOPES[of]
-    machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
+    node = settings.node
+    machine = read_machine(Path(node.activity.procfs), Path(node.meter.sysfs))
     if machine.hypervisor:
         raise MeterAbsent(
             "calibrate: this is a virtual machine, and no instrument shows its part of the host; "
@@ -96,16 +98,14 @@ def calibrate(
     if idle is not None and full is not None and full <= idle:
         raise ConfigInvalid(f"calibrate: {full:g} W at full load is not more than {idle:g} W idle")
     if seconds is not None:
-        typed += _measured_now(settings, seconds)
+        typed += _measured_now(node, seconds)
     if not typed:
         raise ConfigInvalid("calibrate: give --idle W, --full W, or --meter SECONDS")
-    path = file or (
-        Path(settings.estimator.calibration) if settings.estimator.calibration else _DEFAULT
-    )
+    path = file or (Path(node.estimator.calibration) if node.estimator.calibration else _DEFAULT)
     old = read_calibration(path)
     kept = tuple(one for one in old if not _replaced(one, typed))
-    room = msgspec.structs.replace(settings.estimator, calibration="")
-    without = msgspec.structs.replace(settings, estimator=room)
+    room = msgspec.structs.replace(node.estimator, calibration="")
+    without = msgspec.structs.replace(node, estimator=room)
     plain = open_estimator(without, machine)
     before, after = plain.calibrated(old), plain.calibrated((*kept, *typed))
     try:
@@ -113,12 +113,12 @@ def calibrate(
     except OSError as exc:
         raise ConfigInvalid(f"calibrate: {path}: {exc.strerror}; name another with --file") from exc
     _report(machine, before, after, path, as_json=as_json)
-    if settings.estimator.calibration != str(path):
+    if node.estimator.calibration != str(path):
         click.echo(f"the agent uses it with estimator.calibration: {path}", err=True)
     return 0
 
 
-def _measured_now(settings: Settings, seconds: int) -> "list[Measured]":
+def _measured_now(settings: NodeSettings, seconds: int) -> "list[Measured]":
     """What this machine's own meters show over some seconds.
 
     Raises:

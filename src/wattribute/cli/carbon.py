@@ -10,7 +10,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,13 +61,13 @@ def show(
     """
     from wattribute.accounting.carbon import Basis, open_grid
 
-    place = place or settings.carbon.location
+    place = place or settings.accounting.carbon.location
     if not place:
         raise ConfigInvalid("carbon: say where with --zone (DE, aws/eu-central-1, US-NW-BPAT)")
     if forecast and first:
         raise ConfigInvalid("carbon: --forecast and --from are two questions; ask one")
     with needs("chargeback"):  # live sources; the shipped table needs nothing
-        grid = open_grid(settings, Basis(basis) if basis else None)
+        grid = open_grid(settings.accounting, Basis(basis) if basis else None)
     if forecast:
         values = grid.forecast(place, forecast)
     elif first:

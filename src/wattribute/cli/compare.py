@@ -8,7 +8,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.statement import print_filled, progress, request_of, with_question
 from wattribute.cli.terminal import clean
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def compare(
     chosen = [name.strip() for name in methods.split(",") if name.strip()] or list(COMPARED)
     request = request_of(settings, chosen[0], given)
     with progress() as step:
-        made = compare_methods(request, settings, chosen, step)
+        made = compare_methods(request, settings.accounting, chosen, step)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(comparison.as_object(made))).decode())
         return 0

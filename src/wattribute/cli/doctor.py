@@ -8,7 +8,7 @@ import msgspec
 from wattribute.cli.log import configure
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def doctor(*, settings: Settings, as_json: bool) -> int:
     from wattribute.node import agent as house
 
     configure(settings.log)
-    return report(house.check(settings), as_json=as_json)
+    return report(house.check(settings.node), as_json=as_json)
 
 
 def report(findings: "Sequence[Finding]", *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ import click
 from wattribute.cli.extras import needs
 from wattribute.cli.statement import print_filled, progress
 from wattribute.cli.terminal import clean
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.explain import Entry, Explanation, Line
@@ -50,7 +50,7 @@ def explain(*, row: str, limit: int, as_json: bool) -> int:
     kept, number = recall(row)
     settings = load(Path(kept.config) if kept.config else None, os.environ, {})
     with progress() as step:
-        made = taken_apart(kept, number, settings, limit, step)
+        made = taken_apart(kept, number, settings.accounting, limit, step)
     if as_json:
         body = msgspec.to_builtins(made, builtin_types=())
         click.echo(msgspec.json.format(msgspec.json.encode(body)).decode())

@@ -10,7 +10,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.statement import progress, request_of, with_question
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.focus import Finding
@@ -116,7 +116,7 @@ def export(
         from wattribute.accounting.chargeback.focus_out import export_focus
     request = request_of(settings, method, given)
     with progress() as step:
-        made = export_focus(request, settings, out, version, step)
+        made = export_focus(request, settings.accounting, out, version, step)
     if as_json:
         body = {
             "file": str(out),

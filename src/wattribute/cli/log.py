@@ -2,14 +2,15 @@
 
 import json
 import logging
+import re
 import time
 from typing import Final
 
 from wattribute.cli.terminal import clean
-from wattribute.core.settings import Log
+from wattribute.settings import LogSettings
 
 
-def configure(settings: Log) -> None:
+def configure(settings: LogSettings) -> None:
     """Send this program's log to standard error; what was set up before is replaced."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
@@ -24,7 +25,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback (our bug) follows on lines of its own."""
-        head = f"{_time(record)} {record.levelname.lower()} {_room(record)}: "
+        head = f"{_time(record)} {record.levelname.lower()} {_area(record)}: "
         line = head + clean(record.getMessage())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -45,11 +46,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry)
 
 
-_PREFIX: Final = "wattribute."
+_WING: Final = re.compile(r"^wattribute\.(?:[a-z]+\.(?=[a-z]))?")
 
 
-def _room(record: logging.LogRecord) -> str:
-    return record.name.removeprefix(_PREFIX)
+def _area(record: logging.LogRecord) -> str:
+    """The logger without the package and its wing: ``monitor.loop``."""
+    return _WING.sub("", record.name)
 
 
 def _time(record: logging.LogRecord) -> str:

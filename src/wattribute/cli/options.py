@@ -8,11 +8,19 @@ from typing import Any, Final
 
 import click
 
-from wattribute.core.settings import FLAGS, Key, keys, load
+from wattribute.core.settings import Key, keys
 from wattribute.core.settings.reference import descriptions
+from wattribute.settings import Settings, load
 
-AGENT: Final = tuple(flag for flag, name in FLAGS.items() if not name.startswith("ledger."))
-"""All that concerns the agent."""
+_KEYS: Final = {key.flag: key for key in keys(Settings).values() if key.flag}
+"""The keys that have flags, by flag."""
+
+_FIRST: Final = ("--listen", "--interval")
+AGENT: Final = (
+    *_FIRST,
+    *(f for f, key in _KEYS.items() if key.path[0] in ("node", "log") and f not in _FIRST),
+)
+"""All that concerns the agent; the flags that are used most come first."""
 
 MEASURING: Final = (
     "--sysfs",
@@ -56,7 +64,7 @@ def with_settings(
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         @functools.wraps(command)
         def with_loaded(config: Path | None, **given: Any) -> int:  # noqa: ANN401 - as click gives them
-            chosen = {FLAGS[flag]: given.pop(_parameter(flag)) for flag in flags}
+            chosen = {_KEYS[flag].name: given.pop(_parameter(flag)) for flag in flags}
             return command(settings=load(config, os.environ, chosen), **given)
 
         decorated: Callable[..., int] = with_loaded
@@ -77,7 +85,7 @@ def _parameter(flag: str) -> str:
 
 
 def _option(flag: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    key = keys()[FLAGS[flag]]
+    key = _KEYS[flag]
     return click.option(
         flag,
         _parameter(flag),
@@ -95,7 +103,7 @@ def _metavar(key: Key) -> str:
 
 def _sentence(key: Key) -> str:
     """The first sentence of the key's description."""
-    return descriptions()[key.name].partition(". ")[0].rstrip(".").replace("`", "") + "."
+    return descriptions(Settings)[key.name].partition(". ")[0].rstrip(".").replace("`", "") + "."
 
 
 def _default(key: Key) -> str:

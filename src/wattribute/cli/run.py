@@ -13,8 +13,8 @@ from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
 from wattribute.core.units import joules, seconds
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.node.measuring import Measurement
@@ -62,7 +62,7 @@ def run(
     configure(settings.log)
     with _opened(json_file) as out:
         try:
-            measured = run_command(command, settings, g_per_kwh)
+            measured = run_command(command, settings.node, g_per_kwh)
         except OSError as exc:
             click.echo(f"wattribute: error: {clean(command[0])}: {exc.strerror}", err=True)
             return _NOT_FOUND if isinstance(exc, FileNotFoundError) else _CANNOT_RUN

@@ -7,7 +7,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 
 @click.command()
@@ -37,15 +37,13 @@ def serve(*, settings: Settings, listen: str | None, bills: tuple[str, ...], by:
     """
     given = {"listen": listen, "bills": bills, "by": by}
     changed = {name: value for name, value in given.items() if value}
-    settings = msgspec.structs.replace(
-        settings, web=msgspec.structs.replace(settings.web, **changed)
-    )
+    web = msgspec.structs.replace(settings.accounting.web, **changed)
     with needs("web"):
         from wattribute.accounting.web.serve import serve as run
     configure(settings.log)
-    if not settings.web.bills and not settings.web.totals:
+    if not web.bills and not web.totals:
         raise ConfigInvalid(
             "what was paid? --bill FILE, or web.bills or web.totals in the settings"
         )
-    run(settings)
+    run(msgspec.structs.replace(settings.accounting, web=web))
     return 0

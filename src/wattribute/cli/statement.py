@@ -12,7 +12,7 @@ import click
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.request import Request
@@ -89,16 +89,16 @@ def request_of(settings: Settings, method: str, given: dict[str, Any]) -> "Reque
     from wattribute.accounting.chargeback.charges import Month
     from wattribute.accounting.chargeback.request import Request
 
-    zone = given["timezone"] or settings.bills.timezone
+    zone = given["timezone"] or settings.accounting.bills.timezone
     return Request(
-        ledger=settings.ledger.path,
+        ledger=settings.accounting.ledger.path,
         month=Month.parse(given["month_text"], zone),
         by=given["by"],
         bills=tuple(given["bills"]),
         totals=tuple(given["totals"]),
-        method=method or settings.bills.method,
+        method=method or settings.accounting.bills.method,
         currency=given["currency"],
-        tariff=given["tariff"] or settings.bills.tariff,
+        tariff=given["tariff"] or settings.accounting.bills.tariff,
         engine=given["engine"],
         master=given["master"],
         memory=given["memory"],
@@ -183,11 +183,11 @@ def statement(
         from wattribute.accounting.report import files, terminal
     for path in out:
         files.check_name(path)
-    queries = queries_of(settings, units)
+    queries = queries_of(settings.accounting, units)
     request = request_of(settings, method, given)
     with progress() as step:
-        made = make_statement(request, settings, step)
-        divided = divide(made, settings.ledger, request.month, queries)
+        made = make_statement(request, settings.accounting, step)
+        divided = divide(made, settings.accounting.ledger, request.month, queries)
     for path in out:
         files.write(made, path)
     if pdf is not None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
 from wattribute.http.credentials import Credentials
 from wattribute.http.listen import parse_address
 from wattribute.http.web_config import WebConfig, files_of, load
@@ -23,17 +22,6 @@ _LOOK_S: Final = 1.0
 SAFE_INTERVAL_S: Final = 1.0
 """Energy counters read faster than this by strangers are a side channel: PLATYPUS (Lipp et al.,
 2021) recovers keys from RAPL at 20 ms, and needs far longer as the readings get coarser."""
-
-
-def check_exposure(settings: Settings) -> None:
-    """Refuse to show fast readings to strangers (design section 10, rule 1).
-
-    Raises:
-        ConfigInvalid: off loopback, without authentication, faster than 1 s; or an
-            address or the web-config is wrong.
-    """
-    exporter = settings.exporter
-    Access(exporter.listen, exporter.web_config, settings.monitor.interval)
 
 
 def is_loopback(listen: Sequence[str]) -> bool:
@@ -51,7 +39,8 @@ class Access:
         """``web_config``: path, or "" for none; ``interval_s``: of the monitor.
 
         Raises:
-            ConfigInvalid: as ``check_exposure``.
+            ConfigInvalid: off loopback, without authentication, faster than 1 s; or an
+                address or the web-config is wrong.
         """
         self._path = Path(web_config) if web_config else None
         self._off_loopback = not is_loopback(listen)

@@ -16,7 +16,6 @@ from wattribute import __version__
 from wattribute.core.clock import SystemClock
 from wattribute.core.errors import ConfigInvalid, StateInvalid
 from wattribute.core.records import Zone
-from wattribute.core.settings import Settings
 from wattribute.core.units import nanoseconds
 from wattribute.node.activity.choose import choose_activity
 from wattribute.node.activity.hierarchy import find_hierarchy
@@ -35,6 +34,7 @@ from wattribute.node.monitor.opening import (
     make_sharer,
 )
 from wattribute.node.monitor.state import StateFile
+from wattribute.node.settings import NodeSettings
 from wattribute.node.workload.engines import open_engines
 from wattribute.node.workload.kube.choose import Finding as SourceFinding
 from wattribute.node.workload.kube.choose import (
@@ -73,7 +73,7 @@ class _Opened:
     allocations: "PodResources | None" = None
 
 
-def run_agent(settings: Settings) -> int:
+def run_agent(settings: NodeSettings) -> int:
     """Measure and serve until SIGTERM or SIGINT; the exit code.
 
     Raises:
@@ -117,7 +117,7 @@ def run_agent(settings: Settings) -> int:
     return 0
 
 
-def check(settings: Settings) -> tuple[Finding, ...]:
+def check(settings: NodeSettings) -> tuple[Finding, ...]:
     """Open everything once, read it, and close it: what works and what does not."""
     opened = _open(settings, with_state=False, patience_s=10.0)
     try:
@@ -130,7 +130,7 @@ def check(settings: Settings) -> tuple[Finding, ...]:
 
 
 @contextmanager
-def local_monitor(settings: Settings) -> Iterator[Monitor]:
+def local_monitor(settings: NodeSettings) -> Iterator[Monitor]:
     """A monitor without an exporter, that ticks when its user says; keeps no state."""
     monitor = _open(settings, with_state=False).monitor
     try:
@@ -139,7 +139,7 @@ def local_monitor(settings: Settings) -> Iterator[Monitor]:
         monitor.close()
 
 
-def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
+def _exporter(settings: NodeSettings, monitor: Monitor) -> Exporter:
     return Exporter(
         settings.exporter,
         monitor.snapshot,
@@ -148,7 +148,7 @@ def _exporter(settings: Settings, monitor: Monitor) -> Exporter:
     )
 
 
-def _node_labels(settings: Settings) -> NodeLabels:
+def _node_labels(settings: NodeSettings) -> NodeLabels:
     return NodeLabels(
         settings.workload.node_name or platform.node(),
         cluster=settings.workload.cluster,
@@ -157,7 +157,7 @@ def _node_labels(settings: Settings) -> NodeLabels:
     )
 
 
-def _spool(settings: Settings, monitor: Monitor) -> Spool | None:
+def _spool(settings: NodeSettings, monitor: Monitor) -> Spool | None:
     """The spool that the settings name; None: none.
 
     Raises:
@@ -177,7 +177,7 @@ def _spool(settings: Settings, monitor: Monitor) -> Spool | None:
         raise ConfigInvalid(f"exporter.spool: {settings.exporter.spool}: {exc.strerror}") from exc
 
 
-def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.0) -> _Opened:
+def _open(settings: NodeSettings, *, with_state: bool = True, patience_s: float = 1.0) -> _Opened:
     """Open all sources; ``patience_s``: how long cluster and BMC may take to answer."""
     cluster, misconfigured = _open_cluster(settings)
     try:
@@ -196,7 +196,7 @@ def _open(settings: Settings, *, with_state: bool = True, patience_s: float = 1.
     return _Opened(opened.monitor, (*opened.findings, *names))
 
 
-def _open_cluster(settings: Settings) -> "tuple[PodSource | None, SourceFinding | None]":
+def _open_cluster(settings: NodeSettings) -> "tuple[PodSource | None, SourceFinding | None]":
     """The source of pod names, already asking; or why ``auto`` cannot have one in this cluster.
 
     Raises:
@@ -211,7 +211,7 @@ def _open_cluster(settings: Settings) -> "tuple[PodSource | None, SourceFinding 
 
 
 def _open_with(
-    settings: Settings, cluster: "PodSource | None", *, with_state: bool, patience_s: float
+    settings: NodeSettings, cluster: "PodSource | None", *, with_state: bool, patience_s: float
 ) -> _Opened:
     procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
     machine = read_machine(procfs, sysfs)
@@ -260,7 +260,7 @@ def _open_with(
     return _Opened(monitor, findings, allocations)
 
 
-def _follow_model_server(settings: Settings, meters: Sequence[Meter]) -> None:
+def _follow_model_server(settings: NodeSettings, meters: Sequence[Meter]) -> None:
     """Let estimates take newer models, which a thread fetches; nothing waits for it."""
     from wattribute.node.meter.model_updates import open_updates  # noqa: PLC0415 - 2.5 MB, for few
 
@@ -269,7 +269,7 @@ def _follow_model_server(settings: Settings, meters: Sequence[Meter]) -> None:
             meter.follow(open_updates(settings, meter))
 
 
-def _sandboxes(settings: Settings) -> SandboxFinder:
+def _sandboxes(settings: NodeSettings) -> SandboxFinder:
     cgroupfs = Path(settings.activity.cgroupfs or Path(settings.meter.sysfs, "fs/cgroup"))
     root = Path(find_hierarchy(cgroupfs, 1).root)
     return SandboxFinder(root, Path(settings.activity.procfs))
@@ -280,7 +280,7 @@ def _with_zones(message: str, zones: tuple[Zone, ...], notes: tuple[str, ...]) -
     return "; ".join(part for part in (named, *notes, message) if part)
 
 
-def _state_path(settings: Settings) -> Path | None:
+def _state_path(settings: NodeSettings) -> Path | None:
     """Where the state is kept; None: nowhere.
 
     Raises:
@@ -298,7 +298,7 @@ def _state_path(settings: Settings) -> Path | None:
     return path
 
 
-def _state_file(settings: Settings, procfs: Path) -> StateFile | None:
+def _state_file(settings: NodeSettings, procfs: Path) -> StateFile | None:
     path = _state_path(settings)
     if path is None:
         return None

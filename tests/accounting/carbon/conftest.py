@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.core.settings import Settings, load
+from wattribute.accounting.settings import AccountingSettings
+from wattribute.settings import load
 from wattribute_testing.carbon import FakeCarbonApis
 
 
@@ -14,10 +15,10 @@ def apis() -> Iterator[FakeCarbonApis]:
 
 
 @pytest.fixture
-def room(apis: FakeCarbonApis, tmp_path: Path) -> Callable[..., Settings]:
+def room(apis: FakeCarbonApis, tmp_path: Path) -> Callable[..., AccountingSettings]:
     """Settings of a grid whose sources are the fakes."""
 
-    def make(**carbon: object) -> Settings:
+    def make(**carbon: object) -> AccountingSettings:
         token = tmp_path / "token"
         token.write_text(f"{apis.token}\n")
         login = tmp_path / "login.yaml"
@@ -30,6 +31,6 @@ def room(apis: FakeCarbonApis, tmp_path: Path) -> Callable[..., Settings]:
             "cache": str(tmp_path / "cache"),
             **carbon,
         }
-        return load(None, {}, {f"carbon.{name}": value for name, value in keys.items()})
+        return load(None, {}, {f"carbon.{name}": value for name, value in keys.items()}).accounting
 
     return make

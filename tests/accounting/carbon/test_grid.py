@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from wattribute.accounting.carbon import Basis, Grid, open_grid
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent, IntensityFailed
-from wattribute.core.settings import Settings
 from wattribute_testing.carbon import FakeCarbonApis
 
 HOUR = timedelta(hours=1)
-Room = Callable[..., Settings]
+Room = Callable[..., AccountingSettings]
 
 
 def hour_of(days_ago: int) -> datetime:
@@ -21,7 +21,7 @@ def hour_of(days_ago: int) -> datetime:
     return now - timedelta(days=days_ago)
 
 
-def fresh(settings: Settings) -> Grid:
+def fresh(settings: AccountingSettings) -> Grid:
     """A program that has just been started: knows of no failure before."""
     return open_grid(settings)
 

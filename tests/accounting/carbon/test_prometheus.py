@@ -8,8 +8,9 @@ import pytest
 from wattribute.accounting.carbon import open_grid
 from wattribute.accounting.carbon.functional_unit import count_units
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent, IntensityFailed, SourceFailed
-from wattribute.core.settings import Settings, load
+from wattribute.settings import load
 from wattribute_testing.prometheus_api import FakePrometheus
 
 HOUR = timedelta(hours=1)
@@ -22,14 +23,14 @@ def api() -> Iterator[FakePrometheus]:
 
 
 @pytest.fixture
-def settings(api: FakePrometheus) -> Settings:
+def settings(api: FakePrometheus) -> AccountingSettings:
     keys = {
         "ledger.prometheus_url": api.url,
         "carbon.sources": "prometheus,table",
         "carbon.prometheus_selector": 'grid_intensity_carbon_average{location="{zone}"}',
         "carbon.cache": "none",
     }
-    return load(None, {}, keys)
+    return load(None, {}, keys).accounting
 
 
 def samples(start: datetime, count: int, grams: float = 300.0) -> dict[str, object]:
@@ -41,7 +42,9 @@ def yesterday() -> datetime:
     return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
-def test_hours_come_from_the_series_of_the_zone(api: FakePrometheus, settings: Settings) -> None:
+def test_hours_come_from_the_series_of_the_zone(
+    api: FakePrometheus, settings: AccountingSettings
+) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 16, 321.0)]
     values = open_grid(settings).hourly("aws/eu-central-1", start, start + 4 * HOUR)
@@ -51,27 +54,33 @@ def test_hours_come_from_the_series_of_the_zone(api: FakePrometheus, settings: S
     assert api.asked[0].startswith('grid_intensity_carbon_average{location="DE"}[')
 
 
-def test_hours_without_samples_are_stood_in_for(api: FakePrometheus, settings: Settings) -> None:
+def test_hours_without_samples_are_stood_in_for(
+    api: FakePrometheus, settings: AccountingSettings
+) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 4)]
     values = open_grid(settings).hourly("DE", start, start + 3 * HOUR)
     assert [one.source for one in values] == ["prometheus", "ember", "ember"]
 
 
-def test_a_selector_of_several_series_is_refused(api: FakePrometheus, settings: Settings) -> None:
+def test_a_selector_of_several_series_is_refused(
+    api: FakePrometheus, settings: AccountingSettings
+) -> None:
     start = yesterday()
     api.result = lambda _query, _at: [samples(start, 4), samples(start, 4)]
     (value,) = open_grid(settings).hourly("DE", start, start + HOUR)
     assert (value.source, value.stale) == ("ember", True)
 
 
-def test_the_newest_sample_is_the_latest(api: FakePrometheus, settings: Settings) -> None:
+def test_the_newest_sample_is_the_latest(api: FakePrometheus, settings: AccountingSettings) -> None:
     now = datetime.now(UTC)
     api.result = lambda _query, _at: [samples(now - timedelta(minutes=16), 2, 123.0)]
     assert open_grid(settings).latest("DE").g_per_kwh == 123.0
 
 
-def test_a_server_that_refuses_has_failed(api: FakePrometheus, settings: Settings) -> None:
+def test_a_server_that_refuses_has_failed(
+    api: FakePrometheus, settings: AccountingSettings
+) -> None:
     api.status = 401
     assert open_grid(settings).latest("DE").stale
     only = load(
@@ -85,17 +94,19 @@ def test_a_server_that_refuses_has_failed(api: FakePrometheus, settings: Setting
         },
     )
     with pytest.raises(IntensityFailed, match="status 401"):
-        open_grid(only).latest("DE")
+        open_grid(only.accounting).latest("DE")
     with pytest.raises(IntensityAbsent, match="no forecast"):
-        open_grid(only).forecast("DE", 3)
+        open_grid(only.accounting).forecast("DE", 3)
 
 
 def test_without_a_selector_the_setting_is_named() -> None:
     with pytest.raises(ConfigInvalid, match=r"carbon\.prometheus_selector"):
-        open_grid(load(None, {}, {"carbon.sources": "prometheus"}))
+        open_grid(load(None, {}, {"carbon.sources": "prometheus"}).accounting)
 
 
-def test_units_are_counted_day_by_day_and_by_owner(api: FakePrometheus, settings: Settings) -> None:
+def test_units_are_counted_day_by_day_and_by_owner(
+    api: FakePrometheus, settings: AccountingSettings
+) -> None:
     api.result = lambda _query, at: [
         {"metric": {"app": "marketing"}, "value": [at, "100"]},
         {"metric": {"app": "support"}, "value": [at, "10.5"]},
@@ -123,7 +134,7 @@ def test_units_are_counted_day_by_day_and_by_owner(api: FakePrometheus, settings
     ],
 )
 def test_what_is_no_count_of_units_is_refused(
-    api: FakePrometheus, settings: Settings, row: dict[str, object], said: str
+    api: FakePrometheus, settings: AccountingSettings, row: dict[str, object], said: str
 ) -> None:
     api.result = lambda _query, _at: [row]
     start = datetime(2026, 10, 1, tzinfo=UTC)

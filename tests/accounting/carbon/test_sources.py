@@ -9,8 +9,8 @@ import pytest
 from wattribute.accounting.carbon import Basis, Source, find_place
 from wattribute.accounting.carbon.choose import _SOURCES
 from wattribute.accounting.carbon.entsoe import DOMAINS
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityError, IntensityFailed
-from wattribute.core.settings import Settings
 from wattribute_testing.carbon import FakeCarbonApis
 
 LIVE = ["electricity-maps", "watttime", "uk", "entsoe"]
@@ -21,7 +21,7 @@ Open = Callable[..., Source]
 
 
 @pytest.fixture
-def source(room: Callable[..., Settings]) -> Open:
+def source(room: Callable[..., AccountingSettings]) -> Open:
     def opened(name: str, **keys: object) -> Source:
         return _SOURCES[name](room(**keys), BASIS.get(name, Basis.LOCATION))
 

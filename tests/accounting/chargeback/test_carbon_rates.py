@@ -7,7 +7,7 @@ from wattribute.accounting.chargeback.carbon_rates import GridRates
 from wattribute.accounting.chargeback.engines import Span
 from wattribute.accounting.chargeback.grams import NodeFacts
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 OCTOBER = Span(497_472, 497_472 + 744)
 
@@ -17,7 +17,9 @@ def node(provider_id: str = "", instance_type: str = "", region: str = "") -> No
 
 
 def rates_of(*nodes: NodeFacts, **carbon: object) -> tuple[GridRates, object]:
-    source = GridRates(load(None, {}, {f"carbon.{name}": value for name, value in carbon.items()}))
+    source = GridRates(
+        load(None, {}, {f"carbon.{name}": value for name, value in carbon.items()}).accounting
+    )
     return source, source.rates(nodes, OCTOBER)
 
 

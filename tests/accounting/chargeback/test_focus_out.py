@@ -23,8 +23,9 @@ from wattribute.accounting.demo.bill import write_bill
 from wattribute.accounting.demo.energy import write_ledger
 from wattribute.accounting.focus import validate
 from wattribute.accounting.ledger.store import Store
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings, load
+from wattribute.settings import load
 from wattribute_testing.entries import MadeLedger
 
 Rows = list[dict[str, str]]
@@ -48,8 +49,8 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return load(None, {}, {"carbon.location": "aws/us-east-1"})
+def settings() -> AccountingSettings:
+    return load(None, {}, {"carbon.location": "aws/us-east-1"}).accounting
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def rows_of(path: Path) -> Rows:
 
 @pytest.mark.parametrize("method", ["energy-idle-reserved", "two-part"])
 def test_the_file_is_valid_and_has_the_statements_money(
-    request_of: Callable[..., Request], settings: Settings, tmp_path: Path, method: str
+    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path, method: str
 ) -> None:
     out = tmp_path / "out.csv"
     exported = export_focus(request_of(method), settings, out, "1.4")
@@ -97,7 +98,7 @@ def test_the_file_is_valid_and_has_the_statements_money(
 
 
 def test_a_gram_has_its_basis_source_and_year_beside_it(
-    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.csv"
     export_focus(request_of(), settings, out, "1.4")
@@ -113,7 +114,7 @@ def test_a_gram_has_its_basis_source_and_year_beside_it(
 
 
 def test_what_nobody_took_has_no_resource(
-    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.csv"
     export_focus(request_of(), settings, out, "1.4")
@@ -132,7 +133,7 @@ def test_what_nobody_took_has_no_resource(
 )
 def test_what_is_no_focus_bill_cannot_be_exported(
     request_of: Callable[..., Request],
-    settings: Settings,
+    settings: AccountingSettings,
     tmp_path: Path,
     more: dict[str, object],
     said: str,
@@ -143,14 +144,14 @@ def test_what_is_no_focus_bill_cannot_be_exported(
 
 
 def test_a_name_without_a_known_end_is_refused_before_anything_is_read(
-    request_of: Callable[..., Request], settings: Settings, tmp_path: Path
+    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigInvalid, match=r"\.parquet or \.csv"):
         export_focus(request_of(), settings, tmp_path / "out.xlsx", "1.4")
 
 
 def test_a_generated_bill_goes_in_and_a_valid_one_comes_out(
-    settings: Settings, tmp_path: Path
+    settings: AccountingSettings, tmp_path: Path
 ) -> None:
     pytest.importorskip("focus_data_toolkit")
     subprocess.run(

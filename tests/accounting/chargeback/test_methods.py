@@ -10,8 +10,8 @@ from wattribute.accounting.chargeback.build import compare_methods, make_stateme
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.methods import METHODS
 from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
 from wattribute_testing.entries import MadeLedger
 
 HOUR = 497_136
@@ -21,7 +21,7 @@ MONTH = Month(2026, 9)
 def _costs(ledger: Path, method: str, **question: object) -> dict[str, Decimal]:
     given = {"totals": ("EC2=1000000 USD",), "tariff": "0.1"} | question
     request = Request(str(ledger), MONTH, "label:app", method=method, **given)
-    made = make_statement(request, Settings())
+    made = make_statement(request, AccountingSettings())
     assert made.difference == 0
     return {row.owner: row.cost for row in made.everything}
 
@@ -101,7 +101,7 @@ def test_the_floor_by_each_policy(aws_node: Path) -> None:
     """Four pods of 2 J, a floor of 1 J; all vCPUs reserved."""
     names = [f"energy-idle-{policy}" for policy in ("reserved", "none", "usage", "platform")]
     request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=1000000 USD",))
-    made = compare_methods(request, Settings(), names)
+    made = compare_methods(request, AccountingSettings(), names)
     reserved, none, usage, platform = (
         {row.owner: row.cost for row in one.everything} for one in made
     )
@@ -116,7 +116,7 @@ def test_separate_idle_is_an_account_of_its_own(aws_node: Path) -> None:
     request = Request(
         str(aws_node), MONTH, "label:app", totals=("EC2=9 USD",), method="energy-idle-separate"
     )
-    made = make_statement(request, Settings())
+    made = make_statement(request, AccountingSettings())
     assert made.allocated == made.total
     assert [row.owner for row in made.rows if row.kind == "idle"] == ["(idle)"]
 
@@ -139,7 +139,7 @@ def test_two_part_needs_a_tariff(aws_node: Path) -> None:
 
 def test_reserved_and_not_used_is_told(aws_node: Path) -> None:
     request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), method="requests")
-    rows = {row.owner: row for row in make_statement(request, Settings()).rows}
+    rows = {row.owner: row for row in make_statement(request, AccountingSettings()).rows}
     assert rows["p2"].cost_spare == 0
     assert rows["p2"].efficiency == 1
     expected = 100 * (9 * 0.9 + 1) / 52
@@ -151,16 +151,16 @@ def test_reserved_and_not_used_is_told(aws_node: Path) -> None:
 def test_a_tariff_that_is_no_price_is_refused(aws_node: Path, tariff: str) -> None:
     request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff=tariff)
     with pytest.raises(ConfigInvalid, match="--tariff"):
-        make_statement(request.but(method="two-part"), Settings())
+        make_statement(request.but(method="two-part"), AccountingSettings())
 
 
 def test_comparing_reads_once_and_shows_each(aws_node: Path) -> None:
     request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff="1")
-    made = compare_methods(request, Settings(), list(METHODS))
+    made = compare_methods(request, AccountingSettings(), list(METHODS))
     assert [statement.method for statement in made] == list(METHODS)
     assert {statement.difference for statement in made} == {0}
     assert {statement.allocated + statement.unallocated for statement in made} == {Decimal(100)}
-    alone = make_statement(request.but(method="usage"), Settings())
+    alone = make_statement(request.but(method="usage"), AccountingSettings())
     same = next(statement for statement in made if statement.method == "usage")
     assert same.id == alone.id
     assert [row.cost for row in same.everything] == [row.cost for row in alone.everything]
@@ -172,9 +172,9 @@ def test_only_money_that_goes_by_energy_has_a_band(tmp_path: Path) -> None:
     made.pod(HOUR, "i-1", "a", 6_000_000, low_uj=4_000_000, high_uj=8_000_000, origin="estimated")
     made.pod(HOUR, "i-1", "b", 4_000_000)
     request = Request(str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",))
-    first = make_statement(request, Settings()).rows[0]
+    first = make_statement(request, AccountingSettings()).rows[0]
     assert (first.cost_low, first.cost, first.cost_high) == (50, 60, Decimal("66.67"))
     assert (first.confidence, first.low_uj, first.high_uj) == ("estimated", 4_000_000, 8_000_000)
     for method in ("requests", "two-part"):
-        other = make_statement(request.but(method=method, tariff="0"), Settings()).rows[0]
+        other = make_statement(request.but(method=method, tariff="0"), AccountingSettings()).rows[0]
         assert other.cost_low == other.cost == other.cost_high

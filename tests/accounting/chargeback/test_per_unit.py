@@ -17,7 +17,7 @@ from wattribute.accounting.chargeback.per_unit import (
 )
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.core.errors import ConfigInvalid, SourceFailed
-from wattribute.core.settings import load
+from wattribute.settings import load
 from wattribute_testing.prometheus_api import FakePrometheus
 
 
@@ -117,7 +117,7 @@ def test_units_are_asked_for_by_the_settings_query(prometheus: FakePrometheus) -
             "ledger.prometheus_url": prometheus.url,
             "carbon.units": "request=sum by (app) (increase(requests_total[{window}]))",
         },
-    )
+    ).accounting
     prometheus.result = lambda _query, at: [{"metric": {"app": "marketing"}, "value": [at, "2"]}]
     queries = queries_of(settings, ["request"])
     made = statement(row("marketing"))

@@ -13,8 +13,14 @@ from wattribute.accounting.chargeback.remember import recall, remember
 from wattribute.accounting.chargeback.request import Request
 from wattribute.accounting.chargeback.shared import in_order
 from wattribute.accounting.chargeback.statement import Statement
+from wattribute.accounting.settings import (
+    AccountingSettings,
+    BillsSettings,
+    OwnershipRule,
+    OwnershipSettings,
+    SharedCost,
+)
 from wattribute.core.errors import ConfigInvalid, DataInvalid
-from wattribute.core.settings import Bills, Ownership, OwnershipRule, Settings, SharedCost
 from wattribute_testing.entries import MadeLedger
 
 HOUR = 497_136
@@ -38,9 +44,11 @@ def ledger(tmp_path: Path) -> Path:
     return made.write(tmp_path / "ledger")
 
 
-def _make(ledger: Path, settings: Settings | None = None, **question: object) -> Statement:
+def _make(
+    ledger: Path, settings: AccountingSettings | None = None, **question: object
+) -> Statement:
     given = {"by": "label:app", "month": MONTH, **question}
-    return make_statement(Request(str(ledger), **given), settings or Settings())
+    return make_statement(Request(str(ledger), **given), settings or AccountingSettings())
 
 
 def _costs(made: Statement) -> dict[str, Decimal]:
@@ -108,7 +116,7 @@ def test_shared_pools_go_on_in_order_and_a_circle_is_refused(ledger: Path, bill:
         SharedCost(name="ingress", when={"namespace": "ingress"}, to=("shop", "bot"), key="energy"),
     )  # fmt: skip
     plain = _costs(_make(ledger, bills=(path,)))
-    made = _make(ledger, Settings(bills=Bills(shared=pools)), bills=(path,))
+    made = _make(ledger, AccountingSettings(bills=BillsSettings(shared=pools)), bills=(path,))
     costs = _costs(made)
     assert made.difference == 0
     assert "door" not in costs
@@ -136,7 +144,7 @@ def test_rules_of_ownership_make_rows_and_those_that_match_nothing_are_told(ledg
         OwnershipRule(when={"namespace": "bots"}, team="research", since="2026-09-18"),
         OwnershipRule(when={"namespace": "typo"}, team="nobody"),
     )
-    settings = Settings(ownership=Ownership(rules=rules))
+    settings = AccountingSettings(ownership=OwnershipSettings(rules=rules))
     made = _make(ledger, settings, by="team", totals=("EC2=100 USD",))
     assert {row.owner for row in made.rows} == {"web", "research", "(unowned)"}
     assert any("rules[3] matched nothing" in note for note in made.notes)
@@ -241,10 +249,10 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     path = bill({"EffectiveCost": "10"}, {"EffectiveCost": "1", "ServiceName": "S3",
                                           "ResourceId": "bucket"})  # fmt: skip
     request = Request(str(ledger), MONTH, "label:app", bills=(path,))
-    made = make_statement(request, Settings())
+    made = make_statement(request, AccountingSettings())
     remember(made, request, None)
     kept, row = recall("bot")
-    told = explain(kept, row, Settings(), 5)
+    told = explain(kept, row, AccountingSettings(), 5)
     line = told.lines[0]
     assert (line.source, line.cost) == ("focus.csv line 1", Decimal(10))
     assert (line.weight, line.line_weight) == (8_000_000, 15_751_000)
@@ -253,10 +261,10 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     entry = told.entries[0]
     assert (entry.pod, entry.energy_uj, entry.seals) == ("bot", 7_000_000, ("s1",))
     assert entry.counter == "kepler_container_package_joules_total"
-    other = explain(kept, recall("(no node: S3)")[1], Settings(), 5)
+    other = explain(kept, recall("(no node: S3)")[1], AccountingSettings(), 5)
     assert other.lines[0].part == 1
     with pytest.raises(DataInvalid, match="no such row"):
         recall("somebody")
     path.write_text(path.read_text().replace('"10"', '"11"'))
     with pytest.raises(DataInvalid, match="has changed since"):
-        explain(kept, row, Settings(), 5)
+        explain(kept, row, AccountingSettings(), 5)

@@ -9,8 +9,8 @@ from wattribute.accounting.ledger.collect import Collector
 from wattribute.accounting.ledger.fill import HOUR_S, Fill, Outcome
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import DataInvalid, SourceFailed
-from wattribute.core.settings import Ledger
 from wattribute_testing.cluster_series import MadeContainer, MadeNode
 from wattribute_testing.prometheus import FakePrometheus, MadeSeries
 
@@ -52,7 +52,7 @@ def collect(tmp_path: Path) -> Callable[..., tuple[Outcome, list[dict[str, Any]]
         store = Store.at(str(tmp_path / "ledger"))
         with (
             FakePrometheus(series, max_samples=max_samples) as server,
-            Prometheus(Ledger(prometheus_url=server.url)) as client,
+            Prometheus(LedgerSettings(prometheus_url=server.url)) as client,
         ):
             collector = Collector(client, cluster=cluster, annotations=annotations)
             fill = Fill(store, collector, now_s=lambda: HOUR + 9e5, recheck=recheck)
@@ -316,7 +316,7 @@ def test_a_server_that_dies_between_two_nodes_keeps_what_was_whole(tmp_path: Pat
     store = Store.at(str(tmp_path / "ledger"))
     with (
         FakePrometheus(series) as server,
-        Prometheus(Ledger(prometheus_url=server.url), sleep=lambda _: None) as client,
+        Prometheus(LedgerSettings(prometheus_url=server.url), sleep=lambda _: None) as client,
     ):
         fill = Fill(store, Collector(client), now_s=lambda: HOUR + 9e5)
         answers = iter(range(100))

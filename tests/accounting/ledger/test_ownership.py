@@ -3,8 +3,8 @@ from datetime import date
 import pytest
 
 from wattribute.accounting.ledger.ownership import UNOWNED, Owner, Ownership
+from wattribute.accounting.settings import OwnershipRule
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import OwnershipRule
 
 DAY = date(2026, 10, 5)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed, SourceLimited
-from wattribute.core.settings import Ledger
 from wattribute_testing.prometheus import FakePrometheus, Fault, MadeSeries
 
 SERIES = [MadeSeries({"__name__": "m", "instance": f"i{n}"}, [(100.0, "5"), (130.5, "6")])
@@ -13,13 +13,16 @@ SERIES = [MadeSeries({"__name__": "m", "instance": f"i{n}"}, [(100.0, "5"), (130
 
 def _ask(server: FakePrometheus, **settings: str) -> int:
     waits: list[float] = []
-    ledger = Ledger(prometheus_url=server.url, **settings)  # type: ignore[arg-type] - all are texts
+    ledger = LedgerSettings(prometheus_url=server.url, **settings)  # type: ignore[arg-type] - all are texts
     with Prometheus(ledger, sleep=waits.append) as client:
         return len(list(client.raw('{__name__="m"}', 90, 140)))
 
 
 def test_raw_samples_come_series_by_series() -> None:
-    with FakePrometheus(SERIES) as server, Prometheus(Ledger(prometheus_url=server.url)) as client:
+    with (
+        FakePrometheus(SERIES) as server,
+        Prometheus(LedgerSettings(prometheus_url=server.url)) as client,
+    ):
         found = list(client.raw('{__name__="m"}', 90, 140))
 
     assert [one.labels["instance"] for one in found] == ["i0", "i1", "i2"]
@@ -96,17 +99,19 @@ def test_what_is_no_whole_answer_is_one_clear_line(
 @pytest.mark.parametrize("url", ["", "prometheus:9090", "ftp://x", "http://"])
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigInvalid, match="prometheus_url"):
-        Prometheus(Ledger(prometheus_url=url))
+        Prometheus(LedgerSettings(prometheus_url=url))
 
 
 def test_credentials_in_the_address_are_not_shown() -> None:
-    client = Prometheus(Ledger(prometheus_url="https://me:s3cret@host:9/x"))
+    client = Prometheus(LedgerSettings(prometheus_url="https://me:s3cret@host:9/x"))
 
     assert client.name == "https://host:9/x"
 
 
 def test_nobody_there_is_said(tmp_path: Path) -> None:
-    ledger = Ledger(prometheus_url="http://127.0.0.1:9", password_file=str(tmp_path / "none"))
+    ledger = LedgerSettings(
+        prometheus_url="http://127.0.0.1:9", password_file=str(tmp_path / "none")
+    )
     client = Prometheus(ledger, sleep=lambda _: None)
 
     with pytest.raises(SourceFailed, match="cannot be asked: "):

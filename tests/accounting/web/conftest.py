@@ -7,18 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
+from wattribute.accounting.settings import (
+    AccountingSettings,
+    BillsSettings,
+    Budget,
+    CarbonSettings,
+    LedgerSettings,
+    OwnershipRule,
+    OwnershipSettings,
+    WebSettings,
+)
 from wattribute.accounting.web.access import Gate
 from wattribute.accounting.web.app import Service
-from wattribute.core.settings import (
-    Bills,
-    Budget,
-    Carbon,
-    Ledger,
-    Ownership,
-    OwnershipRule,
-    Settings,
-)
-from wattribute.core.settings import Web as WebSettings
 from wattribute_testing.entries import MadeLedger
 
 HOUR = 497_136  # 2026-09-18T00:00Z
@@ -27,7 +27,7 @@ HOUR = 497_136  # 2026-09-18T00:00Z
 class Client:
     """Requests to the service, without a socket; ``peer`` is where they come from."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AccountingSettings) -> None:
         self._app = Service(settings, Gate(settings.web)).app()
 
     def get(self, path: str, peer: str = "127.0.0.1", **headers: str) -> httpx.Response:
@@ -91,11 +91,11 @@ def client(files: Path) -> Callable[..., Client]:
         )
         given = {"bills": (str(files / "*.csv"),), "by": "namespace", **web}
         return Client(
-            Settings(
-                ledger=Ledger(path=str(files / "ledger")),
-                ownership=Ownership(rules=rules),
-                bills=Bills(budgets=budgets),
-                carbon=Carbon(cache="none"),
+            AccountingSettings(
+                ledger=LedgerSettings(path=str(files / "ledger")),
+                ownership=OwnershipSettings(rules=rules),
+                bills=BillsSettings(budgets=budgets),
+                carbon=CarbonSettings(cache="none"),
                 web=WebSettings(**given),
             )
         )

@@ -8,12 +8,11 @@ from typing import Any
 import bcrypt
 import pytest
 
+from wattribute.accounting.settings import Team, WebSettings
 from wattribute.accounting.web import app
 from wattribute.accounting.web.access import Gate
 from wattribute.accounting.web.viewers import viewer_of
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Team
-from wattribute.core.settings import Web as WebSettings
 
 Make = Callable[..., Any]
 TOKEN = "t" * 32

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wattribute.automation.gate.key import comparability_key, differences, governor, quota, turbo
-from wattribute.core.settings import Activity, Meter, Settings
+from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 
 
 def put(root: Path, path: str, text: str) -> None:
@@ -50,7 +50,9 @@ def test_a_hidden_cgroup_is_no_error(tmp_path: Path, text: str) -> None:
 
 
 def test_the_key_of_this_machine_is_whole_and_the_same_twice() -> None:
-    settings = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+    settings = NodeSettings(
+        activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+    )
     key = comparability_key(settings, [])
 
     assert key == comparability_key(settings, [])

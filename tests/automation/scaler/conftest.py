@@ -10,8 +10,8 @@ import pytest
 from wattribute.automation.scaler.engine import Engine
 from wattribute.automation.scaler.service import Server
 from wattribute.automation.scaler.watch import CarbonWatch
+from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import SourceFailed
-from wattribute.core.settings import Scaler
 
 
 class Demand:
@@ -29,7 +29,7 @@ class Demand:
 
 
 @contextmanager
-def served(engine: Engine, room: Scaler) -> Iterator[int]:
+def served(engine: Engine, room: ScalerSettings) -> Iterator[int]:
     """gRPC in a thread; gives the port."""
     ready, end = threading.Event(), threading.Event()
     ports: list[int] = []
@@ -61,7 +61,7 @@ def demand() -> Demand:
 
 
 @pytest.fixture
-def serving() -> Callable[[Engine, Scaler], AbstractContextManager[int]]:
+def serving() -> Callable[[Engine, ScalerSettings], AbstractContextManager[int]]:
     return served
 
 

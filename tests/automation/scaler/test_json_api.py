@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from wattribute.automation.scaler.engine import Engine, Reference
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.signals import Signals
-from wattribute.core.settings import Scaler
+from wattribute.automation.settings import ScalerSettings
 
 QUERIES = {"queue": 'sum(queue{exported_namespace="$namespace"})'}
 METADATA = {
@@ -50,7 +50,9 @@ def sky() -> Sky:
 def api(demand: Any, sky: Any, tmp_path: Path) -> Iterator[str]:
     token = tmp_path / "token"
     token.write_text("sixteen-letters-x\n")
-    room = Scaler(json_listen="127.0.0.1:0", queries=QUERIES, token_file=str(token), refresh=1.0)
+    room = ScalerSettings(
+        json_listen="127.0.0.1:0", queries=QUERIES, token_file=str(token), refresh=1.0
+    )
     engine = Engine(room, demand, sky)
     policies = {"shop/reports": Reference.of("shop", "reports", METADATA)}
     made = JsonApi(engine, sky, policies, room)
@@ -109,7 +111,7 @@ def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any)
 
 
 def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any, until: Any) -> None:
-    engine = Engine(Scaler(queries=QUERIES), demand, sky)
+    engine = Engine(ScalerSettings(queries=QUERIES), demand, sky)
     engine.start([Reference.of("shop", "reports", METADATA)])
     until(lambda: [one.decision for one in engine.all()] != [None])
     assert engine.all()[0].decision.value == 25

@@ -12,7 +12,8 @@ from wattribute.accounting.carbon import Basis, Grid, open_grid
 from wattribute.automation.scaler.engine import Engine
 from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2
 from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grpc
-from wattribute.core.settings import Scaler, load
+from wattribute.automation.settings import ScalerSettings
+from wattribute.settings import load
 from wattribute_testing.carbon import FakeCarbonApis
 
 QUERIES = {"queue": 'sum(queue{exported_namespace="$namespace",name="$workload"})'}
@@ -44,7 +45,7 @@ def grid(apis: FakeCarbonApis, folder: Path, **more: object) -> Grid:
         **more,
     }
     settings = load(None, {}, {f"carbon.{name}": value for name, value in keys.items()})
-    return open_grid(settings, Basis.LOCATION)
+    return open_grid(settings.accounting, Basis.LOCATION)
 
 
 @pytest.fixture
@@ -54,18 +55,18 @@ def apis() -> Iterator[FakeCarbonApis]:
 
 
 @pytest.fixture
-def room() -> Scaler:
-    return Scaler(listen="127.0.0.1:0", queries=QUERIES, refresh=1.0, timeout=3.0)
+def room() -> ScalerSettings:
+    return ScalerSettings(listen="127.0.0.1:0", queries=QUERIES, refresh=1.0, timeout=3.0)
 
 
 @pytest.fixture
 def stub(  # noqa: PLR0917 - fixtures
     apis: FakeCarbonApis,
-    room: Scaler,
+    room: ScalerSettings,
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, Scaler], AbstractContextManager[int]],
+    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
 ) -> Iterator[Any]:
     engine = Engine(room, demand, watching(grid(apis, tmp_path)))
     with (
@@ -202,9 +203,9 @@ def test_more_scaled_objects_than_allowed_are_refused(
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, Scaler], AbstractContextManager[int]],
+    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
 ) -> None:
-    room = Scaler(listen="127.0.0.1:0", queries=QUERIES, max_objects=2)
+    room = ScalerSettings(listen="127.0.0.1:0", queries=QUERIES, max_objects=2)
     engine = Engine(room, demand, watching(grid(apis, tmp_path)))
     with serving(engine, room) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = pb2_grpc.ExternalScalerStub(channel)
@@ -235,11 +236,11 @@ def test_with_tls_only_callers_with_a_signed_certificate_are_served(
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, Scaler], AbstractContextManager[int]],
+    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
 ) -> None:
     _, server_cert = _certificate(tmp_path, "server")
     client_key, client_cert = _certificate(tmp_path, "keda")
-    room = Scaler(
+    room = ScalerSettings(
         listen="127.0.0.1:0",
         queries=QUERIES,
         tls_cert=str(tmp_path / "server.crt"),

@@ -2,7 +2,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from wattribute.core.settings import Settings, effective, keys
+from wattribute.core.settings import effective, keys
+from wattribute.settings import Settings
 
 
 class _Bmc(Struct):
@@ -18,7 +19,7 @@ def test_every_key_is_in_the_line_for_the_log() -> None:
     line = effective(Settings())
 
     assert "\n" not in line
-    assert all(f"{name}=" in line for name in keys())
+    assert all(f"{name}=" in line for name in keys(Settings))
     assert 'exporter.listen=["127.0.0.1:9102"]' in line
 
 

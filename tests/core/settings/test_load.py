@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import FLAGS, Settings, keys, load
+from wattribute.core.settings import keys
+from wattribute.settings import Settings, load
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -27,10 +28,10 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_file(tmp_pat
 
     settings = load(config, environ, {"monitor.interval": "3", "exporter.listen": (":3", ":4")})
 
-    assert settings.monitor.interval == 3
-    assert settings.monitor.linger == 2
-    assert settings.monitor.birth_hold == 1
-    assert settings.exporter.listen == (":3", ":4")
+    assert settings.node.monitor.interval == 3
+    assert settings.node.monitor.linger == 2
+    assert settings.node.monitor.birth_hold == 1
+    assert settings.node.exporter.listen == (":3", ":4")
 
 
 def test_flags_that_were_not_given_change_nothing() -> None:
@@ -46,13 +47,13 @@ def test_times_may_be_written_with_units_everywhere(
 ) -> None:
     config = _file(tmp_path, f"monitor: {{interval: {text}}}")
 
-    assert load(config, {}, {}).monitor.interval == seconds
-    assert load(None, {"WATTRIBUTE_MONITOR__INTERVAL": text}, {}).monitor.interval == seconds
-    assert load(None, {}, {"monitor.interval": text}).monitor.interval == seconds
+    assert load(config, {}, {}).node.monitor.interval == seconds
+    assert load(None, {"WATTRIBUTE_MONITOR__INTERVAL": text}, {}).node.monitor.interval == seconds
+    assert load(None, {}, {"monitor.interval": text}).node.monitor.interval == seconds
 
 
 def test_times_may_have_several_units() -> None:
-    assert load(None, {}, {"monitor.linger": "1h1m30s"}).monitor.linger == 3690
+    assert load(None, {}, {"monitor.linger": "1h1m30s"}).node.monitor.linger == 3690
 
 
 def test_text_becomes_lists_mappings_and_truth_values() -> None:
@@ -67,18 +68,18 @@ def test_text_becomes_lists_mappings_and_truth_values() -> None:
         {},
     )
 
-    assert settings.meter.use == ("rapl", "estimate")
-    assert settings.attribution.idle_watts == {"package-0": 18.5, "dram": 3}
-    assert settings.exporter.processes is True
-    assert settings.activity.max_processes == 4096
+    assert settings.node.meter.use == ("rapl", "estimate")
+    assert settings.node.attribution.idle_watts == {"package-0": 18.5, "dram": 3}
+    assert settings.node.exporter.processes is True
+    assert settings.node.activity.max_processes == 4096
 
 
 def test_off_is_a_word_in_the_file(tmp_path: Path) -> None:
-    assert load(_file(tmp_path, "workload: {kube: off}"), {}, {}).workload.kube == "off"
+    assert load(_file(tmp_path, "workload: {kube: off}"), {}, {}).node.workload.kube == "off"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "monitor:\n", "monitor: {}\n"])
-def test_an_empty_file_or_room_gives_nothing(text: str, tmp_path: Path) -> None:
+def test_an_empty_file_or_section_gives_nothing(text: str, tmp_path: Path) -> None:
     assert load(_file(tmp_path, text), {}, {}) == Settings()
 
 
@@ -100,7 +101,6 @@ def test_an_empty_file_or_room_gives_nothing(text: str, tmp_path: Path) -> None:
         ("exporter: {listen: [':65536']}", "HOST:PORT"),
         ("attribution: {idle_watts: {package: -1}}", "idle_watts: {'package': -1} is not allowed"),
         ("log: {level: loud}", "must be one of debug, info, warning, error"),
-        ("meter: {use: replay}", "replay needs meter.replay"),
         ("monitor: {}\nmonitor: {}", "wattribute.yaml:1: .*'monitor' comes twice"),
         ("monitor:\n  - [", "wattribute.yaml:2: not valid YAML"),
         ("log: {level: !!python/name:os.system }", "not valid YAML"),
@@ -152,7 +152,7 @@ def test_variables_that_kubernetes_makes_for_a_service_are_not_ours() -> None:
     assert load(None, environ, {}) == Settings()
 
 
-@given(st.sampled_from(sorted(keys())), st.text(max_size=20))
+@given(st.sampled_from(sorted(keys(Settings))), st.text(max_size=20))
 def test_any_text_is_taken_or_refused_in_one_line(name: str, text: str) -> None:
     try:
         settings = load(None, {}, {name: text})
@@ -162,5 +162,13 @@ def test_any_text_is_taken_or_refused_in_one_line(name: str, text: str) -> None:
         assert isinstance(settings, Settings)
 
 
-def test_every_flag_stands_for_a_key() -> None:
-    assert set(FLAGS.values()) <= set(keys())
+def test_no_two_keys_have_the_same_flag() -> None:
+    flags = [key.flag for key in keys(Settings).values() if key.flag]
+
+    assert len(flags) == len(set(flags)) >= 20
+
+
+def test_sections_of_different_wings_have_different_names() -> None:
+    sections = {key.path for key in keys(Settings).values()}
+
+    assert len({path[-1] for path in sections}) == len(sections)

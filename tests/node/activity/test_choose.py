@@ -7,17 +7,17 @@ import pytest
 
 from wattribute.core.errors import ActivityAbsent, ActivityDenied, ActivityError
 from wattribute.core.records import Topology
-from wattribute.core.settings import Activity, Meter, Settings
 from wattribute.node.activity import choose
+from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 from wattribute_testing import FakeCgroupfs, FakeProcfs
 
 ONE = Topology(("0",), np.zeros(1, np.int64), np.full(1, -1))
 
 
-def settings(root: Path, source: str) -> Settings:
-    return Settings(
-        meter=Meter(sysfs=str(root / "sys")),
-        activity=Activity(procfs=str(root / "proc"), source=source),  # type: ignore[arg-type]
+def settings(root: Path, source: str) -> NodeSettings:
+    return NodeSettings(
+        meter=MeterSettings(sysfs=str(root / "sys")),
+        activity=ActivitySettings(procfs=str(root / "proc"), source=source),  # type: ignore[arg-type]
     )
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import settings
 
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Exporter as ExporterSettings
 from wattribute.core.units import Nanoseconds
 from wattribute.node.exporter import Exporter, NodeLabels
 from wattribute.node.exporter.exposition import Renderer, openmetrics, text
 from wattribute.node.exporter.family import Family
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import Scene
+from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import SnapshotMaker
 

@@ -11,9 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Exporter as ExporterSettings
-from wattribute.core.settings import Monitor, Settings
-from wattribute.node.exporter import check_exposure
+from wattribute.http.access import Access
 from wattribute.node.exporter.api import Document
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
@@ -220,12 +218,9 @@ def test_fast_readings_are_for_this_machine_alone(
     interval: float,
     allowed: bool,  # noqa: FBT001
 ) -> None:
-    settings = Settings(
-        exporter=ExporterSettings(listen=("127.0.0.1:1", listen)),
-        monitor=Monitor(interval=interval),
-    )
+    addresses = ("127.0.0.1:1", listen)
     if allowed:
-        check_exposure(settings)
+        Access(addresses, "", interval)
     else:
         with pytest.raises(ConfigInvalid, match="faster than 1 s"):
-            check_exposure(settings)
+            Access(addresses, "", interval)

@@ -13,10 +13,12 @@ import pytest
 import wattribute
 from wattribute.core.errors import ActivityFailed
 from wattribute.core.records import Origin
-from wattribute.core.settings import Activity, Meter, Settings
+from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 from wattribute_testing import FakeProcfs
 
-ESTIMATED = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+ESTIMATED = NodeSettings(
+    activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+)
 
 
 def burn(seconds: float) -> int:
@@ -103,8 +105,9 @@ def test_blocks_may_lie_in_each_other_and_side_by_side() -> None:
 
 def test_a_block_whose_end_cannot_be_measured_leaves_nothing_open(tmp_path: Path) -> None:
     procfs = FakeProcfs(tmp_path, cpus=2)
-    settings = Settings(
-        activity=Activity(source="procfs", procfs=str(procfs.root)), meter=Meter(use=("estimate",))
+    settings = NodeSettings(
+        activity=ActivitySettings(source="procfs", procfs=str(procfs.root)),
+        meter=MeterSettings(use=("estimate",)),
     )
     m = wattribute.measure(settings)
     with pytest.raises(ActivityFailed), m:

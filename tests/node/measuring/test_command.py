@@ -12,8 +12,13 @@ import pytest
 
 from wattribute.core.errors import ActivityAbsent, ActivityDenied
 from wattribute.core.records import Origin
-from wattribute.core.settings import Activity, Attribution, Meter, Settings
 from wattribute.node.measuring import Measurement, run_command
+from wattribute.node.settings import (
+    ActivitySettings,
+    AttributionSettings,
+    MeterSettings,
+    NodeSettings,
+)
 
 BURN = """
 import time
@@ -21,10 +26,12 @@ end = time.process_time() + {seconds}
 while time.process_time() < end:
     pass
 """
-UNPRIVILEGED = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+UNPRIVILEGED = NodeSettings(
+    activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+)
 
 
-def run(*command: str, settings: Settings = UNPRIVILEGED) -> Measurement:
+def run(*command: str, settings: NodeSettings = UNPRIVILEGED) -> Measurement:
     return run_command(command, settings)
 
 
@@ -124,10 +131,10 @@ def test_signal_handling_is_as_before_afterwards() -> None:
 
 
 def test_by_use_the_command_pays_its_part_of_the_floor() -> None:
-    settings = Settings(
-        activity=Activity(source="procfs"),
-        meter=Meter(use=("estimate",)),
-        attribution=Attribution(idle_policy="usage"),
+    settings = NodeSettings(
+        activity=ActivitySettings(source="procfs"),
+        meter=MeterSettings(use=("estimate",)),
+        attribution=AttributionSettings(idle_policy="usage"),
     )
     measured = run(sys.executable, "-c", BURN.format(seconds=0.6), settings=settings)
 
@@ -146,7 +153,9 @@ for _ in range(3):
         os._exit(0)
 time.sleep(2)
 """
-    settings = Settings(activity=Activity(source="tasks"), meter=Meter(use=("estimate",)))
+    settings = NodeSettings(
+        activity=ActivitySettings(source="tasks"), meter=MeterSettings(use=("estimate",))
+    )
     try:
         measured = run(sys.executable, "-c", script, settings=settings)
     except (ActivityAbsent, ActivityDenied) as error:

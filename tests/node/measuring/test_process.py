@@ -10,18 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.core.settings import Activity, Meter, Settings
 from wattribute.node.measuring import run_command
 from wattribute.node.measuring.tree import Tree, is_subreaper
+from wattribute.node.settings import (
+    ActivitySettings,
+    MeterSettings,
+    NodeSettings,
+)
 
-UNPRIVILEGED = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+UNPRIVILEGED = NodeSettings(
+    activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+)
 RUN = """
 import signal, sys
 from wattribute.node.measuring import run_command
-from wattribute.core.settings import Activity, Meter, Settings
+from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 for number in {ignored}:
     signal.signal(number, signal.SIG_IGN)
-settings = Settings(activity=Activity(source="procfs"), meter=Meter(use=("estimate",)))
+settings = NodeSettings(
+    activity=ActivitySettings(source="procfs"), meter=MeterSettings(use=("estimate",))
+)
 sys.exit(run_command(sys.argv[1:], settings).exit_code)
 """
 

@@ -6,8 +6,13 @@ import pytest
 
 from wattribute.core.errors import ConfigInvalid, MeterAbsent, MeterFailed
 from wattribute.core.records import Machine
-from wattribute.core.settings import Activity, Estimator, Meter, Settings
 from wattribute.node.meter.choose import METERS, ChosenMeters, choose_meters
+from wattribute.node.settings import (
+    ActivitySettings,
+    EstimatorSettings,
+    MeterSettings,
+    NodeSettings,
+)
 from wattribute_testing import FakeSysfs
 from wattribute_testing.bmc import FakeBmc
 
@@ -26,9 +31,11 @@ def sysfs(tmp_path: Path) -> FakeSysfs:
 def choose(
     sysfs: FakeSysfs, *names: str, machine: Machine = BARE, replay: str = ""
 ) -> ChosenMeters:
-    room = Meter(sysfs=str(sysfs.root), use=names or ("auto",), replay=replay)
+    room = MeterSettings(sysfs=str(sysfs.root), use=names or ("auto",), replay=replay)
     procfs = str(sysfs.root.parent / "proc")
-    return choose_meters(Settings(meter=room, activity=Activity(procfs=procfs)), machine)
+    return choose_meters(
+        NodeSettings(meter=room, activity=ActivitySettings(procfs=procfs)), machine
+    )
 
 
 def zones(chosen: ChosenMeters) -> dict[str, list[str]]:
@@ -156,14 +163,14 @@ def test_names_that_make_no_sense(names: tuple[str, ...], message: str, sysfs: F
 
 def test_no_name_at_all(sysfs: FakeSysfs) -> None:
     with pytest.raises(ConfigInvalid, match="no meter is named"):
-        choose_meters(Settings(meter=Meter(sysfs=str(sysfs.root), use=())), BARE)
+        choose_meters(NodeSettings(meter=MeterSettings(sysfs=str(sysfs.root), use=())), BARE)
 
 
 def test_an_artefact_that_nothing_can_read_is_an_error(sysfs: FakeSysfs) -> None:
-    settings = Settings(
-        meter=Meter(sysfs=str(sysfs.root)),
-        activity=Activity(procfs=str(sysfs.root.parent / "proc")),
-        estimator=Estimator(model="model.json"),
+    settings = NodeSettings(
+        meter=MeterSettings(sysfs=str(sysfs.root)),
+        activity=ActivitySettings(procfs=str(sysfs.root.parent / "proc")),
+        estimator=EstimatorSettings(model="model.json"),
     )
 
     with pytest.raises(ConfigInvalid, match=r"estimator.model: model.json"):
@@ -188,16 +195,16 @@ def test_a_bmc_makes_an_estimate_of_the_rest_needless_even_before_it_answers(
     secret = tmp_path / "bmc"
     secret.touch(0o600)
     secret.write_text(f"username: {FakeBmc.username}\npassword: {FakeBmc.password}\n")
-    activity = Activity(procfs=str(sysfs.root.parent / "proc"))
+    activity = ActivitySettings(procfs=str(sysfs.root.parent / "proc"))
     with FakeBmc() as bmc:
         bmc.faults.delay_s = 20
-        room = Meter(
+        room = MeterSettings(
             sysfs=str(sysfs.root),
             redfish_url=bmc.url,
             redfish_credentials=str(secret),
             redfish_insecure=True,
         )
-        chosen = choose_meters(Settings(meter=room, activity=activity), BARE, patience_s=0.01)
+        chosen = choose_meters(NodeSettings(meter=room, activity=activity), BARE, patience_s=0.01)
         for meter in chosen.meters:
             meter.close()
 
@@ -213,10 +220,10 @@ def test_psys_is_not_the_whole_machine_so_that_the_bmc_is_asked_too(
     sysfs: FakeSysfs, tmp_path: Path
 ) -> None:
     sysfs.load(MACHINES / "laptop.tree").write("class/ipmi/ipmi0/dev", "240:0")
-    room = Meter(sysfs=str(sysfs.root), ipmitool=str(tmp_path / "none"))
-    activity = Activity(procfs=str(sysfs.root.parent / "proc"))
+    room = MeterSettings(sysfs=str(sysfs.root), ipmitool=str(tmp_path / "none"))
+    activity = ActivitySettings(procfs=str(sysfs.root.parent / "proc"))
 
-    chosen = choose_meters(Settings(meter=room, activity=activity), BARE)
+    chosen = choose_meters(NodeSettings(meter=room, activity=activity), BARE)
 
     found = {finding.name: finding.message for finding in chosen.findings}
     assert found["ipmi"].endswith("none is not installed; see meter.ipmitool")

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from wattribute.core.records import Machine
-from wattribute.core.settings import Estimator, Settings
 from wattribute.node.meter.cloud import ask_instance_type
 from wattribute.node.meter.power_model import open_estimator
+from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 AWS = {
     ("PUT", "/latest/api/token"): "secret",
@@ -98,20 +98,20 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize(
     ("room", "hypervisor", "asked"),
     [
-        (Estimator(), "kvm", False),
-        (Estimator(cloud_metadata=True), "kvm", True),
-        (Estimator(cloud_metadata=True), "", False),
-        (Estimator(cloud_metadata=True, instance_type="m5.large"), "kvm", False),
+        (EstimatorSettings(), "kvm", False),
+        (EstimatorSettings(cloud_metadata=True), "kvm", True),
+        (EstimatorSettings(cloud_metadata=True), "", False),
+        (EstimatorSettings(cloud_metadata=True, instance_type="m5.large"), "kvm", False),
     ],
 )
 def test_it_is_asked_only_where_it_is_allowed_and_needed(
-    room: Estimator, hypervisor: str, *, asked: bool, monkeypatch: pytest.MonkeyPatch
+    room: EstimatorSettings, hypervisor: str, *, asked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
     monkeypatch.setattr(
         "wattribute.node.meter.power_model.ask_instance_type", lambda: calls.append(1) or ""
     )
 
-    open_estimator(Settings(estimator=room), Machine(hypervisor=hypervisor, stepping=77))
+    open_estimator(NodeSettings(estimator=room), Machine(hypervisor=hypervisor, stepping=77))
 
     assert bool(calls) is asked

@@ -15,7 +15,6 @@ import pytest
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Machine
-from wattribute.core.settings import Estimator, Monitor, Settings
 from wattribute.core.units import nanoseconds
 from wattribute.node.estimator import ed25519
 from wattribute.node.estimator.artefact import MAX_BYTES
@@ -23,6 +22,7 @@ from wattribute.node.meter import model_updates
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.model_updates import ModelUpdates, open_updates
 from wattribute.node.meter.power_model import open_estimator
+from wattribute.node.settings import EstimatorSettings, MonitorSettings, NodeSettings
 from wattribute_testing import FakeProcfs
 
 SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()
@@ -108,9 +108,9 @@ class Node:
     """An agent's estimate meter, and its settings."""
 
     def __init__(self, folder: Path, url: str, **pins: str) -> None:
-        self.settings = Settings(
-            estimator=Estimator(model_server=url, **pins),
-            monitor=Monitor(state=str(folder / "state.json")),
+        self.settings = NodeSettings(
+            estimator=EstimatorSettings(model_server=url, **pins),
+            monitor=MonitorSettings(state=str(folder / "state.json")),
         )
         self.cache = folder / "power-model.json"
         self.procfs = FakeProcfs(folder / "proc")
@@ -301,13 +301,21 @@ def test_the_token_is_sent_and_its_absence_is_explained(
 @pytest.mark.parametrize(
     ("room", "message"),
     [
-        (Estimator(model_server="http://localhost:1"), "needs estimator.sha256"),
-        (Estimator(model_server="models:8100", sha256="ab" * 32, public_key="A" * 43 + "="), ""),
-        (Estimator(model_server="ftp://x", sha256="ab" * 32), "estimator.model_server: 'ftp://x'"),
+        (EstimatorSettings(model_server="http://localhost:1"), "needs estimator.sha256"),
+        (
+            EstimatorSettings(
+                model_server="models:8100", sha256="ab" * 32, public_key="A" * 43 + "="
+            ),
+            "",
+        ),
+        (
+            EstimatorSettings(model_server="ftp://x", sha256="ab" * 32),
+            "estimator.model_server: 'ftp://x'",
+        ),
     ],
 )
 def test_settings_that_cannot_be_right_are_refused(
-    room: Estimator, message: str, tmp_path: Path
+    room: EstimatorSettings, message: str, tmp_path: Path
 ) -> None:
     def opened() -> None:
         ModelUpdates(room, model_updates.Cache(None), lambda: MACHINE, lambda _: None).close()  # type: ignore[arg-type, return-value]
@@ -319,5 +327,5 @@ def test_settings_that_cannot_be_right_are_refused(
         opened()
     if "needs" in message:
         with pytest.raises(ConfigInvalid, match=message):
-            open_estimator(Settings(estimator=room), Machine(cores=3))
+            open_estimator(NodeSettings(estimator=room), Machine(cores=3))
     assert tmp_path.exists()

@@ -8,7 +8,6 @@ import pytest
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Machine
-from wattribute.core.settings import Estimator, Settings
 from wattribute.node.estimator.calibration import Measured
 from wattribute.node.meter.power_model import (
     open_estimator,
@@ -16,21 +15,22 @@ from wattribute.node.meter.power_model import (
     read_calibration,
     write_calibration,
 )
+from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()
 MACHINE = Machine(cores=4, threads=8)
 
 
-def opened(room: Estimator, machine: Machine = MACHINE) -> str:
-    return open_estimator(Settings(estimator=room), machine).name
+def opened(room: EstimatorSettings, machine: Machine = MACHINE) -> str:
+    return open_estimator(NodeSettings(estimator=room), machine).name
 
 
 def test_the_shipped_model_is_the_default_and_a_file_takes_its_place(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_bytes(SHIPPED.replace(b'"model":"wattribute-power"', b'"model":"mine"'))
 
-    assert opened(Estimator()) == "wattribute-power 1"
-    assert opened(Estimator(model=str(file))) == "mine 1"
+    assert opened(EstimatorSettings()) == "wattribute-power 1"
+    assert opened(EstimatorSettings(model=str(file))) == "mine 1"
 
 
 def test_a_digest_pins_the_file(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_or_used_is_one_line(tmp_path: Path) -> None:
 
 
 def test_one_estimator_serves_all_who_ask_for_the_same() -> None:
-    settings = Settings(estimator=Estimator(tdp_watts=123.0))
+    settings = NodeSettings(estimator=EstimatorSettings(tdp_watts=123.0))
 
     assert open_estimator(settings, MACHINE) is open_estimator(settings, MACHINE)
 
@@ -64,7 +64,7 @@ def test_readings_are_kept_and_read_again(tmp_path: Path) -> None:
 
     assert read_calibration(file) == readings
     assert read_calibration(tmp_path / "gone.json") == ()
-    info = open_estimator(Settings(estimator=Estimator(calibration=str(file))), MACHINE)
+    info = open_estimator(NodeSettings(estimator=EstimatorSettings(calibration=str(file))), MACHINE)
     assert info.explain(MACHINE).calibrated
 
 

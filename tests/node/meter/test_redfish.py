@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from wattribute.core.errors import ConfigInvalid, MeterDenied, MeterError, MeterFailed
 from wattribute.core.records import Gauge, Zone
-from wattribute.core.settings import Meter, Settings
 from wattribute.core.units import nanoseconds
 from wattribute.http.client import Client
 from wattribute.node.meter.bmcfile import Credentials
 from wattribute.node.meter.redfish import RedfishSource, open_redfish
 from wattribute.node.meter.redfish_session import Session
+from wattribute.node.settings import MeterSettings, NodeSettings
 from wattribute_testing.bmc import VENDORS, FakeBmc, tree
 from wattribute_testing.kube.authority import Authority
 
@@ -282,7 +282,7 @@ class TestTls:
 
 
 class TestMeter:
-    def room(self, bmc: FakeBmc, **more: object) -> Settings:
+    def room(self, bmc: FakeBmc, **more: object) -> NodeSettings:
         values = {
             "redfish_url": bmc.url,
             "redfish_username": bmc.username,
@@ -291,7 +291,7 @@ class TestMeter:
             "redfish_interval": 1.0,
             **more,
         }
-        return Settings(meter=Meter(**values))  # type: ignore[arg-type]
+        return NodeSettings(meter=MeterSettings(**values))  # type: ignore[arg-type]
 
     def test_it_reads_in_the_background_and_ends_its_session(self, bmc: FakeBmc) -> None:
         meter = open_redfish(self.room(bmc), "node")
@@ -317,7 +317,9 @@ class TestMeter:
         file = tmp_path / "bmc.csv"
         file.touch(0o600)
         file.write_text(f'node,{bmc.username},"{bmc.password}",{bmc.url}\n')
-        settings = Settings(meter=Meter(redfish_credentials=str(file), redfish_insecure=True))
+        settings = NodeSettings(
+            meter=MeterSettings(redfish_credentials=str(file), redfish_insecure=True)
+        )
         meter = open_redfish(settings, "node")
         meter.settle(5)
 
@@ -365,7 +367,7 @@ class TestMeter:
         file.touch(0o600)
         file.write_text("username: a\npassword: b\n")
         with pytest.raises(ConfigInvalid, match="the address of the BMC is not set"):
-            open_redfish(Settings(meter=Meter(redfish_credentials=str(file))), "node")
+            open_redfish(NodeSettings(meter=MeterSettings(redfish_credentials=str(file))), "node")
         file.write_text("username: a\npassword: b\nendpoint: http://h\ninsecure: true\n")
         with pytest.raises(ConfigInvalid, match="the file's own `insecure` is not enough"):
-            open_redfish(Settings(meter=Meter(redfish_credentials=str(file))), "node")
+            open_redfish(NodeSettings(meter=MeterSettings(redfish_credentials=str(file))), "node")

@@ -15,13 +15,13 @@ from wattribute.core.records import (
     Topology,
     Zone,
 )
-from wattribute.core.settings import Settings
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds, microwatts
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.power_model import read_artefact
 from wattribute.node.monitor.metering import Limits, Metering
 from wattribute.node.monitor.opening import make_sharer
+from wattribute.node.settings import NodeSettings
 from wattribute_testing import FakeProcfs
 
 SECOND = 1_000_000_000
@@ -144,7 +144,7 @@ def test_without_an_estimate_there_is_nothing_to_say_of_it() -> None:
 def test_a_meter_in_a_guest_shows_whole_packages_so_its_prior_is_not_the_guests_share() -> None:
     zone = Zone("package", "0", "rapl-sysfs")
     topology = Topology(("0",), np.zeros(4, np.int64), np.full(4, -1, np.int64))
-    sharer = make_sharer(Settings(), GUEST, topology, [Sensor(zone, 30.0)], "time")
+    sharer = make_sharer(NodeSettings(), GUEST, topology, [Sensor(zone, 30.0)], "time")
 
     share = sharer.share_with_nobody(
         Interval(

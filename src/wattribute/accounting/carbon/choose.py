@@ -11,8 +11,8 @@ from wattribute.accounting.carbon.grid import Grid
 from wattribute.accounting.carbon.intensity import Basis, Source
 from wattribute.accounting.carbon.pue import Facility
 from wattribute.accounting.carbon.yearly import Market, Table
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
 
 _BASIS: Final = {
     "electricity-maps": Basis.LOCATION,
@@ -23,7 +23,7 @@ _BASIS: Final = {
 """What a live source counts; the others count as what is asked for."""
 
 
-def open_grid(settings: Settings, basis: Basis | None = None) -> Grid:
+def open_grid(settings: AccountingSettings, basis: Basis | None = None) -> Grid:
     """The sources of the settings that have this basis, in their order.
 
     Args:
@@ -59,17 +59,17 @@ def _cache_folder(setting: str) -> Path | None:
     return Path(home) / "wattribute" / "carbon"
 
 
-def _table(_settings: Settings, basis: Basis) -> Source:
+def _table(_settings: AccountingSettings, basis: Basis) -> Source:
     return Table(basis)
 
 
-def _csv(settings: Settings, basis: Basis) -> Source:
+def _csv(settings: AccountingSettings, basis: Basis) -> Source:
     if not settings.carbon.csv:
         raise ConfigInvalid("carbon.sources: csv needs carbon.csv, the file")
     return CsvFile(settings.carbon.csv, basis)
 
 
-def _electricity_maps(settings: Settings, _basis: Basis) -> Source:
+def _electricity_maps(settings: AccountingSettings, _basis: Basis) -> Source:
     from wattribute.accounting.carbon.electricity_maps import ElectricityMaps  # noqa: PLC0415 - brings httpx
 
     room = settings.carbon
@@ -78,27 +78,27 @@ def _electricity_maps(settings: Settings, _basis: Basis) -> Source:
     )
 
 
-def _watttime(settings: Settings, _basis: Basis) -> Source:
+def _watttime(settings: AccountingSettings, _basis: Basis) -> Source:
     from wattribute.accounting.carbon.watttime import WattTime  # noqa: PLC0415
 
     room = settings.carbon
     return WattTime(room.watttime_url, room.watttime_credentials, room.timeout)
 
 
-def _uk(settings: Settings, _basis: Basis) -> Source:
+def _uk(settings: AccountingSettings, _basis: Basis) -> Source:
     from wattribute.accounting.carbon.uk import UkCarbonIntensity  # noqa: PLC0415
 
     return UkCarbonIntensity(settings.carbon.uk_url, settings.carbon.timeout)
 
 
-def _entsoe(settings: Settings, _basis: Basis) -> Source:
+def _entsoe(settings: AccountingSettings, _basis: Basis) -> Source:
     from wattribute.accounting.carbon.entsoe import Entsoe  # noqa: PLC0415
 
     room = settings.carbon
     return Entsoe(room.entsoe_url, room.entsoe_token_file, room.timeout)
 
 
-def _prometheus(settings: Settings, basis: Basis) -> Source:
+def _prometheus(settings: AccountingSettings, basis: Basis) -> Source:
     from wattribute.accounting.carbon.prometheus import PrometheusSeries  # noqa: PLC0415
 
     room = settings.carbon
@@ -109,7 +109,7 @@ def _prometheus(settings: Settings, basis: Basis) -> Source:
     return PrometheusSeries(settings.ledger, room.prometheus_selector, basis, room.timeout)
 
 
-_SOURCES: Final[Mapping[str, Callable[[Settings, Basis], Source]]] = {
+_SOURCES: Final[Mapping[str, Callable[[AccountingSettings, Basis], Source]]] = {
     "electricity-maps": _electricity_maps,
     "watttime": _watttime,
     "uk": _uk,

@@ -16,6 +16,7 @@ from wattribute.accounting.carbon.hours import by_hour, hours_of
 from wattribute.accounting.carbon.intensity import Basis, Intensity
 from wattribute.accounting.carbon.place import Place
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import (
     IntensityAbsent,
     IntensityDenied,
@@ -23,7 +24,6 @@ from wattribute.core.errors import (
     SourceDenied,
     SourceFailed,
 )
-from wattribute.core.settings import Ledger
 
 _HOLDS: Final = timedelta(minutes=30)
 """A sample holds until the next, but no longer than this: exporters renew every 5 to 30 minutes."""
@@ -36,7 +36,9 @@ class PrometheusSeries:
     live = True
     window = timedelta(days=7)
 
-    def __init__(self, server: Ledger, selector: str, basis: Basis, timeout_s: float) -> None:
+    def __init__(
+        self, server: LedgerSettings, selector: str, basis: Basis, timeout_s: float
+    ) -> None:
         """Nothing is asked yet.
 
         Args:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.statement import Row
-from wattribute.core.settings import Budget
+from wattribute.accounting.settings import Budget
 from wattribute.core.units import MICROJOULES_PER_KWH
 
 State = Literal["within", "on course to exceed", "exceeded", "not known"]

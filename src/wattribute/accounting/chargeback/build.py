@@ -36,8 +36,8 @@ from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.chargeback.totals import Totals, totals_by_account
 from wattribute.accounting.chargeback.usage import IDLE
 from wattribute.accounting.ledger.ownership import DIMENSIONS, Ownership
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid, WattributeError
-from wattribute.core.settings import Settings
 
 Step = Callable[[str], None]
 _SERVICES_SHOWN: Final = 8
@@ -60,7 +60,9 @@ class Opened:
     tariff: pa.Table | None
 
 
-def make_statement(request: Request, settings: Settings, step: Step = lambda _: None) -> Statement:
+def make_statement(
+    request: Request, settings: AccountingSettings, step: Step = lambda _: None
+) -> Statement:
     """The answer by one method, with the month before where it is known.
 
     Raises:
@@ -75,7 +77,10 @@ def make_statement(request: Request, settings: Settings, step: Step = lambda _: 
 
 
 def compare_methods(
-    request: Request, settings: Settings, methods: Sequence[str], step: Step = lambda _: None
+    request: Request,
+    settings: AccountingSettings,
+    methods: Sequence[str],
+    step: Step = lambda _: None,
 ) -> list[Statement]:
     """The same month by several methods; the ledger is read once.
 
@@ -90,7 +95,7 @@ def compare_methods(
 
 @contextmanager
 def opened(
-    request: Request, settings: Settings, methods: Sequence[Method], step: Step
+    request: Request, settings: AccountingSettings, methods: Sequence[Method], step: Step
 ) -> Iterator[Opened]:
     """Read a month; see ``make_statement`` for what is raised."""
     request.check()
@@ -160,7 +165,7 @@ def _priced(engine: Engine, request: Request, period: Period, method: Method) ->
 
 
 def _tariff(
-    request: Request, settings: Settings, currency: Currency, methods: Sequence[Method]
+    request: Request, settings: AccountingSettings, currency: Currency, methods: Sequence[Method]
 ) -> pa.Table | None:
     if not any(len(method.parts) > 1 for method in methods):
         return None
@@ -205,7 +210,7 @@ def _refuse_unknown_label(request: Request, accounts: Accounts, files: list[str]
 
 
 def _before(
-    request: Request, settings: Settings, method: Method, step: Step
+    request: Request, settings: AccountingSettings, method: Method, step: Step
 ) -> dict[tuple[str, str], Known]:
     """Energy and cost by owner of the month before; nothing where the ledger has none.
 
@@ -234,7 +239,7 @@ def _before(
 def _one(
     read: Opened,
     request: Request,
-    settings: Settings,
+    settings: AccountingSettings,
     method: Method,
     *,
     before: dict[tuple[str, str], Known],
@@ -265,7 +270,9 @@ def _one(
     )
 
 
-def _not_joined(read: Opened, settings: Settings, totals: dict[int, Totals]) -> list[Account]:
+def _not_joined(
+    read: Opened, settings: AccountingSettings, totals: dict[int, Totals]
+) -> list[Account]:
     """Book the lines that found no node: to pools by their service, else to rows of the rest."""
     table = read.charges.table
     outside = cost_by(table, read.placed.not_covered, "service")

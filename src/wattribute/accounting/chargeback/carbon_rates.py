@@ -13,8 +13,8 @@ from wattribute.accounting.carbon.pue import Pue
 from wattribute.accounting.carbon.sci import embodied_of_instance, embodied_of_server
 from wattribute.accounting.chargeback.engines import Span
 from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM, NodeFacts, Provenance, Rates
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent
-from wattribute.core.settings import Settings
 
 _NOWHERE: Final = -1
 _NO_PLACE: Final = (
@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class GridRates:
     """Rates from the sources that the settings name."""
 
-    def __init__(self, settings: Settings, basis: Basis | None = None) -> None:
+    def __init__(self, settings: AccountingSettings, basis: Basis | None = None) -> None:
         """Open the sources; nothing is asked yet.
 
         Args:

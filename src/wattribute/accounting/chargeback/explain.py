@@ -17,8 +17,8 @@ from wattribute.accounting.chargeback.period import entries_of
 from wattribute.accounting.chargeback.remember import Remembered
 from wattribute.accounting.chargeback.split import parts_of
 from wattribute.accounting.chargeback.usage import IDLE
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import DataInvalid
-from wattribute.core.settings import Settings
 
 COUNTERS: Final = {
     "cpu": "kepler_container_package_joules_total",
@@ -95,7 +95,11 @@ class Explanation:
 
 
 def explain(
-    kept: Remembered, row: str, settings: Settings, limit: int, step: Step = lambda _: None
+    kept: Remembered,
+    row: str,
+    settings: AccountingSettings,
+    limit: int,
+    step: Step = lambda _: None,
 ) -> Explanation:
     """Split the bill again, and follow one row.
 
@@ -146,7 +150,7 @@ def explain(
         )
 
 
-def _number(month: Opened, settings: Settings, kind: str, owner: str) -> int:
+def _number(month: Opened, settings: AccountingSettings, kind: str, owner: str) -> int:
     if kind == "not-joined":
         return NOT_JOINED
     if kind == "owner" and owner == settings.bills.platform_owner:

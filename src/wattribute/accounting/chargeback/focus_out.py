@@ -18,8 +18,8 @@ from wattribute.accounting.focus.convert import Converter
 from wattribute.accounting.focus.read import open_bill
 from wattribute.accounting.focus.split import Part, Row, split_row
 from wattribute.accounting.focus.write import write_focus, write_metadata
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid
-from wattribute.core.settings import Settings
 
 _WRITABLE: Final = (".parquet", ".csv")
 
@@ -36,7 +36,7 @@ class Exported:
 
 def export_focus(
     request: Request,
-    settings: Settings,
+    settings: AccountingSettings,
     out: Path,
     version: str,
     step: Step = lambda _: None,

@@ -16,7 +16,7 @@ from wattribute.accounting.chargeback.split import parts_of
 from wattribute.accounting.chargeback.statement import confidence_of
 from wattribute.accounting.chargeback.usage import IDLE, UNATTRIBUTED
 from wattribute.accounting.focus.split import Part
-from wattribute.core.settings import Settings
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.units import MICROJOULES_PER_KWH
 
 _REMAINDER: Final = frozenset({IDLE, UNATTRIBUTED, NOT_COVERED})
@@ -29,7 +29,7 @@ Shared = dict[str, Any]
 class Shares:
     """The parts of each line, asked for in rising order of lines."""
 
-    def __init__(self, month: Opened, method: Method, settings: Settings) -> None:
+    def __init__(self, month: Opened, method: Method, settings: AccountingSettings) -> None:
         """Split every line, and find the energy that belongs to it."""
         self.method_id = method.id
         self._by = month.accounts.by

@@ -12,8 +12,8 @@ from wattribute.accounting.chargeback.charges import HOUR_S, Month
 from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import AccountingSettings, LedgerSettings
 from wattribute.core.errors import ConfigInvalid, SourceFailed
-from wattribute.core.settings import Ledger, Settings
 from wattribute.core.units import joules
 
 WHOLE = "(all owners)"
@@ -38,7 +38,7 @@ class PerUnit:
     """Of it the embodied share; None: not known, and then ``sci_g`` lacks it."""
 
 
-def queries_of(settings: Settings, names: Sequence[str]) -> dict[str, str]:
+def queries_of(settings: AccountingSettings, names: Sequence[str]) -> dict[str, str]:
     """PromQL of each unit.
 
     Raises:
@@ -52,7 +52,7 @@ def queries_of(settings: Settings, names: Sequence[str]) -> dict[str, str]:
 
 
 def divide(
-    statement: Statement, server: Ledger, month: Month, queries: Mapping[str, str]
+    statement: Statement, server: LedgerSettings, month: Month, queries: Mapping[str, str]
 ) -> list[PerUnit]:
     """Count units in Prometheus, and divide the statement by them.
 

@@ -8,7 +8,7 @@ import numpy as np
 from wattribute.accounting.chargeback.build import Step, opened
 from wattribute.accounting.chargeback.methods import DEFAULT, METHODS
 from wattribute.accounting.chargeback.request import Request
-from wattribute.core.settings import Settings
+from wattribute.accounting.settings import AccountingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class Reconciliation:
     """Nodes with hours missing between their first and their last, and how many."""
 
 
-def reconcile(request: Request, settings: Settings, step: Step = lambda _: None) -> Reconciliation:
+def reconcile(
+    request: Request, settings: AccountingSettings, step: Step = lambda _: None
+) -> Reconciliation:
     """Join a month's bill with the ledger; no method is needed for it.
 
     Raises:

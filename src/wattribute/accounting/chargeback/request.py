@@ -15,8 +15,8 @@ from pyarrow import fs, parquet
 
 from wattribute.accounting.chargeback.charges import HOUR_S, Month
 from wattribute.accounting.ledger.store import Store
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid, LedgerFailed
-from wattribute.core.settings import Settings
 
 _PRICE_LIST: Final = (".yaml", ".yml")
 _ID_LENGTH: Final = 6
@@ -81,7 +81,7 @@ class Request:
         """The ledger's absolute path or its URL: the same from any folder."""
         return self.ledger if "://" in self.ledger else str(Path(self.ledger).absolute())
 
-    def id(self, settings: Settings, sources: tuple[tuple[str, str], ...]) -> str:
+    def id(self, settings: AccountingSettings, sources: tuple[tuple[str, str], ...]) -> str:
         """Six hexadecimal digits that name the answer: of the question, the rules and the bills."""
         asked = [
             *(

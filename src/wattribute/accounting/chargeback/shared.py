@@ -12,8 +12,8 @@ from typing import Final
 
 from wattribute.accounting.chargeback.accounts import Account, Pool
 from wattribute.accounting.chargeback.totals import Totals
+from wattribute.accounting.settings import SharedCost
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import SharedCost
 from wattribute.core.shares import apportion_list
 
 _CHARGED: Final = ("owner", "unowned", "platform")

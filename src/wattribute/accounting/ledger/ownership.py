@@ -11,8 +11,8 @@ from datetime import date
 from fnmatch import translate
 from typing import Final
 
+from wattribute.accounting.settings import OwnershipRule
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import OwnershipRule
 
 SUBJECTS: Final = (
     "namespace",

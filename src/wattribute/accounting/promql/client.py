@@ -12,8 +12,8 @@ import httpx
 import msgspec
 
 from wattribute.accounting.promql.matrix import MatrixReader, Series, check_envelope
+from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed, SourceLimited
-from wattribute.core.settings import Ledger
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Prometheus:
 
     def __init__(
         self,
-        settings: Ledger,
+        settings: LedgerSettings,
         *,
         sleep: Callable[[float], None] = time.sleep,
         waits_s: Sequence[float] = _WAITS_S,

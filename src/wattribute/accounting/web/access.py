@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 
+from wattribute.accounting.settings import WebSettings
 from wattribute.accounting.web.viewers import EVERYBODY, Viewer, viewer_of
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Web
 from wattribute.http.access import Access as WebConfigAccess
 from wattribute.http.access import is_loopback
 from wattribute.http.credentials import user_of
@@ -29,7 +29,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Gate:
     """Who may come in."""
 
-    def __init__(self, settings: Web) -> None:
+    def __init__(self, settings: WebSettings) -> None:
         """Check what the settings say.
 
         Raises:

@@ -26,13 +26,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from wattribute.accounting.report.tables import json_of
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web.access import Gate
 from wattribute.accounting.web.desk import Busy, Desk
 from wattribute.accounting.web.openapi import document
 from wattribute.accounting.web.viewers import Forbidden, Viewer
 from wattribute.accounting.web.views import PAGE_TEMPLATES, PAGES, Asked, View, Views, render
 from wattribute.core.errors import ConfigInvalid, WattributeError
-from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.request import Request as Question
@@ -53,7 +53,7 @@ _Handler = Callable[[Request, Viewer], Awaitable[Response]]
 class Service:
     """The handlers."""
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
+    def __init__(self, settings: AccountingSettings, gate: Gate) -> None:
         """``gate`` says who asks."""
         self._gate = gate
         self._views = Views(settings, Desk(settings))

@@ -21,8 +21,8 @@ from wattribute.accounting.chargeback.request import Request, names_of_maps
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.ledger.ownership import DIMENSIONS
 from wattribute.accounting.ledger.store import Store
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid, WattributeError
-from wattribute.core.settings import Settings
 
 _KEPT: Final = 64
 _KEEP_S: Final = 3600.0
@@ -40,7 +40,7 @@ class Busy(WattributeError):  # noqa: N818 - named for the state
 class Desk:
     """Questions and answers of one ledger and its bills."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AccountingSettings) -> None:
         """Nothing is read yet."""
         self._settings = settings
         self._lock = asyncio.Lock()
@@ -111,7 +111,7 @@ class Desk:
     async def compare(self, question: Request) -> list[Statement]:
         """By each of the methods that differ; see ``compare_methods``."""
 
-        def compared(asked: Request, settings: Settings) -> list[Statement]:
+        def compared(asked: Request, settings: AccountingSettings) -> list[Statement]:
             return compare_methods(asked, settings, COMPARED)
 
         return await self._once(question.but(method=""), compared, "compare")
@@ -125,13 +125,13 @@ class Desk:
         statement = await self.statement(question)
         note = note_of(statement, question, None)
 
-        def explained(_: Request, settings: Settings) -> Explanation:
+        def explained(_: Request, settings: AccountingSettings) -> Explanation:
             return explain(note, row, settings, _LINES)
 
         return await self._once(question, explained, row)
 
     async def _once(
-        self, question: Request, make: Callable[[Request, Settings], _T], what: str = ""
+        self, question: Request, make: Callable[[Request, AccountingSettings], _T], what: str = ""
     ) -> _T:
         """The answer, kept; whoever asks the same meanwhile waits for the same one."""
         key = (what, question, await run_in_threadpool(self._version, question))
@@ -151,7 +151,9 @@ class Desk:
             self._answers.pop(key, None)
             raise
 
-    async def _computed(self, question: Request, make: Callable[[Request, Settings], _T]) -> _T:
+    async def _computed(
+        self, question: Request, make: Callable[[Request, AccountingSettings], _T]
+    ) -> _T:
         self._waiting += 1
         try:
             async with self._lock:

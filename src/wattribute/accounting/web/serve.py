@@ -1,12 +1,12 @@
 """Starting the service."""
 
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web.access import Gate
 from wattribute.accounting.web.app import Service
-from wattribute.core.settings import Settings
 from wattribute.http.asgi import run
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: AccountingSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from glob import escape
 
 from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.settings import Team
 from wattribute.core.errors import WattributeError
-from wattribute.core.settings import Team
 
 ALL = "*"
 

@@ -16,11 +16,11 @@ from wattribute.accounting.report import comparison, files, pdf
 from wattribute.accounting.report.columns import Value
 from wattribute.accounting.report.html import templates
 from wattribute.accounting.report.tables import Table, json_of
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web import allocation
 from wattribute.accounting.web.desk import Desk
 from wattribute.accounting.web.viewers import Forbidden, Viewer, seen
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.statement import Statement
@@ -54,7 +54,7 @@ class View:
 class Views:
     """Makes them."""
 
-    def __init__(self, settings: Settings, desk: Desk) -> None:
+    def __init__(self, settings: AccountingSettings, desk: Desk) -> None:
         """``desk`` answers the questions."""
         self._settings, self._desk = settings, desk
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.core.records import Machine, Origin
-from wattribute.core.settings import Settings
 from wattribute.node.meter.machine import read_machine
 from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.monitor.opening import floor_policy
+from wattribute.node.settings import NodeSettings
 
 if TYPE_CHECKING:
     from wattribute.node.measuring import Measurement
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _UNKNOWN: Final = "unknown"
 
 
-def comparability_key(settings: Settings, runs: "Iterable[Measurement]") -> dict[str, str]:
+def comparability_key(settings: NodeSettings, runs: "Iterable[Measurement]") -> dict[str, str]:
     """The key of runs that were just made on this machine."""
     sysfs, procfs = Path(settings.meter.sysfs), Path(settings.activity.procfs)
     machine = read_machine(procfs, sysfs)
@@ -103,7 +103,7 @@ def _machine(hypervisor: str) -> str:
     return {"": "bare metal", _UNKNOWN: "virtual"}.get(hypervisor, hypervisor)
 
 
-def _model(settings: Settings, machine: Machine) -> str:
+def _model(settings: NodeSettings, machine: Machine) -> str:
     info = open_estimator(settings, machine).explain(machine)
     calibrated = " calibrated" if info.calibrated else ""
     return f"{info.model} {info.version} {info.profile}{calibrated}"

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,8 +25,8 @@ from wattribute.automation.gate.key import comparability_key
 from wattribute.automation.gate.metrics import METRICS, figures_of
 from wattribute.automation.gate.series import Series
 from wattribute.core.errors import WattributeError
-from wattribute.core.settings import load
 from wattribute.node.measuring import Measure, Measurement
+from wattribute.node.settings import NodeSettings
 
 _KEYWORDS: Final = {"max_joules", "max_regression", "metric", "runs"}
 _FIELD: Final = "wattribute_energy"
@@ -60,13 +59,14 @@ class _Said(msgspec.Struct):
 class EnergyPlugin:
     """Measures tests; registered with ``--energy``."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        """Read the settings (environment) and the baseline.
+    def __init__(self, config: pytest.Config, settings: NodeSettings) -> None:
+        """Read the baseline.
 
         Raises:
-            pytest.UsageError: one of them is wrong.
+            pytest.UsageError: it cannot be used.
         """
         self._config = config
+        self._settings = settings
         self._strict = bool(config.getoption("--energy-strict"))
         self._update = bool(config.getoption("--energy-update"))
         self._file = config.rootpath / str(config.getoption("--energy-baseline"))
@@ -74,7 +74,6 @@ class EnergyPlugin:
         self._said: list[_Said] = []
         self._fresh: dict[str, _Said] = {}
         try:
-            self._settings = load(None, os.environ, {})
             self._baseline = read_baseline(self._file) if self._file.exists() else ()
         except WattributeError as exc:
             raise pytest.UsageError(f"--energy: {exc}") from exc

@@ -11,9 +11,9 @@ from wattribute.automation.gate.key import comparability_key
 from wattribute.automation.gate.metrics import component_joules, figures_of
 from wattribute.automation.gate.series import Series
 from wattribute.core.errors import ConfigInvalid, DataInvalid
-from wattribute.core.settings import Settings
 from wattribute.node.measuring import Measurement, run_command
 from wattribute.node.measuring.result import worst
+from wattribute.node.settings import NodeSettings
 
 Progress = Callable[[str], None]
 """Told before each run what comes now."""
@@ -25,7 +25,7 @@ class Work:
 
     name: str
     command: tuple[str, ...]
-    settings: Settings
+    settings: NodeSettings
     folder: Path | None = None
     """Where it runs; None: here."""
     g_per_kwh: float | None = None

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from wattribute.accounting.carbon import find_place
 from wattribute.automation.scaler.avoided import Held, after
@@ -20,10 +20,8 @@ from wattribute.automation.scaler.decide import Decision, Memory, Reason, decide
 from wattribute.automation.scaler.policy import Policy, is_name, read_policy
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.scaler.templates import Templates
+from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, IntensityError, WattributeError
-
-if TYPE_CHECKING:
-    from wattribute.core.settings import Scaler
 
 _LOG: Final = logging.getLogger(__name__)
 _THREADS: Final = 8
@@ -88,7 +86,7 @@ class Engine:
 
     def __init__(
         self,
-        room: "Scaler",
+        settings: ScalerSettings,
         ask: Callable[[str], float],
         carbon: Carbon,
         *,
@@ -98,7 +96,7 @@ class Engine:
         """Nothing is known yet.
 
         Args:
-            room: The settings.
+            settings: The settings.
             ask: PromQL to its one number; raises WattributeError.
             carbon: Intensities.
             location: Region of policies that name none.
@@ -107,10 +105,10 @@ class Engine:
         Raises:
             ConfigInvalid: a template or the state file is wrong.
         """
-        self._room, self._ask, self._carbon = room, ask, carbon
+        self._settings, self._ask, self._carbon = settings, ask, carbon
         self._location, self._now = location, now
-        self.templates = Templates(room.queries)
-        self._budgets = Budgets(room.state)
+        self.templates = Templates(settings.queries)
+        self._budgets = Budgets(settings.state)
         self._scaled: dict[Reference, Scaled] = {}
         self._refused: dict[Reference, tuple[str, float]] = {}
         self._lock = threading.Lock()
@@ -167,10 +165,10 @@ class Engine:
             busy, scaled.busy = scaled.busy, True
         if busy:
             return self._pool.submit(self._await, scaled)
-        return self._pool.submit(self._decide, scaled, self._room.timeout)
+        return self._pool.submit(self._decide, scaled, self._settings.timeout)
 
     def _await(self, scaled: Scaled) -> None:
-        until_s = time.monotonic() + self._room.timeout
+        until_s = time.monotonic() + self._settings.timeout
         while scaled.decision is None and time.monotonic() < until_s:
             time.sleep(0.01)
 
@@ -181,7 +179,7 @@ class Engine:
             self._tell(reference, str(exc))
             raise
         with self._lock:
-            if len(self._scaled) >= self._room.max_objects:
+            if len(self._scaled) >= self._settings.max_objects:
                 raise TooMany(
                     f"{len(self._scaled)} ScaledObjects are known already; raise "
                     "scaler.max_objects if there are so many"
@@ -218,7 +216,7 @@ class Engine:
         now_s = time.monotonic()
         self.refusals += 1
         with self._lock:
-            if len(self._refused) > self._room.max_objects:
+            if len(self._refused) > self._settings.max_objects:
                 self._refused.clear()
             before = self._refused.get(reference)
             if before and now_s - before[1] < 60:
@@ -239,7 +237,9 @@ class Engine:
                 due = [
                     one
                     for one in self._scaled.values()
-                    if one.decision and not one.busy and now_s - one.decided_s >= self._room.refresh
+                    if one.decision
+                    and not one.busy
+                    and now_s - one.decided_s >= self._settings.refresh
                 ]
                 for one in due:
                     one.busy = True
@@ -296,7 +296,7 @@ class Engine:
                 problem = f"demand: {policy.query}: {value:g} is no demand"
         except WattributeError as exc:
             problem = f"demand: {exc}"
-        if problem and self._now() - scaled.demand_s > self._room.stale:
+        if problem and self._now() - scaled.demand_s > self._settings.stale:
             return None, problem
         return scaled.demand, problem
 

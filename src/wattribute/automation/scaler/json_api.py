@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from wattribute.automation.scaler import metrics
 from wattribute.automation.scaler.engine import Engine, Reference, TooMany
 from wattribute.automation.scaler.watch import CarbonWatch
+from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Scaler
 from wattribute.http.listen import Address, bind
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class JsonApi:
         engine: Engine,
         carbon: CarbonWatch,
         policies: Mapping[str, Reference],
-        room: Scaler,
+        settings: ScalerSettings,
     ) -> None:
         """Bind, without answering yet.
 
@@ -48,21 +48,21 @@ class JsonApi:
             engine: Who decides.
             carbon: For ``/metrics``.
             policies: By ``namespace/name``.
-            room: The settings.
+            settings: The settings.
 
         Raises:
             ConfigInvalid: the address, the token's file or the TLS files are wrong.
             ListenFailed: the address cannot be listened on.
         """
         self._engine, self._carbon, self._policies = engine, carbon, policies
-        self._first_s = room.timeout + 1
-        self._token = _token(room.token_file)
-        listener = bind(room.json_listen)
+        self._first_s = settings.timeout + 1
+        self._token = _token(settings.token_file)
+        listener = bind(settings.json_listen)
         listener.setblocking(True)  # noqa: FBT003 - the socket module's signature
         self.address = Address.of(listener)
         self._http = _Http(listener, self)
-        if room.tls_cert:
-            self._http.context = _context(room)
+        if settings.tls_cert:
+            self._http.context = _context(settings)
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(0.1,), name="json", daemon=True
         )
@@ -157,10 +157,10 @@ class _Http(ThreadingHTTPServer):
         self.socket = listener
         self.api = api
         self.context: ssl.SSLContext | None = None
-        self._room = threading.BoundedSemaphore(_CONNECTIONS)
+        self._settings = threading.BoundedSemaphore(_CONNECTIONS)
 
     def process_request_thread(self, request: object, client_address: object) -> None:
-        if not self._room.acquire(blocking=False):
+        if not self._settings.acquire(blocking=False):
             self.shutdown_request(request)  # type: ignore[arg-type]
             return
         try:
@@ -171,7 +171,7 @@ class _Http(ThreadingHTTPServer):
         except OSError as exc:
             _LOG.debug("json: a connection broke: %s", exc)
         finally:
-            self._room.release()
+            self._settings.release()
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base's
         """A client that hangs up is nobody's business; anything else is our bug."""
@@ -194,12 +194,12 @@ def _token(path: str) -> bytes:
     return token
 
 
-def _context(room: Scaler) -> ssl.SSLContext:
+def _context(settings: ScalerSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(room.tls_cert, room.tls_key or None)
+        context.load_cert_chain(settings.tls_cert, settings.tls_key or None)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigInvalid(
-            f"scaler.tls_cert {room.tls_cert}, scaler.tls_key {room.tls_key}: {exc}"
+            f"scaler.tls_cert {settings.tls_cert}, scaler.tls_key {settings.tls_key}: {exc}"
         ) from exc
     return context

@@ -12,13 +12,14 @@ import msgspec
 
 from wattribute.accounting.carbon import open_grid
 from wattribute.accounting.promql.client import Prometheus
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.automation.scaler.engine import Engine
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.policy_file import read_policy_files
 from wattribute.automation.scaler.service import Server
 from wattribute.automation.scaler.watch import CarbonWatch
+from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, SourceFailed
-from wattribute.core.settings import Settings
 from wattribute.http.listen import parse_address
 
 _LOG: Final = logging.getLogger(__name__)
@@ -27,34 +28,40 @@ _SWITCH_S: Final = 0.0005
 _CARBON_S: Final = 60.0
 
 
-def serve(settings: Settings, *, started: Callable[[str, str], None] | None = None) -> None:
+def serve(
+    settings: ScalerSettings,
+    accounting: AccountingSettings,
+    *,
+    started: Callable[[str, str], None] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: The whole tree.
+        settings: The scaler's own.
+        accounting: Where Prometheus is, and what carbon intensity goes by.
         started: Told gRPC's and JSON's address.
 
     Raises:
         ConfigInvalid: the settings are wrong.
         ListenFailed: an address cannot be listened on.
     """
-    room = settings.scaler
-    if bool(room.tls_cert) != bool(room.tls_key):
+    if bool(settings.tls_cert) != bool(settings.tls_key):
         raise ConfigInvalid("scaler.tls_cert and scaler.tls_key go together")
     sys.setswitchinterval(_SWITCH_S)
-    policies = read_policy_files(room.policies)
-    api = msgspec.structs.replace(settings.ledger, timeout=room.timeout)
+    policies = read_policy_files(settings.policies)
+    api = msgspec.structs.replace(accounting.ledger, timeout=settings.timeout)
     with Prometheus(api, waits_s=()) as prometheus:
-        grid = open_grid(settings)
-        carbon = CarbonWatch(grid, refresh_s=min(_CARBON_S, room.refresh * 4), stale_s=room.stale)
+        grid = open_grid(accounting)
+        refresh_s = min(_CARBON_S, settings.refresh * 4)
+        carbon = CarbonWatch(grid, refresh_s=refresh_s, stale_s=settings.stale)
         engine = Engine(
-            room,
+            settings,
             lambda query: _one_number(prometheus, query),
             carbon,
-            location=settings.carbon.location,
+            location=accounting.carbon.location,
         )
         try:
-            json_api = JsonApi(engine, carbon, policies, room)
+            json_api = JsonApi(engine, carbon, policies, settings)
             try:
                 engine.start(policies.values())
                 asyncio.run(_run(engine, json_api, settings, started))
@@ -68,24 +75,23 @@ def serve(settings: Settings, *, started: Callable[[str, str], None] | None = No
 async def _run(
     engine: Engine,
     json_api: JsonApi,
-    settings: Settings,
+    settings: ScalerSettings,
     started: Callable[[str, str], None] | None,
 ) -> None:
-    room = settings.scaler
-    server = Server(engine, room)
+    server = Server(engine, settings)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     json_api.start()
     await server.start()
-    host = parse_address(room.listen).host
+    host = parse_address(settings.listen).host
     grpc_address = f"{host}:{server.port}"
-    if not room.tls_client_ca and not parse_address(room.listen).is_loopback:
+    if not settings.tls_client_ca and not parse_address(settings.listen).is_loopback:
         _LOG.warning(
             "%s: whoever can reach it may ask for any namespace's demand by its templates; "
             "scaler.tls_client_ca admits KEDA alone",
-            room.listen,
+            settings.listen,
         )
     _LOG.info("gRPC at %s, JSON and metrics at %s", grpc_address, json_api.address)
     if started:

@@ -21,8 +21,8 @@ from wattribute.automation.scaler.engine import Engine, Reference, Scaled, TooMa
 from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2
 from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grpc
 from wattribute.automation.scaler.policy import stated_fail_open
+from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, ListenFailed
-from wattribute.core.settings import Scaler
 from wattribute.http.listen import parse_address
 
 _NAME: Final = "externalscaler.ExternalScaler"
@@ -157,7 +157,7 @@ def _metrics(name: str, value: float) -> pb2.GetMetricsResponse:
 class Server:
     """gRPC on one address; within one event loop."""
 
-    def __init__(self, engine: Engine, room: Scaler) -> None:
+    def __init__(self, engine: Engine, settings: ScalerSettings) -> None:
         """Bind, without answering yet.
 
         Raises:
@@ -170,13 +170,13 @@ class Server:
                 ("grpc.so_reuseport", 0),
             ]
         )
-        servicer = ExternalScaler(engine, first_s=room.timeout + 1)
+        servicer = ExternalScaler(engine, first_s=settings.timeout + 1)
         pb2_grpc.add_ExternalScalerServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        address = parse_address(room.listen)
+        address = parse_address(settings.listen)
         where = str(address) if address.host else f"[::]:{address.port}"
-        credentials = _credentials(room)
+        credentials = _credentials(settings)
         try:
             if credentials is None:
                 self.port = self._server.add_insecure_port(where)
@@ -184,7 +184,7 @@ class Server:
                 self.port = self._server.add_secure_port(where, credentials)
         except RuntimeError as exc:
             raise ListenFailed(
-                f"{room.listen}: cannot be listened on; another program may be there: choose "
+                f"{settings.listen}: cannot be listened on; another program may be there: choose "
                 "another with scaler.listen"
             ) from exc
 
@@ -201,13 +201,13 @@ class Server:
         await self._server.stop(_GRACE_S)
 
 
-def _credentials(room: Scaler) -> grpc.ServerCredentials | None:
-    if not room.tls_cert and not room.tls_key:
-        if room.tls_client_ca:
+def _credentials(settings: ScalerSettings) -> grpc.ServerCredentials | None:
+    if not settings.tls_cert and not settings.tls_key:
+        if settings.tls_client_ca:
             raise ConfigInvalid("scaler.tls_client_ca: needs scaler.tls_cert and scaler.tls_key")
         return None
-    cert, key = _file("tls_cert", room.tls_cert), _file("tls_key", room.tls_key)
-    ca = _file("tls_client_ca", room.tls_client_ca) if room.tls_client_ca else None
+    cert, key = _file("tls_cert", settings.tls_cert), _file("tls_key", settings.tls_key)
+    ca = _file("tls_client_ca", settings.tls_client_ca) if settings.tls_client_ca else None
     return grpc.ssl_server_credentials(
         [(key, cert)], root_certificates=ca, require_client_auth=ca is not None
     )

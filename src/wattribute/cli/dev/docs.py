@@ -45,14 +45,15 @@ def docs(*, check: bool, directory: Path) -> int:
 
 def pages() -> Mapping[str, Callable[[], str]]:
     """The pages by file name, and what renders each."""
-    from wattribute.core.settings.reference import render as settings
+    from wattribute.core.settings.reference import render as render_settings
     from wattribute.node.exporter.reference import render as metrics
     from wattribute.node.exporter.reference import render_snapshot as snapshot
+    from wattribute.settings import Settings
 
     return {
         "metrics.md": metrics,
         "snapshot.md": snapshot,
-        "settings.md": settings,
+        "settings.md": lambda: render_settings(Settings),
         "cli.md": command_line,
     }
 

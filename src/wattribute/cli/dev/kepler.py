@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import load
+from wattribute.settings import load
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.core.errors import DataInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.automation.gate.check import Limit
@@ -74,11 +74,11 @@ def ab(
             if setup is not None:
                 _set_up(setup, where, what)
         work = Work(
-            name=name or shlex.join(command), command=command, settings=settings,
+            name=name or shlex.join(command), command=command, settings=settings.node,
             folder=here, g_per_kwh=g_per_kwh,
         )  # fmt: skip
         old = Work(
-            name=f"{base} ({commit})", command=command, settings=settings,
+            name=f"{base} ({commit})", command=command, settings=settings.node,
             folder=folder, g_per_kwh=g_per_kwh,
         )  # fmt: skip
         try:

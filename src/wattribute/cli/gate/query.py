@@ -10,7 +10,7 @@ from wattribute.cli.log import configure
 from wattribute.cli.number import Number
 from wattribute.cli.options import with_settings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 
 @click.command()
@@ -73,7 +73,7 @@ def query(
     from wattribute.cli.gate.shown import show_series
 
     configure(settings.log)
-    room = settings.ledger
+    room = settings.accounting.ledger
     if prometheus is not None:
         room = msgspec.structs.replace(room, prometheus_url=prometheus)
     question = Question(

@@ -11,7 +11,7 @@ from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -68,7 +68,7 @@ def run(
     work = Work(
         name=name or " ".join(command),
         command=command,
-        settings=settings,
+        settings=settings.node,
         g_per_kwh=g_per_kwh,
         units=units,
         units_file=units_file,

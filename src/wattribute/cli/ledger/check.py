@@ -8,7 +8,7 @@ from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period, shown
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import DataInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 
 @click.command()
@@ -33,14 +33,14 @@ def check(
         from wattribute.accounting.ledger.store import Store
         from wattribute.accounting.ledger.summary import faults, gaps
     start_s, end_s = period(month, from_s, to_s)
-    store = Store.at(settings.ledger.path)
+    store = Store.at(settings.accounting.ledger.path)
     first_s, last_s = store.days()
     start_s = first_s if start_s is None else start_s
     end_s = last_s if end_s is None else end_s
     files = store.files(start_s, end_s)
     if not files:
         raise DataInvalid(
-            f"{settings.ledger.path}: no entries in this period, nothing to check; "
+            f"{settings.accounting.ledger.path}: no entries in this period, nothing to check; "
             "`wattribute ledger collect`, or name the ledger with --ledger"
         )
     damaged, entries = [], 0

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from wattribute.accounting.settings import LedgerSettings
 from wattribute.cli.extras import needs
 from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import HOUR_S, instant, period, shown
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Ledger, Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.ledger.collect import Collector
@@ -68,7 +69,7 @@ def collect(
     """
     configure(settings.log)
     first_s, last_s = period(month, from_s, to_s)
-    if (spool is None) == (not settings.ledger.prometheus_url):
+    if (spool is None) == (not settings.accounting.ledger.prometheus_url):
         raise ConfigInvalid(
             "ledger collect needs one source: --prometheus URL (ledger.prometheus_url), "
             "or --spool DIR"
@@ -76,9 +77,9 @@ def collect(
     with needs("chargeback"):
         from wattribute.accounting.ledger.fill import Fill, default_start
         from wattribute.accounting.ledger.store import Store
-    store = Store.at(settings.ledger.path)
-    settled_s = int(time.time() - settings.ledger.settle) // HOUR_S * HOUR_S
-    with store.locked(), _reader(settings.ledger, spool) as reader:
+    store = Store.at(settings.accounting.ledger.path)
+    settled_s = int(time.time() - settings.accounting.ledger.settle) // HOUR_S * HOUR_S
+    with store.locked(), _reader(settings.accounting.ledger, spool) as reader:
         begins_s, ends_s = (None, settled_s) if spool is None else reader.hours()
         end_s = min(last_s if last_s is not None else ends_s, settled_s, ends_s)
         start_s = first_s if first_s is not None else begins_s
@@ -103,7 +104,7 @@ def collect(
 
 
 @contextmanager
-def _reader(ledger: Ledger, spool: Path | None) -> "Iterator[Collector | SpoolReader]":
+def _reader(ledger: LedgerSettings, spool: Path | None) -> "Iterator[Collector | SpoolReader]":
     from wattribute.accounting.ledger.collect import Collector
     from wattribute.accounting.ledger.spool import SpoolReader
     from wattribute.accounting.promql.client import Prometheus

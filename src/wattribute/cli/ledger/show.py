@@ -7,8 +7,8 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.core.settings import Settings
 from wattribute.core.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
+from wattribute.settings import Settings
 
 
 @click.command()
@@ -52,12 +52,12 @@ def show(
         from wattribute.accounting.ledger.store import Store
         from wattribute.accounting.ledger.summary import owned, sums
     start_s, end_s = period(month, from_s, to_s)
-    store = Store.at(settings.ledger.path)
+    store = Store.at(settings.accounting.ledger.path)
     first_s, last_s = store.days()
     start_s = first_s if start_s is None else start_s
     end_s = last_s if end_s is None else end_s
     if by in DIMENSIONS:
-        ownership = Ownership(settings.ownership.rules)
+        ownership = Ownership(settings.accounting.ownership.rules)
         rows = owned(store, start_s, end_s, ownership, by)
         for line in ownership.unmatched() if rows else ():
             click.echo(clean(line), err=True)
@@ -67,7 +67,7 @@ def show(
         click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return 0 if rows else 1
     if not rows:
-        click.echo(f"{settings.ledger.path}: no entries in this period", err=True)
+        click.echo(f"{settings.accounting.ledger.path}: no entries in this period", err=True)
         return 1
     total_uj = sum(row.energy_uj for row in rows)
     columns = (

@@ -16,8 +16,9 @@ from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
-from wattribute.core.settings import Settings
 from wattribute.core.units import watts
+from wattribute.node.settings import NodeSettings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def collect(
     from wattribute.node.estimator.power_recording import encode_recording
     from wattribute.node.meter.machine import read_machine
 
-    machine = read_machine(Path(settings.activity.procfs), Path(settings.meter.sysfs))
+    machine = read_machine(Path(settings.node.activity.procfs), Path(settings.node.meter.sysfs))
     if machine.hypervisor:
         raise MeterAbsent(
             "model collect: this is a virtual machine, whose meters do not show its host; "
@@ -116,7 +117,11 @@ def collect(
     loads = _levels(levels)
     each_s = settle_s + step_s
     total_s = minutes * 60 if minutes is not None else len(loads) * each_s
-    with _stopped() as wait, _recorder(settings, clock) as recorder, _progress(total_s) as tell:
+    with (
+        _stopped() as wait,
+        _recorder(settings.node, clock) as recorder,
+        _progress(total_s) as tell,
+    ):
         if minutes is not None:
             points = record_operation(
                 recorder, for_s=total_s, wait=wait, clock=clock, tell=lambda s: tell(s, "operation")
@@ -138,7 +143,7 @@ def collect(
     if not points:
         click.echo("nothing recorded: it ended too early, or the meters stood still", err=True)
         return 1
-    recording = _recording(settings, machine, points, operation=minutes is not None)
+    recording = _recording(settings.node, machine, points, operation=minutes is not None)
     try:
         out.write_bytes(encode_recording(recording))
     except OSError as exc:
@@ -184,7 +189,7 @@ def _stopped() -> "Iterator[Callable[[float], bool]]":
 
 
 @contextmanager
-def _recorder(settings: Settings, clock: "Clock") -> "Iterator[Recorder]":
+def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
     from wattribute.models.recording.recorder import Recorder
     from wattribute.node.meter.choose import choose_meters
     from wattribute.node.meter.estimate import LoadReader
@@ -226,7 +231,7 @@ def _progress(total_s: float) -> "Iterator[Callable[[float, str], None]]":
 
 
 def _recording(
-    settings: Settings, machine: "Machine", points: "list[Point]", *, operation: bool
+    settings: NodeSettings, machine: "Machine", points: "list[Point]", *, operation: bool
 ) -> "Recording":
     from wattribute import __version__
     from wattribute.node.estimator.power_recording import SCHEMA, Recording

@@ -7,7 +7,7 @@ import click
 
 from wattribute.cli.options import with_settings
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)

@@ -4,7 +4,7 @@ import click
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 
 @click.command()
@@ -31,5 +31,5 @@ def serve(*, settings: Settings) -> int:
     with needs("scaler"):
         from wattribute.automation.scaler import serve as house
     configure(settings.log)
-    house.serve(settings)
+    house.serve(settings.automation.scaler, settings.accounting)
     return 0

@@ -11,7 +11,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.automation.scaler.policy import Policy
@@ -66,7 +66,7 @@ def simulate(
     file, policy = read_policy_file(policy_file)
     if plot is not None and plot.suffix not in (".svg", ".html"):
         raise ConfigInvalid(f"--plot {plot}: must end in .svg or .html")
-    region = policy.region or settings.carbon.location or "DE"
+    region = policy.region or settings.accounting.carbon.location or "DE"
     arrivals = read_demand(demand)
     ahead = read_carbon(carbon, region, (arrivals[0].start_s, arrivals[-1].end_s))
     found = _replayed(policy, ahead, arrivals)

@@ -24,7 +24,7 @@ from wattribute.cli.top.view import (
     heading,
 )
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Settings
+from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,10 +105,10 @@ def top(
     configure(settings.log)
     choice = Choice(by=by, sort=sort, filter_text=filter_text, limit=limit)
     if local:
-        source = own_readings(settings, every_s)
+        source = own_readings(settings.node, every_s)
     else:
         access = Access(user, _password(user, password_file), ca_file)
-        source = opened(url, access, settings, every_s)
+        source = opened(url, access, settings.node, every_s)
     with source as read:
         if svg is not None:
             _draw(read(), choice, svg)

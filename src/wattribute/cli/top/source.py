@@ -18,9 +18,9 @@ from wattribute import __version__
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Picture
 from wattribute.core.errors import ConfigInvalid, WattributeError
-from wattribute.core.settings import Settings
 from wattribute.node.exporter.api import SCHEMA, Document, document
 from wattribute.node.exporter.scene import NodeLabels
+from wattribute.node.settings import NodeSettings
 
 if TYPE_CHECKING:
     from wattribute.node.monitor.loop import Monitor
@@ -53,7 +53,7 @@ class Access:
 
 @contextmanager
 def opened(
-    url: str | None, access: Access, settings: Settings, every_s: float
+    url: str | None, access: Access, settings: NodeSettings, every_s: float
 ) -> Iterator[Callable[[], Picture]]:
     """Give a function that returns the newest picture.
 
@@ -165,7 +165,7 @@ def _context(parts: SplitResult, access: Access) -> ssl.SSLContext | None:
 
 
 @contextmanager
-def own_readings(settings: Settings, every_s: float) -> Iterator[Callable[[], Picture]]:
+def own_readings(settings: NodeSettings, every_s: float) -> Iterator[Callable[[], Picture]]:
     """Measure in this program: a thread ticks, and the function shows the last tick."""
     from wattribute.node.agent import local_monitor
 

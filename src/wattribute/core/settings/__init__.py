@@ -1,54 +1,11 @@
-"""The settings: one frozen tree, file < environment < flags."""
+"""The machinery of settings: sections of typed keys, read from file < environment < flags.
 
-from wattribute.core.settings.keys import FLAGS, Key, keys
-from wattribute.core.settings.ledger_side import (
-    Bills,
-    Budget,
-    Carbon,
-    Ledger,
-    Ownership,
-    OwnershipRule,
-    Scaler,
-    SharedCost,
-    Team,
-    Web,
-)
+Each wing declares the sections that it needs (``node/settings.py`` and its like);
+``wattribute.settings`` puts them together into the whole tree.
+"""
+
+from wattribute.core.settings.keys import Key, keys
 from wattribute.core.settings.load import effective, load
-from wattribute.core.settings.tree import (
-    Activity,
-    Attribution,
-    Estimator,
-    Exporter,
-    Log,
-    Meter,
-    Monitor,
-    Settings,
-    Workload,
-)
+from wattribute.core.settings.section import Section, Tree, flag
 
-__all__ = [
-    "FLAGS",
-    "Activity",
-    "Attribution",
-    "Bills",
-    "Budget",
-    "Carbon",
-    "Estimator",
-    "Exporter",
-    "Key",
-    "Ledger",
-    "Log",
-    "Meter",
-    "Monitor",
-    "Ownership",
-    "OwnershipRule",
-    "Scaler",
-    "Settings",
-    "SharedCost",
-    "Team",
-    "Web",
-    "Workload",
-    "effective",
-    "keys",
-    "load",
-]
+__all__ = ["Key", "Section", "Tree", "effective", "flag", "keys", "load"]

@@ -1,4 +1,4 @@
-"""The keys of the tree: how each is named, written and described.
+"""The keys of a tree: how each is named, written and described.
 
 Loading, the command line's flags and the reference page all read this table.
 """
@@ -6,68 +6,44 @@ Loading, the command line's flags and the reference page all read this table.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
 from msgspec.structs import FieldInfo, fields
 
-from wattribute.core.settings.tree import Settings
-
-FLAGS: Final[Mapping[str, str]] = {
-    "--listen": "exporter.listen",
-    "--interval": "monitor.interval",
-    "--sysfs": "meter.sysfs",
-    "--procfs": "activity.procfs",
-    "--cgroupfs": "activity.cgroupfs",
-    "--meters": "meter.use",
-    "--activity": "activity.source",
-    "--metrics": "exporter.metrics",
-    "--idle-policy": "attribution.idle_policy",
-    "--idle-watts": "attribution.idle_watts",
-    "--state": "monitor.state",
-    "--spool": "exporter.spool",
-    "--linger": "monitor.linger",
-    "--web-config": "exporter.web_config",
-    "--node-name": "workload.node_name",
-    "--kube": "workload.kube",
-    "--model": "estimator.model",
-    "--model-server": "estimator.model_server",
-    "--ledger": "ledger.path",
-    "--prometheus": "ledger.prometheus_url",
-    "--log-level": "log.level",
-    "--log-format": "log.format",
-}
-"""Flags of the command line; each is an alias of one key."""
+from wattribute.core.settings.section import Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One setting."""
 
-    room: str
+    section: str
     field: str
+    path: tuple[str, ...]
+    """The fields of the tree that lead to the section; the last is the section's."""
     type: inspect.Type
     annotation: object
     """The field's type as it is written in the tree: what msgspec converts to."""
     default: object
     extra: Mapping[str, object]
-    """``unit``, ``secret`` and ``allowed``, where the tree says them."""
+    """``unit``, ``secret``, ``allowed`` and ``flag``, where the tree says them."""
 
     @property
     def name(self) -> str:
         """``monitor.interval``."""
-        return f"{self.room}.{self.field}"
+        return f"{self.section}.{self.field}"
 
     @property
     def variable(self) -> str:
         """``WATTRIBUTE_MONITOR__INTERVAL``."""
-        return f"WATTRIBUTE_{self.room}__{self.field}".upper()
+        return f"WATTRIBUTE_{self.section}__{self.field}".upper()
 
     @property
     def flag(self) -> str | None:
         """``--interval``; None: it has no flag."""
-        return next((flag for flag, name in FLAGS.items() if name == self.name), None)
+        return str(self.extra["flag"]) if "flag" in self.extra else None
 
     @property
     def duration(self) -> bool:
@@ -82,22 +58,29 @@ class Key:
     @property
     def allowed(self) -> str:
         """What the value may be, in words."""
-        if get_origin(self.annotation) is Literal:  # in the order in which it is written
-            return "one of " + ", ".join(map(str, get_args(self.annotation)))
+        written = self.annotation
+        if get_origin(written) is Annotated:
+            written = get_args(written)[0]
+        if get_origin(written) is Literal:  # in the order in which it is written
+            return "one of " + ", ".join(map(str, get_args(written)))
         return _allowed(self.type, self.extra)
 
 
 @cache
-def keys(tree: type[msgspec.Struct] = Settings) -> Mapping[str, Key]:
-    """Every key by its dotted name, in the tree's order."""
-    return {key.name: key for key in _walk(tree)}
+def keys(tree: type[msgspec.Struct]) -> Mapping[str, Key]:
+    """Every key by its dotted name (``monitor.interval``), in the tree's order."""
+    return {key.name: key for key in _walk(tree, ())}
 
 
-def _walk(tree: type[msgspec.Struct]) -> Iterator[Key]:
-    for room in fields(tree):
-        for field in fields(room.type):
+def _walk(tree: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[Key]:
+    for branch in fields(tree):
+        here = (*path, branch.name)
+        if issubclass(branch.type, Tree):
+            yield from _walk(branch.type, here)
+            continue
+        for field in fields(branch.type):
             kind, extra = _bare(inspect.type_info(field.type))
-            yield Key(room.name, field.name, kind, field.type, _default(field), extra)
+            yield Key(branch.name, field.name, here, kind, field.type, _default(field), extra)
 
 
 def _bare(kind: inspect.Type) -> tuple[inspect.Type, Mapping[str, object]]:

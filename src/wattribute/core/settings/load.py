@@ -5,15 +5,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.settings.keys import Key, keys
-from wattribute.core.settings.tree import Settings
+from wattribute.core.settings.section import Tree
+
+T = TypeVar("T", bound=Tree)
+Keys = Mapping[str, Key]
 
 _VARIABLE: Final = re.compile(r"WATTRIBUTE_[A-Z0-9]+(_[A-Z0-9]+)*__\w*")
 """The double underscore tells our variables from those that Kubernetes makes for a Service of
@@ -34,76 +38,88 @@ class _Given:
     """From the environment or a flag, where numbers and lists are written as text."""
 
 
-def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+def load(
+    tree: type[T], config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> T:
     """The settings of this program.
 
     Args:
+        tree: What the keys are, and what is returned.
         config: A YAML file whose keys are those of the tree, or None.
-        environ: Variables ``WATTRIBUTE_<ROOM>__<KEY>``; others are not looked at.
+        environ: Variables ``WATTRIBUTE_<SECTION>__<KEY>``; others are not looked at.
         flags: Values by the key that the flag stands for (``monitor.interval``);
             None and the empty tuple mean: not given.
 
     Raises:
         ConfigInvalid: a key that is not known, or a value that is not allowed.
     """
-    tree: dict[str, dict[str, object]] = {}
-    for given in (*_from_file(config), *_from_environment(environ), *_from_flags(flags)):
-        tree.setdefault(given.key.room, {})[given.key.field] = _converted(given)
-    settings = msgspec.convert(tree, Settings)
-    if "replay" in settings.meter.use and not settings.meter.replay:
-        raise ConfigInvalid("meter.use: replay needs meter.replay, the file to play")
-    return settings
+    known = keys(tree)
+    values: dict[str, Any] = {}
+    for given in (
+        *_from_file(config, known),
+        *_from_environment(environ, known),
+        *_from_flags(flags, known),
+    ):
+        section = values
+        for name in given.key.path:
+            section = section.setdefault(name, {})
+        section[given.key.field] = _converted(given)
+    return msgspec.convert(values, tree)
 
 
 def effective(settings: msgspec.Struct) -> str:
     """All settings as they are in force, on one line for the log; secrets as ``***``."""
     shown: list[str] = []
     for key in keys(type(settings)).values():
-        value = getattr(getattr(settings, key.room), key.field)
+        value = getattr(attrgetter(".".join(key.path))(settings), key.field)
         hidden = key.secret and value
         text = '"***"' if hidden else msgspec.json.encode(value).decode()
         shown.append(f"{key.name}={text}")
     return " ".join(shown)
 
 
-def _from_file(config: Path | None) -> Iterator[_Given]:
+def _from_file(config: Path | None, known: Keys) -> Iterator[_Given]:
     if config is None:
         return
     document = _yaml(config)
-    rooms = {key.room for key in keys().values()}
-    for room, values in document.items():
-        if room not in rooms:
-            raise ConfigInvalid(f"{config}: {room}: unknown key{_nearest(str(room), rooms)}")
-        if values is None:  # a room whose keys are all commented out
+    sections = {key.section for key in known.values()}
+    for section, values in document.items():
+        if section not in sections:
+            nearest = _nearest(str(section), sections)
+            raise ConfigInvalid(f"{config}: {section}: unknown key{nearest}")
+        if values is None:  # a section whose keys are all commented out
             continue
         if not isinstance(values, dict):
-            raise ConfigInvalid(f"{config}: {room}: {values!r} is not a mapping of keys to values")
+            raise ConfigInvalid(
+                f"{config}: {section}: {values!r} is not a mapping of keys to values"
+            )
         for field, value in values.items():
-            yield _Given(str(config), _key(f"{room}.{field}", str(config)), value, is_text=False)
+            key = _key(f"{section}.{field}", str(config), known)
+            yield _Given(str(config), key, value, is_text=False)
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
-    by_variable = {key.variable: key for key in keys().values()}
+def _from_environment(environ: Mapping[str, str], known: Keys) -> Iterator[_Given]:
+    by_variable = {key.variable: key for key in known.values()}
     for variable in sorted(filter(_VARIABLE.fullmatch, environ)):
         if variable not in by_variable:
             raise ConfigInvalid(f"{variable}: unknown variable{_nearest(variable, by_variable)}")
         yield _Given(variable, by_variable[variable], environ[variable], is_text=True)
 
 
-def _from_flags(flags: Mapping[str, object]) -> Iterator[_Given]:
+def _from_flags(flags: Mapping[str, object], known: Keys) -> Iterator[_Given]:
     for name, value in flags.items():
         if value is None or value == ():
             continue
-        key = _key(name, "flags")
+        key = _key(name, "flags", known)
         text = ",".join(value) if isinstance(value, tuple) else value
         yield _Given(key.flag or name, key, text, is_text=True)
 
 
-def _key(name: str, where: str) -> Key:
+def _key(name: str, where: str, known: Keys) -> Key:
     try:
-        return keys()[name]
+        return known[name]
     except KeyError:
-        raise ConfigInvalid(f"{where}: {name}: unknown key{_nearest(name, keys())}") from None
+        raise ConfigInvalid(f"{where}: {name}: unknown key{_nearest(name, known)}") from None
 
 
 def _nearest(word: str, known: Mapping[str, object] | set[str]) -> str:

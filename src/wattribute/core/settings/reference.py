@@ -2,14 +2,15 @@
 
 import ast
 import inspect
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
 import msgspec
 
-from wattribute.core.settings import ledger_side, tree
 from wattribute.core.settings.keys import Key, keys
+from wattribute.core.settings.section import Tree
 
 _INTRODUCTION: Final = """\
 # Settings
@@ -18,7 +19,7 @@ _INTRODUCTION: Final = """\
 
 One tree, from three places: the file that `--config` names, then the environment, then flags; the
 later one wins, key by key (a list or a mapping is replaced as a whole). A key that is not known is
-an error. In the environment a key is `WATTRIBUTE_<ROOM>__<KEY>`, with two underscores between;
+an error. In the environment a key is `WATTRIBUTE_<SECTION>__<KEY>`, with two underscores between;
 lists are written with commas and mappings as `NAME=VALUE,NAME=VALUE`.
 
 Times are numbers of seconds, or texts with units: `500ms`, `5s`, `1m30s`, `2h`, `7d`.
@@ -37,42 +38,45 @@ attribution:
 
 
 @cache
-def descriptions() -> Mapping[str, str]:
-    """The docstring of every room (``monitor``) and key (``monitor.interval``), on one line."""
-    modules = [ast.parse(inspect.getsource(module)) for module in (tree, ledger_side)]
-    classes = {
-        node.name: node
-        for module in modules
-        for node in module.body
-        if isinstance(node, ast.ClassDef)
-    }
-    found: dict[str, str] = {}
-    for room in msgspec.structs.fields(tree.Settings):
-        definition = classes[room.type.__name__]
-        found[room.name] = _line(ast.get_docstring(definition))
+def descriptions(tree: type[Tree]) -> Mapping[str, str]:
+    """The docstring of every section (``monitor``) and key (``monitor.interval``), on one line."""
+    described: dict[str, str] = {}
+    for branch in msgspec.structs.fields(tree):
+        if issubclass(branch.type, Tree):
+            described |= descriptions(branch.type)
+            continue
+        definition = _classes(branch.type.__module__)[branch.type.__name__]
+        described[branch.name] = _line(ast.get_docstring(definition))
         for field, after in zip(definition.body, definition.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                found[f"{room.name}.{field.target.id}"] = _line(_text(after))
-    return found
+                described[f"{branch.name}.{field.target.id}"] = _line(_text(after))
+    return described
 
 
-def render() -> str:
+@cache
+def _classes(module: str) -> Mapping[str, ast.ClassDef]:
+    source = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in source.body if isinstance(node, ast.ClassDef)}
+
+
+def render(tree: type[Tree]) -> str:
     """The whole page, in Markdown."""
-    sections = [_INTRODUCTION]
-    room = ""
-    for key in keys().values():
-        if key.room != room:
-            room = key.room
-            sections.append(f"## {room}\n\n{_escaped(descriptions()[room])}\n")
-        sections.append(_section(key))
-    return "\n".join(sections)
+    parts = [_INTRODUCTION]
+    section = ""
+    described = descriptions(tree)
+    for key in keys(tree).values():
+        if key.section != section:
+            section = key.section
+            parts.append(f"## {section}\n\n{_escaped(described[section])}\n")
+        parts.append(_section(key, described[key.name]))
+    return "\n".join(parts)
 
 
-def _section(key: Key) -> str:
+def _section(key: Key, description: str) -> str:
     default = msgspec.json.encode(key.default).decode()
     names = f"`{key.variable}`" + (f" · `{key.flag}`" if key.flag else "")
     return (
-        f"### {key.name}\n\n{_escaped(descriptions()[key.name])}\n\n"
+        f"### {key.name}\n\n{_escaped(description)}\n\n"
         f"* default: `{default}`\n* value: {key.allowed}\n* {names}\n"
     )
 

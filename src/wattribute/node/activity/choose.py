@@ -7,12 +7,12 @@ from typing import Final, Literal
 
 from wattribute.core.errors import ActivityAbsent, ActivityDenied, ActivityError
 from wattribute.core.records import Topology
-from wattribute.core.settings import Settings
 from wattribute.node.activity import Activity
 from wattribute.node.activity.cgroup import CgroupActivity
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.procfs import ProcfsActivity
+from wattribute.node.settings import NodeSettings
 
 State = Literal["works", "not used", "absent", "denied", "failed"]
 
@@ -46,7 +46,7 @@ class _Machine:
     max_processes: int
 
 
-def choose_activity(settings: Settings, topology: Topology) -> ChosenActivity:
+def choose_activity(settings: NodeSettings, topology: Topology) -> ChosenActivity:
     """Open a source.
 
     Raises:

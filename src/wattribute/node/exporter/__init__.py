@@ -1,7 +1,6 @@
 """Snapshot -> /metrics, the node's live page, /healthz and /readyz."""
 
-from wattribute.http.access import check_exposure
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.serve import Exporter
 
-__all__ = ["Exporter", "NodeLabels", "check_exposure"]
+__all__ = ["Exporter", "NodeLabels"]

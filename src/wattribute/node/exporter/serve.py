@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from wattribute.core.clock import Clock, SystemClock
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Exporter as ExporterSettings
 from wattribute.http.access import Access
 from wattribute.http.listen import Address
 from wattribute.http.server import Server
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.site import Site
+from wattribute.node.settings import ExporterSettings
 
 
 class Exporter:

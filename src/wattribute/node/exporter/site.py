@@ -9,7 +9,6 @@ import msgspec
 
 from wattribute.core.clock import Clock
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Exporter as ExporterSettings
 from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
 from wattribute.http.access import Access
 from wattribute.http.message import Request, Response
@@ -20,6 +19,7 @@ from wattribute.node.exporter.bodies import MetricsBodies, compressed
 from wattribute.node.exporter.families import kepler_families, metrics_families
 from wattribute.node.exporter.family import Family
 from wattribute.node.exporter.scene import NodeLabels
+from wattribute.node.settings import ExporterSettings
 
 _STALE_NS: Final = 30 * NANOSECONDS_PER_SECOND
 """A snapshot may be this old, or three intervals, whichever is longer."""

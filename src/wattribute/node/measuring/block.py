@@ -12,11 +12,11 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from wattribute.core.errors import ActivityFailed
 from wattribute.core.records import Origin
-from wattribute.core.settings import Settings
 from wattribute.node.measuring.opening import open_window
 from wattribute.node.measuring.result import ComponentEnergy, Measurement
 from wattribute.node.measuring.tree import Tree
 from wattribute.node.measuring.window import Window  # noqa: TC001
+from wattribute.node.settings import NodeSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,19 +32,21 @@ class Measure(AbstractContextManager["Measure"]):
     ``measurement`` is that of the last one.
     """
 
-    def __init__(self, settings: Settings | None = None, *, g_per_kwh: float | None = None) -> None:
+    def __init__(
+        self, settings: NodeSettings | None = None, *, g_per_kwh: float | None = None
+    ) -> None:
         """Take settings, and the electricity's carbon intensity in gCO2e per kWh.
 
         Raises:
             TypeError: not settings: a function, where the brackets of the decorator are missing.
             ValueError: the intensity is negative or no number.
         """
-        if settings is not None and not isinstance(settings, Settings):
+        if settings is not None and not isinstance(settings, NodeSettings):
             hint = "; write @wattribute.measure(), with brackets" if callable(settings) else ""
-            raise TypeError(f"measure() takes Settings, not {type(settings).__name__}{hint}")
+            raise TypeError(f"measure() takes NodeSettings, not {type(settings).__name__}{hint}")
         if g_per_kwh is not None and not 0 <= g_per_kwh < math.inf:
             raise ValueError(f"g_per_kwh: {g_per_kwh} is not a number of grams, 0 or more")
-        self._settings = settings or Settings()
+        self._settings = settings or NodeSettings()
         self._g_per_kwh = g_per_kwh
         self._stop = threading.Event()
         self._window: Window | None = None

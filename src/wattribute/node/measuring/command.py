@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from wattribute.core.errors import ActivityFailed
-from wattribute.core.settings import Settings
 from wattribute.core.units import NANOSECONDS_PER_SECOND
 from wattribute.node.measuring.opening import open_window
 from wattribute.node.measuring.result import Measurement
 from wattribute.node.measuring.tree import Tree, is_subreaper, set_subreaper
 from wattribute.node.measuring.window import COARSE_NS, Window
+from wattribute.node.settings import NodeSettings
 
 _LONGEST_TICK_S: Final = 1.0
 _KEYBOARD: Final = (signal.SIGINT, signal.SIGQUIT)
@@ -29,7 +29,7 @@ _PYTHONS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 def run_command(
     command: Sequence[str],
-    settings: Settings,
+    settings: NodeSettings,
     g_per_kwh: float | None = None,
     folder: Path | None = None,
 ) -> Measurement:
@@ -109,7 +109,7 @@ def _measurement(
     )
 
 
-def _wait(child: "_Child", window: Window, settings: Settings) -> int:
+def _wait(child: "_Child", window: Window, settings: NodeSettings) -> int:
     """Tick until the command ends, reaping all that comes and goes; its wait status."""
     interval_s = min(settings.monitor.interval, _LONGEST_TICK_S)
     due_ns = window.start_ns + round(interval_s * NANOSECONDS_PER_SECOND)

@@ -5,7 +5,6 @@ from pathlib import Path
 from wattribute.core.clock import SystemClock
 from wattribute.core.errors import ActivityError
 from wattribute.core.records import Topology
-from wattribute.core.settings import Settings
 from wattribute.node.activity.choose import choose_activity
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
@@ -15,10 +14,11 @@ from wattribute.node.meter.choose import choose_meters
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.machine import read_machine, read_topology
 from wattribute.node.monitor.opening import floor_policy, make_metering, make_sharer
+from wattribute.node.settings import NodeSettings
 
 
 def open_window(
-    settings: Settings, tree: Tree, root: int | None = None
+    settings: NodeSettings, tree: Tree, root: int | None = None
 ) -> tuple[Window, tuple[str, ...]]:
     """Open the meters, and make the first reading; the window, and what its user must know.
 
@@ -53,7 +53,9 @@ def open_window(
     return window, tuple(notes)
 
 
-def _followed(settings: Settings, topology: Topology, tree: Tree, root: int) -> Tree | KernelTree:
+def _followed(
+    settings: NodeSettings, topology: Topology, tree: Tree, root: int
+) -> Tree | KernelTree:
     """The tree as eBPF sees it, where it may be used; else as it is."""
     try:
         activity = choose_activity(settings, topology).activity

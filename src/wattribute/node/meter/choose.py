@@ -21,7 +21,6 @@ from wattribute.core.errors import (
     WattributeError,
 )
 from wattribute.core.records import Machine, Zone
-from wattribute.core.settings import Settings
 from wattribute.node.meter import GpuMeter, Meter
 from wattribute.node.meter.amdsmi import AmdSmiMeter
 from wattribute.node.meter.drm import DrmMeter
@@ -32,11 +31,12 @@ from wattribute.node.meter.polled import PolledMeter
 from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.meter.rapl import RaplMeter
 from wattribute.node.meter.replay import ReplayMeter
+from wattribute.node.settings import NodeSettings
 
 PATIENCE_S: Final = 1.0
 """The BMC is given so long for its first answer, so that its zones are known from the start."""
 State = Literal["works", "absent", "denied", "failed", "not used"]
-Factory = Callable[[Settings, Machine, frozenset[str]], Meter]
+Factory = Callable[[NodeSettings, Machine, frozenset[str]], Meter]
 """Makes a meter for what is not covered yet: components, and ``platform``.
 
 Raises:
@@ -69,36 +69,36 @@ class ChosenMeters:
         return tuple(meter for meter in self.meters if isinstance(meter, GpuMeter))
 
 
-def _replay(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+def _replay(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     if not settings.meter.replay:
         raise ConfigInvalid("meter.replay: name the recorded run that the meter replay shall play")
     return ReplayMeter(Path(settings.meter.replay))
 
 
-def _rapl(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+def _rapl(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     return RaplMeter(Path(settings.meter.sysfs))
 
 
-def _hwmon(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+def _hwmon(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
     without = ("package",) if "cpu" in covered else ()
     return HwmonMeter(Path(settings.meter.sysfs), without=without)
 
 
-def _nvml(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+def _nvml(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
 
 
-def _amdsmi(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+def _amdsmi(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     return AmdSmiMeter(Path(settings.meter.rocm))
 
 
-def _drm(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+def _drm(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
     without = ("amdgpu",) if "amdsmi" in covered else ()
     room = settings.meter
     return DrmMeter(Path(room.sysfs), Path(settings.activity.procfs), without=without)
 
 
-def _redfish(settings: Settings, _machine: Machine, _covered: frozenset[str]) -> Meter:
+def _redfish(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
     if not settings.meter.redfish_url and not settings.meter.redfish_credentials:
         raise MeterAbsent("redfish: no BMC is named; set meter.redfish_url to its address")
     from wattribute.node.meter.redfish import open_redfish  # noqa: PLC0415 - 2.5 MB, for few
@@ -106,7 +106,7 @@ def _redfish(settings: Settings, _machine: Machine, _covered: frozenset[str]) ->
     return open_redfish(settings, settings.workload.node_name or platform.node())
 
 
-def _ipmi(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Meter:
+def _ipmi(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
     if "machine" in covered and "ipmi" not in settings.meter.use:
         raise MeterAbsent("ipmi: another meter sees the whole machine")
     from wattribute.node.meter.ipmi import open_ipmi  # noqa: PLC0415 - seldom there
@@ -115,7 +115,7 @@ def _ipmi(settings: Settings, _machine: Machine, covered: frozenset[str]) -> Met
     return open_ipmi(Path(room.sysfs), room.ipmitool, room.ipmi_interval)
 
 
-def _estimate(settings: Settings, machine: Machine, covered: frozenset[str]) -> Meter:
+def _estimate(settings: NodeSettings, machine: Machine, covered: frozenset[str]) -> Meter:
     left = [component for component in COMPONENTS if component not in covered]
     if "platform" in covered and "other" in left:
         left.remove("other")  # it is what the platform meter shows beyond its parts
@@ -148,7 +148,7 @@ _HARDWARE: Final = frozenset(_AUTO) - {"estimate"}
 
 
 def choose_meters(
-    settings: Settings, machine: Machine, *, patience_s: float = PATIENCE_S
+    settings: NodeSettings, machine: Machine, *, patience_s: float = PATIENCE_S
 ) -> ChosenMeters:
     """Open the meters that the settings name, or with ``auto`` all that this machine has.
 

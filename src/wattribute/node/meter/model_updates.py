@@ -19,7 +19,6 @@ from urllib.parse import urlencode, urlsplit
 
 from wattribute.core.errors import ConfigInvalid, MeterFailed, ModelInvalid
 from wattribute.core.records import Load, Machine
-from wattribute.core.settings import Estimator, Settings
 from wattribute.core.units import Nanoseconds
 from wattribute.http.client import Answer, Client, Keys
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
@@ -27,6 +26,7 @@ from wattribute.node.estimator.ed25519 import is_signed
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.power_model import cached_path, estimator_maker
+from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 _LOG: Final = logging.getLogger(__name__)
 _DAY_S: Final = 86_400.0
@@ -41,7 +41,7 @@ _TOKEN_BYTES: Final = 4096
 class Pin:
     """What an artefact must have to be believed."""
 
-    def __init__(self, room: Estimator) -> None:
+    def __init__(self, room: EstimatorSettings) -> None:
         """Take it from the settings.
 
         Raises:
@@ -114,7 +114,7 @@ class ModelUpdates:
 
     def __init__(
         self,
-        room: Estimator,
+        room: EstimatorSettings,
         cache: Cache,
         machine: Callable[[], Machine],
         estimator: Callable[[Artefact], ArtefactEstimator],
@@ -246,7 +246,7 @@ class ModelUpdates:
         return token
 
 
-def open_updates(settings: Settings, meter: EstimateMeter) -> ModelUpdates:
+def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:
     """Ask the settings' model server for models of the meter's machine.
 
     Raises:

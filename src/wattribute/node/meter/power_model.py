@@ -14,16 +14,16 @@ from typing import Final
 
 from wattribute.core.errors import ConfigInvalid, ModelInvalid
 from wattribute.core.records import Machine
-from wattribute.core.settings import Estimator, Settings
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.calibration import SCOPES, Measured
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.cloud import ask_instance_type
+from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 SHIPPED: Final = "power-model.json"
 
 
-def open_estimator(settings: Settings, machine: Machine) -> ArtefactEstimator:
+def open_estimator(settings: NodeSettings, machine: Machine) -> ArtefactEstimator:
     """The estimator that the settings ask for; the same one for the same settings and machine.
 
     Raises:
@@ -33,11 +33,11 @@ def open_estimator(settings: Settings, machine: Machine) -> ArtefactEstimator:
 
 
 @lru_cache(maxsize=1)
-def _open(room: Estimator, cache: Path | None, machine: Machine) -> ArtefactEstimator:
+def _open(room: EstimatorSettings, cache: Path | None, machine: Machine) -> ArtefactEstimator:
     return estimator_maker(room, machine)(_artefact(room, cache))
 
 
-def cached_path(settings: Settings) -> Path | None:
+def cached_path(settings: NodeSettings) -> Path | None:
     """Where the model server's artefact is kept: beside the agent's state; None: nowhere."""
     if not settings.estimator.model_server or not settings.monitor.state:
         return None
@@ -45,7 +45,9 @@ def cached_path(settings: Settings) -> Path | None:
 
 
 @lru_cache(maxsize=1)
-def estimator_maker(room: Estimator, machine: Machine) -> Callable[[Artefact], ArtefactEstimator]:
+def estimator_maker(
+    room: EstimatorSettings, machine: Machine
+) -> Callable[[Artefact], ArtefactEstimator]:
     """How an artefact becomes the estimator of this machine.
 
     Raises:
@@ -64,7 +66,7 @@ def estimator_maker(room: Estimator, machine: Machine) -> Callable[[Artefact], A
     )
 
 
-def _artefact(room: Estimator, cache: Path | None) -> Artefact:
+def _artefact(room: EstimatorSettings, cache: Path | None) -> Artefact:
     """The last good one of the model server, if one is named; else the file's or the shipped."""
     if not room.model_server:
         return read_artefact(room.model, room.sha256)

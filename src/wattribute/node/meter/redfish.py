@@ -9,12 +9,12 @@ from pathlib import Path
 
 from wattribute.core.errors import ConfigInvalid, MeterError, MeterFailed
 from wattribute.core.records import Gauge, Zone
-from wattribute.core.settings import Settings
 from wattribute.http.client import Client
 from wattribute.node.meter.bmcfile import Bmc, Credentials, read_bmc
 from wattribute.node.meter.polled import PolledMeter
 from wattribute.node.meter.redfish_session import Session
 from wattribute.node.meter.redfish_tree import Json, Route, link, power, routes
+from wattribute.node.settings import NodeSettings
 
 _ROOTS = ("/redfish/v1/", "/redfish/v1")
 """With the slash, as the specification writes it; some firmwares know only the other."""
@@ -69,7 +69,7 @@ class RedfishSource:
         raise MeterFailed(f"{self._client.url}{_ROOTS[0]}: no Redfish service; is this a BMC?")
 
 
-def open_redfish(settings: Settings, node: str) -> PolledMeter:
+def open_redfish(settings: NodeSettings, node: str) -> PolledMeter:
     """The meter of the BMC that the settings name; it is asked in the background.
 
     Args:
@@ -106,7 +106,7 @@ def open_redfish(settings: Settings, node: str) -> PolledMeter:
     return PolledMeter("redfish", source, room.redfish_interval)
 
 
-def _client(url: str, bmc: Bmc | None, settings: Settings) -> Client:
+def _client(url: str, bmc: Bmc | None, settings: NodeSettings) -> Client:
     room = settings.meter
     try:
         return Client(url, room.redfish_ca_file, insecure=room.redfish_insecure)

@@ -7,7 +7,6 @@ from typing import Final
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Load, Machine, Topology, Zone
-from wattribute.core.settings import Settings
 from wattribute.core.units import microwatts, nanoseconds
 from wattribute.node.activity.whois import ProcessFinder
 from wattribute.node.attribution.policy import FloorPolicy
@@ -17,11 +16,12 @@ from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.metering import Limits, Metering
 from wattribute.node.monitor.sharing import Sharer
+from wattribute.node.settings import NodeSettings
 
 _SECONDS_PER_DAY: Final = 86_400
 
 
-def make_metering(settings: Settings, meters: Sequence[Meter]) -> Metering:
+def make_metering(settings: NodeSettings, meters: Sequence[Meter]) -> Metering:
     """Metering over open meters, with the limits that the settings set."""
     limits = Limits(
         microwatts(settings.meter.power_max_zone_watts),
@@ -31,7 +31,7 @@ def make_metering(settings: Settings, meters: Sequence[Meter]) -> Metering:
 
 
 def make_sharer(
-    settings: Settings,
+    settings: NodeSettings,
     machine: Machine,
     topology: Topology,
     meters: Sequence[Meter],
@@ -53,7 +53,7 @@ def make_sharer(
     )
 
 
-def make_gpu_users(settings: Settings, gpus: Sequence[GpuMeter], activity: str) -> GpuUsers:
+def make_gpu_users(settings: NodeSettings, gpus: Sequence[GpuMeter], activity: str) -> GpuUsers:
     """Readers of who used the GPUs; ``activity``: the source that says who ran."""
     sysfs, cgroupfs = Path(settings.meter.sysfs), settings.activity.cgroupfs
     finder = ProcessFinder(
@@ -64,7 +64,7 @@ def make_gpu_users(settings: Settings, gpus: Sequence[GpuMeter], activity: str) 
     return GpuUsers(gpus, finder)
 
 
-def floor_policy(settings: Settings, *, kubernetes: bool = False) -> FloorPolicy:
+def floor_policy(settings: NodeSettings, *, kubernetes: bool = False) -> FloorPolicy:
     """``auto`` is ``reserved`` only where a Kubernetes source tells of reservations."""
     policy = settings.attribution.idle_policy
     if policy == "auto":
@@ -90,7 +90,7 @@ def _given(idle_watts: dict[str, float], zones: tuple[Zone, ...]) -> Callable[[Z
 
 
 def _prior(
-    settings: Settings, machine: Machine, zones: tuple[Zone, ...]
+    settings: NodeSettings, machine: Machine, zones: tuple[Zone, ...]
 ) -> Callable[[Zone], int | None]:
     """The idle power that the estimator expects of a metered zone: its part of its component's.
 

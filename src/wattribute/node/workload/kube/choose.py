@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Workload as WorkloadSettings
+from wattribute.node.settings import WorkloadSettings
 
 if TYPE_CHECKING:
     from wattribute.node.workload.kube.endpoint import Endpoint

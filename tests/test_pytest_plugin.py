@@ -45,7 +45,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *flags: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("-p", "wattribute.automation.gate.pytest_plugin", *flags)
+    return project.runpytest_subprocess("-p", "wattribute.pytest_plugin", *flags)
 
 
 def test_without_the_flag_nothing_is_measured_and_the_marker_is_known(
@@ -138,12 +138,12 @@ def test_workers_send_what_they_measured(project: pytest.Pytester) -> None:
 def test_pytest_finds_the_plugin_by_its_entry_point() -> None:
     found = {one.name: one.value for one in entry_points(group="pytest11")}
 
-    assert found["wattribute"] == "wattribute.automation.gate.pytest_plugin"
+    assert found["wattribute"] == "wattribute.pytest_plugin"
 
 
 def test_the_plugin_imports_nothing_heavy_until_it_is_asked(tmp_path: Path) -> None:
     program = (
-        "import sys; before = set(sys.modules); import wattribute.automation.gate.pytest_plugin; "
+        "import sys; before = set(sys.modules); import wattribute.pytest_plugin; "
         "print(*sorted(set(sys.modules) - before))"
     )
     said = subprocess.run(
@@ -153,7 +153,6 @@ def test_the_plugin_imports_nothing_heavy_until_it_is_asked(tmp_path: Path) -> N
     modules = set(said.stdout.split())
     assert {name for name in modules if name.startswith("wattribute")} == {
         "wattribute",
-        "wattribute.automation.gate",
-        "wattribute.automation.gate.pytest_plugin",
+        "wattribute.pytest_plugin",
     }
     assert not modules & {"numpy", "msgspec", "pytest", "click", "httpx"}

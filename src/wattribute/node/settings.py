@@ -1,4 +1,4 @@
-"""The settings: one frozen tree, file < environment < flags.
+"""The settings of the node's agent.
 
 Every field's docstring gives meaning, unit, default and reason;
 ``docs/reference/settings.md`` is generated from them.
@@ -8,16 +8,25 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from wattribute.core.settings.kinds import SECONDS, Address, Interval, Room, Seconds, Secret, Watts
-from wattribute.core.settings.ledger_side import Bills, Carbon, Ledger, Ownership, Scaler, Web
+from wattribute.core.settings.section import (
+    SECONDS,
+    Address,
+    Interval,
+    Seconds,
+    Secret,
+    Section,
+    Tree,
+    Watts,
+    flag,
+)
 
 
-class Meter(Room, frozen=True):
+class MeterSettings(Section, frozen=True):
     """Which sensors are read, and where."""
 
-    sysfs: str = "/sys"
+    sysfs: Annotated[str, flag("--sysfs")] = "/sys"
     """Root of sysfs. In a container: where the host's is mounted (runtimes mask powercap)."""
-    use: Annotated[tuple[str, ...], Meta(min_length=1)] = ("auto",)
+    use: Annotated[tuple[str, ...], Meta(min_length=1), flag("--meters")] = ("auto",)
     """Meters by name, or ``auto``: all that this machine has, and the estimate for components that
     none measures. A meter that is named and not there is an error."""
     replay: str = ""
@@ -62,14 +71,16 @@ class Meter(Room, frozen=True):
     """The same for a platform meter."""
 
 
-class Activity(Room, frozen=True):
+class ActivitySettings(Section, frozen=True):
     """How the agent sees who ran."""
 
-    procfs: str = "/proc"
+    procfs: Annotated[str, flag("--procfs")] = "/proc"
     """Root of procfs. In a container: where the host's is mounted."""
-    cgroupfs: str = ""
+    cgroupfs: Annotated[str, flag("--cgroupfs")] = ""
     """Root of the cgroup file systems; "" means ``fs/cgroup`` below sysfs."""
-    source: Literal["auto", "cycles", "tasks", "cgroup", "procfs"] = "auto"
+    source: Annotated[
+        Literal["auto", "cycles", "tasks", "cgroup", "procfs"], flag("--activity")
+    ] = "auto"
     """``auto`` takes the first that works of cycles, tasks, cgroup, procfs."""
     corun_weight: Annotated[float, Meta(gt=0, le=1)] = 0.65
     """What a cycle costs while the SMT sibling runs too, against one run alone. An assumption
@@ -78,10 +89,10 @@ class Activity(Room, frozen=True):
     """Bound of the kernel maps, in processes per interval."""
 
 
-class Workload(Room, frozen=True):
+class WorkloadSettings(Section, frozen=True):
     """Names of containers and pods."""
 
-    kube: Literal["auto", "apiserver", "kubelet", "off"] = "auto"
+    kube: Annotated[Literal["auto", "apiserver", "kubelet", "off"], flag("--kube")] = "auto"
     """Where pod names come from. ``apiserver`` lists and watches this node's pods; ``kubelet`` asks
     this node's kubelet; ``auto``: ``apiserver`` inside a cluster or with ``kube_url``, else off."""
     kube_url: str = ""
@@ -101,7 +112,7 @@ class Workload(Room, frozen=True):
     GPUs and a source of pod names. "" asks nobody: then who has a GPU open holds it."""
     node_ip: str = ""
     """Address of this node, for the kubelet (``status.hostIP`` in a pod)."""
-    node_name: str = ""
+    node_name: Annotated[str, flag("--node-name")] = ""
     """Name of this node, as Kubernetes knows it (``spec.nodeName`` in a pod); needed for pod names.
     "" takes the host's name for labels."""
     cluster: str = ""
@@ -110,12 +121,14 @@ class Workload(Room, frozen=True):
     """Read container names from the state files of docker and podman, where readable."""
 
 
-class Attribution(Room, frozen=True):
+class AttributionSettings(Section, frozen=True):
     """How the energy is shared."""
 
-    idle_policy: Literal["auto", "reserved", "usage", "full", "even", "none"] = "auto"
+    idle_policy: Annotated[
+        Literal["auto", "reserved", "usage", "full", "even", "none"], flag("--idle-policy")
+    ] = "auto"
     """Who pays the floor. ``auto``: ``reserved`` with a Kubernetes source, else ``none``."""
-    idle_watts: dict[str, Watts] = field(default_factory=dict)
+    idle_watts: Annotated[dict[str, Watts], flag("--idle-watts")] = field(default_factory=dict)
     """Floor given by zone (``package-0``, ``dram-0``, ...) or kind (``package``), in watts; the
     others are learned."""
     gpu_floor: Literal["even", "memory"] = "even"
@@ -125,36 +138,40 @@ class Attribution(Room, frozen=True):
     """How far back readings count for a learned floor."""
 
 
-class Monitor(Room, frozen=True):
+class MonitorSettings(Section, frozen=True):
     """The loop."""
 
-    interval: Interval = 5.0
+    interval: Annotated[Interval, flag("--interval")] = 5.0
     """Seconds between ticks, 0.2 to 60. The first readings come 0.5 s apart, then 1 s."""
-    linger: Seconds = 300.0
+    linger: Annotated[Seconds, flag("--linger")] = 300.0
     """Seconds for which the series of an ended consumer stay, so that every scraper sees its last
     joule. By the clock, never because somebody scraped."""
     birth_hold: Seconds = 30.0
     """Seconds for which a new consumer is published as 0 (rate() and increase() ignore a series'
     first value); at least twice the scrape interval."""
-    state: str = ""
+    state: Annotated[str, flag("--state")] = ""
     """File that keeps totals over a restart; "" keeps nothing."""
 
 
-class Exporter(Room, frozen=True):
+class ExporterSettings(Section, frozen=True):
     """What is served, and where."""
 
-    listen: Annotated[tuple[Address, ...], Meta(min_length=1)] = ("127.0.0.1:9102",)
+    listen: Annotated[tuple[Address, ...], Meta(min_length=1), flag("--listen")] = (
+        "127.0.0.1:9102",
+    )
     """Addresses; loopback unless told."""
-    web_config: str = ""
+    web_config: Annotated[str, flag("--web-config")] = ""
     """A Prometheus web-config.yml: TLS and basic auth."""
-    metrics: Literal["kepler-0.9", "kepler-0.11", "none"] = "kepler-0.9"
+    metrics: Annotated[Literal["kepler-0.9", "kepler-0.11", "none"], flag("--metrics")] = (
+        "kepler-0.9"
+    )
     """Kepler's families at /metrics; /metrics/kepler-0.11 is always there."""
     processes: bool = False
     """Families with one series per process: off, because of their number."""
     pod_labels: tuple[str, ...] = ("app", "app.kubernetes.io/*", "team")
     """Labels of pods that ``wattribute_pod_labels`` shows; ``*`` at the end stands for any rest. An
     allow-list, because some labels change with every roll-out, and each value is a series."""
-    spool: str = ""
+    spool: Annotated[str, flag("--spool")] = ""
     """Folder for each hour's totals as JSON lines, for a ledger without Prometheus
     (``wattribute ledger collect --spool``); "" writes none."""
     spool_max_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 1024
@@ -163,17 +180,17 @@ class Exporter(Room, frozen=True):
     """This is a guest whose host is scraped too: its joules are kept out of cluster sums."""
 
 
-class Estimator(Room, frozen=True):
+class EstimatorSettings(Section, frozen=True):
     """Power where there is no meter."""
 
-    model: str = ""
+    model: Annotated[str, flag("--model")] = ""
     """Artefact file; "" takes the one that is shipped."""
     sha256: Annotated[
         str, Meta(pattern=r"^([0-9A-Fa-f]{64})?$", extra={"allowed": "64 hexadecimal digits"})
     ] = ""
     """Digest that the artefact's file must have; "" takes any. Another one is refused. With
     ``model_server``: of the artefact that it shall give."""
-    model_server: str = ""
+    model_server: Annotated[str, flag("--model-server")] = ""
     """URL of a model server (``http://HOST:8100``), asked at start and daily; until it answers the
     last good artefact is used, or the shipped one. Needs ``sha256`` or ``public_key``, because a
     digest from the same server proves nothing. "" asks nobody."""
@@ -201,29 +218,13 @@ class Estimator(Room, frozen=True):
     """File of readings that ``wattribute calibrate`` wrote; "" uses none."""
 
 
-class Log(Room, frozen=True):
-    """The log, on standard error."""
+class NodeSettings(Tree, frozen=True):
+    """What the agent, and everything else that measures, goes by."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least level that is written."""
-    format: Literal["text", "json"] = "text"
-    """``text`` for people, ``json`` for log collectors."""
-
-
-class Settings(Room, frozen=True):
-    """The whole tree; its keys are the rooms of the house."""
-
-    meter: Meter = Meter()
-    activity: Activity = Activity()
-    workload: Workload = Workload()
-    attribution: Attribution = Attribution()
-    monitor: Monitor = Monitor()
-    exporter: Exporter = Exporter()
-    estimator: Estimator = Estimator()
-    ledger: Ledger = Ledger()
-    ownership: Ownership = Ownership()
-    bills: Bills = Bills()
-    carbon: Carbon = Carbon()
-    web: Web = Web()
-    scaler: Scaler = Scaler()
-    log: Log = Log()
+    meter: MeterSettings = MeterSettings()
+    activity: ActivitySettings = ActivitySettings()
+    workload: WorkloadSettings = WorkloadSettings()
+    attribution: AttributionSettings = AttributionSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    exporter: ExporterSettings = ExporterSettings()
+    estimator: EstimatorSettings = EstimatorSettings()

@@ -56,6 +56,20 @@ def pytest_configure(config: "pytest.Config") -> None:
     """Register the marker; with --energy, what measures."""
     config.addinivalue_line("markers", _MARKER)
     if config.getoption("--energy"):
-        from wattribute.automation.gate.pytest_energy import EnergyPlugin  # noqa: PLC0415 - only when asked for
+        _measure_tests(config)
 
-        config.pluginmanager.register(EnergyPlugin(config), "wattribute-energy")
+
+def _measure_tests(config: "pytest.Config") -> None:
+    import os  # noqa: PLC0415 - all of this only when asked for
+
+    import pytest  # noqa: PLC0415
+
+    from wattribute.automation.gate.pytest_energy import EnergyPlugin  # noqa: PLC0415
+    from wattribute.core.errors import ConfigInvalid  # noqa: PLC0415
+    from wattribute.settings import load  # noqa: PLC0415
+
+    try:
+        settings = load(None, os.environ, {}).node
+    except ConfigInvalid as exc:
+        raise pytest.UsageError(f"--energy: {exc}") from exc
+    config.pluginmanager.register(EnergyPlugin(config, settings), "wattribute-energy")

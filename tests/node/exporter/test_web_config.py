@@ -17,13 +17,11 @@ import yaml
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
-from wattribute.core.settings import Exporter as ExporterSettings
-from wattribute.core.settings import Monitor, Settings
+from wattribute.http import access, credentials
 from wattribute.http.access import Access
 from wattribute.http.credentials import Credentials
 from wattribute.http.tls import context_of
 from wattribute.http.web_config import TlsServer, checked, load
-from wattribute.node.exporter import access, check_exposure, credentials
 
 Start = Callable[..., Any]
 Connect = Callable[..., Any]
@@ -298,12 +296,7 @@ def test_what_the_file_says_of_tls_holds(certificates: Path) -> None:
 def test_authentication_lets_fast_readings_out(tmp_path: Path) -> None:
     config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
 
-    check_exposure(
-        Settings(
-            exporter=ExporterSettings(listen=(":9102",), web_config=config),
-            monitor=Monitor(interval=0.2),
-        )
-    )
+    access.Access((":9102",), config, interval_s=0.2)
 
 
 def test_heavy_libraries_are_loaded_only_where_they_are_used() -> None:

@@ -1,20 +1,20 @@
-"""The rooms of the ledger side: books, bills, carbon, and who is shown what of them."""
+"""The settings of the accounting: books, bills, carbon, and who is shown what of them."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from wattribute.core.settings.kinds import SECONDS, Address, Room, Seconds, Secret
+from wattribute.core.settings.section import SECONDS, Address, Seconds, Secret, Section, Tree, flag
 
 
-class Ledger(Room, frozen=True):
+class LedgerSettings(Section, frozen=True):
     """Hourly energy, sealed: where it is kept, and where it is collected from."""
 
-    path: str = "ledger"
+    path: Annotated[str, flag("--ledger")] = "ledger"
     """Folder of the ledger, or an object store's (``s3://bucket/prefix``)."""
     cluster: str = ""
     """Name of the cluster in entries of nodes that do not say theirs (``workload.cluster``)."""
-    prometheus_url: str = ""
+    prometheus_url: Annotated[str, flag("--prometheus")] = ""
     """Prometheus-compatible API that ``ledger collect`` asks (``https://HOST:9090``; Thanos, Mimir
     and VictoriaMetrics with the path before ``/api/v1``)."""
     selector: str = ""
@@ -56,7 +56,7 @@ class OwnershipRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """First day on which it no longer holds."""
 
 
-class Ownership(Room, frozen=True):
+class OwnershipSettings(Section, frozen=True):
     """Whose a workload is."""
 
     rules: Annotated[
@@ -75,7 +75,7 @@ class Ownership(Room, frozen=True):
     names is unowned, and a row of its own."""
 
 
-class Carbon(Room, frozen=True):
+class CarbonSettings(Section, frozen=True):
     """What a kilowatt-hour of electricity emits, and who says so."""
 
     location: str = ""
@@ -175,7 +175,7 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What kind of owner it is, as in ``--by``."""
 
 
-class Bills(Room, frozen=True):
+class BillsSettings(Section, frozen=True):
     """How a bill is split."""
 
     method: str = "energy-idle-reserved"
@@ -223,7 +223,7 @@ class Team(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Names or patterns of owners, by what ``--by`` says; nothing: the team of this name."""
 
 
-class Web(Room, frozen=True):
+class WebSettings(Section, frozen=True):
     """``wattribute serve``: statements as pages and as JSON."""
 
     listen: Address = "127.0.0.1:9103"
@@ -260,46 +260,11 @@ class Web(Room, frozen=True):
     must remove the header from what comes in."""
 
 
-class Scaler(Room, frozen=True):
-    """The external scaler for KEDA. Prometheus is that of the room ``ledger``."""
+class AccountingSettings(Tree, frozen=True):
+    """What everything that turns energy into money and carbon goes by."""
 
-    listen: Address = "127.0.0.1:9104"
-    """Address of gRPC; loopback unless told."""
-    json_listen: Address = "127.0.0.1:9105"
-    """Address of the JSON for KEDA's metrics-api trigger, and of ``/metrics``."""
-    queries: Annotated[
-        dict[str, str],
-        Meta(
-            extra={
-                "allowed": "a mapping of names to PromQL with `$namespace`, in the file: "
-                "`{queue: 'sum(queue_length{exported_namespace=\"$namespace\"})'}`"
-            }
-        ),
-    ] = field(default_factory=dict)
-    """Query templates by name, each of which gives one number. Trigger metadata come from any
-    namespace and can only name one of these; ``$namespace`` (which each must have) becomes the
-    ScaledObject's namespace, ``$workload`` its key ``workload``, or its name. ``power`` is there
-    from the start: watts per pod of ``$workload``."""
-    policies: str = ""
-    """Policy file, or folder of policy files, that the JSON serves: its URL says which, so whose
-    demand may be read is the operator's choice. "" serves none."""
-    refresh: Annotated[float, Meta(ge=1, le=300, extra=SECONDS)] = 15.0
-    """Each ScaledObject is decided anew after this; KEDA's calls are answered from memory."""
-    timeout: Annotated[float, Meta(ge=1, le=60, extra=SECONDS)] = 5.0
-    """Seconds to wait for Prometheus."""
-    stale: Seconds = 300.0
-    """An older demand, or an older carbon intensity from a live source that no longer answers, does
-    not count: the policy fails open."""
-    max_objects: Annotated[int, Meta(ge=1, le=100_000)] = 5000
-    """ScaledObjects that are remembered; more are refused."""
-    state: str = ""
-    """File that keeps what carbon budgets have spent today over a restart; "" keeps nothing."""
-    tls_cert: str = ""
-    """Certificate (PEM) for gRPC and JSON; "" serves both without TLS."""
-    tls_key: str = ""
-    """Its key."""
-    tls_client_ca: str = ""
-    """Certificates that must have signed those of gRPC's callers; "" takes any caller."""
-    token_file: str = ""
-    """File with the token that JSON's callers must send (KEDA's authMode ``bearer``); "" asks for
-    none. ``/metrics`` needs none."""
+    ledger: LedgerSettings = LedgerSettings()
+    ownership: OwnershipSettings = OwnershipSettings()
+    bills: BillsSettings = BillsSettings()
+    carbon: CarbonSettings = CarbonSettings()
+    web: WebSettings = WebSettings()

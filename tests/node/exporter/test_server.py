@@ -12,8 +12,8 @@ import pytest
 
 from wattribute.core.errors import ConfigInvalid, ListenFailed
 from wattribute.core.records import Snapshot
+from wattribute.http import server
 from wattribute.http.listen import parse_address
-from wattribute.node.exporter import server
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import SnapshotMaker
 
