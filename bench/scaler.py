@@ -31,11 +31,11 @@ def run(_window_s: float) -> Iterator[Figure]:
     except ModuleNotFoundError as exc:
         yield unmeasured(SECTION, "calls", f"<= {_MOST_MS:g} ms p99", f"{exc.name}: make setup-all")
         return
-    from wattribute.core.settings import Scaler  # noqa: PLC0415
+    from wattribute.automation.settings import ScalerSettings  # noqa: PLC0415
 
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)  # as `scaler serve` does
-    room = Scaler(
+    room = ScalerSettings(
         listen="127.0.0.1:0", queries={"queue": 'q{n="$namespace",w="$workload"}'}, refresh=5.0
     )
     engine = Engine(room, lambda _: random.uniform(0, 200), _Sky())  # noqa: S311 - no secret

@@ -5,7 +5,7 @@ A mistyped setting then stops `helm install`, and not the pods.
 
 import json
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from msgspec import inspect
 from tools.chart import CHART
@@ -13,10 +13,11 @@ from tools.chart.kepler import ignored
 
 from wattribute.core.settings.keys import Key, keys
 from wattribute.core.settings.reference import descriptions
+from wattribute.settings import Settings
 
 PATH = CHART / "values.schema.json"
 _SERVED = frozenset({"ledger", "ownership", "bills", "carbon", "web", "log"})
-"""Rooms that `serve.config` may have; `web` is ours there, and Kepler's in `config`."""
+"""Sections that `serve.config` may have; `web` is ours there, and Kepler's in `config`."""
 _DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d)?)+$"
 
 
@@ -26,31 +27,32 @@ def render() -> str:
     document["definitions"]["config"] = config()
     document["definitions"]["serveConfig"] = {
         **_mapping("The settings of `wattribute serve` and `ledger collect`."),
-        "properties": {name: room for name, room in _rooms().items() if name in _SERVED},
+        "properties": {name: section for name, section in _sections().items() if name in _SERVED},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rooms() -> dict[str, Any]:
-    rooms: dict[str, Any] = {}
-    for key in keys().values():
-        room = rooms.setdefault(key.room, _mapping(descriptions()[key.room]))
-        room["properties"][key.field] = {
-            "description": descriptions()[key.name].replace("``", "`"),
+def _sections() -> dict[str, Any]:
+    sections: dict[str, Any] = {}
+    described = descriptions(Settings)
+    for key in keys(Settings).values():
+        section = sections.setdefault(key.section, _mapping(described[key.section]))
+        section["properties"][key.field] = {
+            "description": described[key.name].replace("``", "`"),
             **_value(key),
         }
-    return rooms
+    return sections
 
 
 def config() -> dict[str, Any]:
     """The schema of the whole tree, with what values files of Kepler's chart have in it."""
-    rooms = _rooms()
+    sections = _sections()
     for path in ignored("config"):
-        room, _, field = path.partition(".")
-        (rooms[room]["properties"] if field else rooms)[field or room] = {
+        section, _, field = path.partition(".")
+        (sections[section]["properties"] if field else sections)[field or section] = {
             "$ref": "#/definitions/ignored"
         }
-    return {**_mapping("The agent's settings."), "properties": rooms}
+    return {**_mapping("The agent's settings."), "properties": sections}
 
 
 def _mapping(description: str) -> dict[str, Any]:
@@ -63,10 +65,8 @@ def _mapping(description: str) -> dict[str, Any]:
 
 
 def _value(key: Key) -> Mapping[str, Any]:
-    if get_origin(key.annotation) is not None and all(
-        isinstance(word, str) for word in get_args(key.annotation)
-    ):
-        words = list(get_args(key.annotation))
+    if key.words:
+        words = list(key.words)
         return {"enum": [*words, False] if "off" in words else words}  # YAML 1.1: off is false
     plain = _of(key.type)
     if key.duration:

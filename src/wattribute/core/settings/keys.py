@@ -56,13 +56,18 @@ class Key:
         return bool(self.extra.get("secret"))
 
     @property
-    def allowed(self) -> str:
-        """What the value may be, in words."""
+    def words(self) -> tuple[str, ...]:
+        """The words that the value may be, in the order in which they are written; (): any."""
         written = self.annotation
         if get_origin(written) is Annotated:
             written = get_args(written)[0]
-        if get_origin(written) is Literal:  # in the order in which it is written
-            return "one of " + ", ".join(map(str, get_args(written)))
+        return tuple(map(str, get_args(written))) if get_origin(written) is Literal else ()
+
+    @property
+    def allowed(self) -> str:
+        """What the value may be, in words."""
+        if self.words:
+            return "one of " + ", ".join(self.words)
         return _allowed(self.type, self.extra)
 
 
