@@ -1,5 +1,6 @@
 import json
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,3 +57,25 @@ def test_a_scenario_that_is_wrong_is_one_line(call: Call, tmp_path: Path) -> Non
 
     assert code == 2
     assert "flor_watts" in err
+
+
+def test_without_the_fakes_it_says_how_to_install_them(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("wattribute_testing")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [_NoFakes, *sys.meta_path])
+
+    code, _, err = call("dev", "plant", str(tmp_path))
+
+    assert code == 2
+    assert "pip install ./testing" in err
+
+
+class _NoFakes:
+    """An environment in which wattribute-testing is not installed."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "wattribute_testing" or name.startswith("wattribute_testing."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name="wattribute_testing")

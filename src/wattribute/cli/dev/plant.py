@@ -11,6 +11,7 @@ import msgspec
 
 from wattribute.cli.number import Number
 from wattribute.cli.terminal import Column, print_table
+from wattribute.core.errors import ConfigInvalid
 from wattribute.core.units import joules, seconds
 
 if TYPE_CHECKING:
@@ -47,8 +48,16 @@ def plant(
     Real processes run; their energy is CPU time x watts, as the scenario says. It
     ends after --seconds or with Ctrl-C, and prints what was true.
     """
-    from wattribute_testing.plant import run_plant
-    from wattribute_testing.plant.scenario import load_scenario
+    try:
+        from wattribute_testing.plant import run_plant
+        from wattribute_testing.plant.scenario import load_scenario
+    except ModuleNotFoundError as exc:
+        if exc.name != "wattribute_testing":
+            raise
+        raise ConfigInvalid(
+            "the plant is not installed: it is in the distribution wattribute-testing; "
+            "in a clone: pip install ./testing, or make setup-dev"
+        ) from exc
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
