@@ -1,8 +1,9 @@
 # `make run` and `make test` are all that a fresh machine needs; the rest is for working on the tree.
 
 .DEFAULT_GOAL := help
-.PHONY: spark-test help run test check lint types imports fresh-docs fresh-boards fresh-bpf fresh-proto format docs \
-	dashboards grafana-types sarif-schema bpf proto bench bench-gate gpu-validate requirements setup-agent setup-all setup-dev clean
+.PHONY: help run test check lint types imports tidy fresh-docs fresh-boards fresh-bpf fresh-proto format tidy-shrink docs \
+	dashboards grafana-types sarif-schema proto bpf bench image sbom chart chart-tools release e2e bench-gate gpu-validate \
+	requirements setup-agent setup-all setup-dev spark-test clean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -11,10 +12,10 @@ help: ## list the targets
 run: setup-agent ## start the agent as this user can: make run ARGS="--interval 1"
 	@exec $(BIN)/wattribute agent $(ARGS)
 
-test: setup-dev ## run the tests: make test ARGS="tests/meter -k wrap"
+test: setup-dev ## run the tests: make test ARGS="tests/node/meter -k wrap"
 	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-check: lint types imports fresh-docs fresh-boards fresh-bpf fresh-proto ## lint, types, import contracts, fresh generated files
+check: lint types imports tidy fresh-docs fresh-boards fresh-bpf fresh-proto ## lint, types, import contracts, tidiness, fresh generated files
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -25,6 +26,12 @@ types: setup-dev
 
 imports: setup-dev
 	$(BIN)/lint-imports --config importlinter.toml
+
+tidy: setup-dev ## names, sizes, links, commands in docs: what no linter looks at; ARGS=--all shows known offences
+	@$(BIN)/python -m tools.tidy $(ARGS)
+
+tidy-shrink: setup-dev ## write tools/tidy/known.toml again, after you mended some known offences
+	@$(BIN)/python -m tools.tidy --shrink
 
 fresh-docs: setup-dev
 	$(BIN)/python -m wattribute dev docs --check
@@ -115,7 +122,7 @@ spark-test: setup-dev ## the statement on a local Spark (400 MB from PyPI, Java 
 	@[ -x .venv-spark/bin/python ] || uv venv -q .venv-spark
 	@uv pip install -q --python .venv-spark/bin/python --require-hashes -r requirements/spark.txt
 	@uv pip install -q --python .venv-spark/bin/python pytest pytest-timeout pytest-asyncio
-	@PYTHONPATH=src .venv-spark/bin/python -m pytest -q tests/chargeback/test_spark.py $(ARGS)
+	@PYTHONPATH=src .venv-spark/bin/python -m pytest -q tests/accounting/chargeback/test_spark.py $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Checks that keep the tree in order, where no linter has a rule for it."""
