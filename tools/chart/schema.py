@@ -79,6 +79,8 @@ def _value(key: Key) -> Mapping[str, Any]:
 
 
 def _of(kind: inspect.Type) -> dict[str, Any]:
+    if words := _words(kind):
+        return {"enum": words}
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
     match kind:
@@ -95,13 +97,18 @@ def _of(kind: inspect.Type) -> dict[str, Any]:
             return {"type": name, **{k: bound for k, bound in bounds.items() if bound is not None}}
         case inspect.StrType():
             return {"type": "string", **({"pattern": kind.pattern} if kind.pattern else {})}
-        case inspect.LiteralType():
-            return {"enum": list(kind.values)}
         case inspect.VarTupleType():
             return {"type": "array", "items": _of(kind.item_type)}
         case inspect.DictType() | inspect.StructType():
             return {"type": "object", **_members(kind)}
     raise SystemExit(f"{kind}: tools/chart/schema.py does not know this kind of setting")
+
+
+def _words(kind: inspect.Type) -> list[Any]:
+    """The only words that a value may be; none: it may be others, too."""
+    if isinstance(kind, inspect.Metadata):
+        return list((kind.extra or {}).get("words", ()))
+    return list(kind.values) if isinstance(kind, inspect.LiteralType) else []
 
 
 def _members(kind: inspect.DictType | inspect.StructType) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def _option(flag: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
 
 def _metavar(key: Key) -> str:
-    if key.allowed.startswith("one of "):
-        return "|".join(key.allowed.removeprefix("one of ").split(", "))
+    if key.words:
+        return "|".join(key.words)
     return "SECONDS" if key.duration else _METAVARS[key.name]
 
 

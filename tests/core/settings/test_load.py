@@ -1,11 +1,13 @@
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import keys
+from wattribute.core.settings import Section, Tree, flag, keys, words
+from wattribute.core.settings import load as machinery_load
 from wattribute.settings import Settings, load
 
 
@@ -172,3 +174,42 @@ def test_sections_of_different_wings_have_different_names() -> None:
     sections = {key.path for key in keys(Settings).values()}
 
     assert len({path[-1] for path in sections}) == len(sections)
+
+
+class _Tea(Section, frozen=True):
+    """A section whose words come from a table."""
+
+    kind: Annotated[str, words("green", "black"), flag("--kind")] = "green"
+    """Which one."""
+    served: tuple[Annotated[str, words("pot", "cup")], ...] = ("pot",)
+    """In what."""
+
+
+class _Party(Tree, frozen=True):
+    """A tree of that section."""
+
+    tea: _Tea = _Tea()
+
+
+def test_words_of_a_table_are_the_only_ones_allowed_and_are_listed() -> None:
+    assert keys(_Party)["tea.kind"].words == ("green", "black")
+    assert keys(_Party)["tea.kind"].flag == "--kind"
+    assert keys(_Party)["tea.kind"].allowed == "one of green, black"
+    assert keys(_Party)["tea.served"].allowed == "a list, or one text with commas, of pot, cup"
+    served = machinery_load(_Party, None, {}, {"tea.kind": "black", "tea.served": "cup,pot"})
+    assert served.tea == _Tea(kind="black", served=("cup", "pot"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"tea.kind": "red"}, "--kind: tea.kind: 'red' is not allowed; it must be one of green, b"),
+        ({"tea.kind": "green\n"}, "is not allowed"),
+        ({"tea.served": "cup,mug"}, "tea.served: 'cup,mug' is not allowed; .* of pot, cup"),
+    ],
+)
+def test_another_word_than_those_of_the_table_is_refused(
+    flags: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigInvalid, match=message):
+        machinery_load(_Party, None, {}, flags)

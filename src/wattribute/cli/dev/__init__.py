@@ -3,15 +3,17 @@
 from typing import Final
 
 from wattribute.cli.lazy import LazyGroup
+from wattribute.core.registry import Registry
 
-_COMMANDS: Final = {
-    "plant": ("wattribute.cli.dev.plant:plant", "A simulated machine whose true joules are known."),
-    "convert-config": (
-        "wattribute.cli.dev.convert:convert_config",
-        "Turn Kepler's configuration into ours.",
-    ),
-    "docs": ("wattribute.cli.dev.docs:docs", "Write the reference pages from the code."),
-}
+_COMMANDS: Final = Registry(
+    "command",
+    "wattribute.cli.dev",
+    {
+        "plant": ("plant:plant", "A simulated machine whose true joules are known."),
+        "convert-config": ("convert:convert_config", "Turn Kepler's configuration into ours."),
+        "docs": ("docs:docs", "Write the reference pages from the code."),
+    },
+)
 
 dev = LazyGroup(
     "dev",

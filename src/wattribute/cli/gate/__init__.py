@@ -3,17 +3,19 @@
 from typing import Final
 
 from wattribute.cli.lazy import LazyGroup
+from wattribute.core.registry import Registry
 
-_COMMANDS: Final = {
-    "run": ("wattribute.cli.gate.run:run", "Measure a command, some times over."),
-    "query": ("wattribute.cli.gate.query:query", "Ask Prometheus what pods used, instead."),
-    "baseline": (
-        "wattribute.cli.gate.baseline:baseline",
-        "Keep what was measured as the baseline.",
-    ),
-    "check": ("wattribute.cli.gate.check:check", "Compare with the baseline: pass or fail."),
-    "ab": ("wattribute.cli.gate.ab:ab", "Compare two revisions, measured in turn: pass or fail."),
-}
+_COMMANDS: Final = Registry(
+    "command",
+    "wattribute.cli.gate",
+    {
+        "run": ("run:run", "Measure a command, some times over."),
+        "query": ("query:query", "Ask Prometheus what pods used, instead."),
+        "baseline": ("baseline:baseline", "Keep what was measured as the baseline."),
+        "check": ("check:check", "Compare with the baseline: pass or fail."),
+        "ab": ("ab:ab", "Compare two revisions, measured in turn: pass or fail."),
+    },
+)
 
 gate = LazyGroup(
     "gate",

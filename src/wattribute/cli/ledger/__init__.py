@@ -3,12 +3,17 @@
 from typing import Final
 
 from wattribute.cli.lazy import LazyGroup
+from wattribute.core.registry import Registry
 
-_COMMANDS: Final = {
-    "collect": ("wattribute.cli.ledger.collect:collect", "Read hours, and seal them."),
-    "show": ("wattribute.cli.ledger.show:show", "Who used how much energy."),
-    "check": ("wattribute.cli.ledger.check:check", "Find damage, duplicates and gaps."),
-}
+_COMMANDS: Final = Registry(
+    "command",
+    "wattribute.cli.ledger",
+    {
+        "collect": ("collect:collect", "Read hours, and seal them."),
+        "show": ("show:show", "Who used how much energy."),
+        "check": ("check:check", "Find damage, duplicates and gaps."),
+    },
+)
 
 ledger = LazyGroup(
     "ledger",

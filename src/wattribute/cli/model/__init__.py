@@ -3,13 +3,18 @@
 from typing import Final
 
 from wattribute.cli.lazy import LazyGroup
+from wattribute.core.registry import Registry
 
-_COMMANDS: Final = {
-    "collect": ("wattribute.cli.model.collect:collect", "Record what this machine draws."),
-    "train": ("wattribute.cli.model.train:train", "Fit a model on measured data."),
-    "serve": ("wattribute.cli.model.serve:serve", "Serve models; take recordings; :8100."),
-    "evaluate": ("wattribute.cli.model.evaluate:evaluate", "Score a model on measured data."),
-}
+_COMMANDS: Final = Registry(
+    "command",
+    "wattribute.cli.model",
+    {
+        "collect": ("collect:collect", "Record what this machine draws."),
+        "train": ("train:train", "Fit a model on measured data."),
+        "serve": ("serve:serve", "Serve models; take recordings; :8100."),
+        "evaluate": ("evaluate:evaluate", "Score a model on measured data."),
+    },
+)
 
 model = LazyGroup(
     "model",

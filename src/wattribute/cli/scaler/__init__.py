@@ -3,15 +3,20 @@
 from typing import Final
 
 from wattribute.cli.lazy import LazyGroup
+from wattribute.core.registry import Registry
 
-_COMMANDS: Final = {
-    "serve": ("wattribute.cli.scaler.serve:serve", "KEDA's external scaler, over gRPC and JSON."),
-    "render": ("wattribute.cli.scaler.render:render", "Write KEDA's manifest of a policy file."),
-    "simulate": (
-        "wattribute.cli.scaler.simulate:simulate",
-        "Replay a policy over a day or a month, before anyone trusts it.",
-    ),
-}
+_COMMANDS: Final = Registry(
+    "command",
+    "wattribute.cli.scaler",
+    {
+        "serve": ("serve:serve", "KEDA's external scaler, over gRPC and JSON."),
+        "render": ("render:render", "Write KEDA's manifest of a policy file."),
+        "simulate": (
+            "simulate:simulate",
+            "Replay a policy over a day or a month, before anyone trusts it.",
+        ),
+    },
+)
 
 scaler = LazyGroup(
     "scaler",

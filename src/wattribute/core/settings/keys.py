@@ -28,7 +28,7 @@ class Key:
     """The field's type as it is written in the tree: what msgspec converts to."""
     default: object
     extra: Mapping[str, object]
-    """``unit``, ``secret``, ``allowed`` and ``flag``, where the tree says them."""
+    """``unit``, ``secret``, ``allowed``, ``words`` and ``flag``, where the tree says them."""
 
     @property
     def name(self) -> str:
@@ -58,6 +58,8 @@ class Key:
     @property
     def words(self) -> tuple[str, ...]:
         """The words that the value may be, in the order in which they are written; (): any."""
+        if "words" in self.extra:
+            return _words(self.extra)
         written = self.annotation
         if get_origin(written) is Annotated:
             written = get_args(written)[0]
@@ -104,6 +106,8 @@ def _allowed(kind: inspect.Type, extra: Mapping[str, object]) -> str:
     match kind:
         case _ if "allowed" in extra:
             words = str(extra["allowed"])
+        case _ if "words" in extra:
+            words = ", ".join(_words(extra))
         case inspect.BoolType():
             words = "true or false"
         case inspect.FloatType() | inspect.IntType():
@@ -118,6 +122,11 @@ def _allowed(kind: inspect.Type, extra: Mapping[str, object]) -> str:
         case _:
             words = "text"
     return words
+
+
+def _words(extra: Mapping[str, object]) -> tuple[str, ...]:
+    words = extra["words"]
+    return tuple(map(str, words)) if isinstance(words, tuple) else ()
 
 
 def _number(kind: inspect.FloatType | inspect.IntType, extra: Mapping[str, object]) -> str:

@@ -1,5 +1,6 @@
 """Sections of the settings, and the kinds of values that several of them have."""
 
+import re
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -26,6 +27,15 @@ def flag(name: str) -> Meta:
     It goes into the key's type: ``Annotated[str, flag("--sysfs")]``.
     """
     return Meta(extra={"flag": name})
+
+
+def words(*allowed: str) -> Meta:
+    """Allow these words and no others, where they come from a table.
+
+    It goes into the key's type: ``Annotated[str, words("auto", *NAMES)]``.
+    """
+    pattern = "|".join(map(re.escape, allowed))
+    return Meta(pattern=rf"\A(?:{pattern})\Z", extra={"words": allowed})
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
