@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattribute.core.errors import StateInvalid
+from wattribute.core.files import draft_of
 from wattribute.core.records import Mode, Snapshot, Workload
 from wattribute.node.attribution.policy import FloorPolicy
 from wattribute_testing.rig import Rig, joules_of, row_of
@@ -422,7 +423,7 @@ def test_a_state_that_cannot_be_written_is_removed_rather_than_left_behind(tmp_p
     rig = Rig(tmp_path, state=state)
     rig.tick()
     rig.tick(package_j=150)
-    (tmp_path / "state.new").mkdir()
+    draft_of(tmp_path / "state").mkdir()
     snapshot = rig.tick(package_j=150)
 
     assert snapshot

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wattribute.core.errors import StateInvalid
+from wattribute.core.files import draft_of
 from wattribute_testing.rig import Rig, joules_of
 
 SECOND = 1_000_000_000
@@ -108,7 +109,7 @@ def test_energy_that_waits_for_who_ran_survives_a_kill(tmp_path: Path) -> None:
 def test_a_state_that_cannot_be_kept_up_to_date_is_not_resumed(tmp_path: Path) -> None:
     rig = saved(tmp_path)
     resumed = again(rig, tmp_path)
-    (tmp_path / "state.new").mkdir()  # as on a file system that is read-only now
+    draft_of(tmp_path / "state").mkdir()  # as on a file system that is read-only now
 
     with pytest.raises(StateInvalid, match="cannot be written"):
         resumed.monitor.resume()

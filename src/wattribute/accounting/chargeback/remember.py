@@ -11,6 +11,7 @@ from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.request import Request
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.core.errors import DataInvalid
+from wattribute.core.files import write_whole
 
 _KEPT: Final = 100
 
@@ -78,10 +79,7 @@ def remember(statement: Statement, request: Request, config: Path | None) -> Non
     kept = note_of(statement, request, config)
     place = folder()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    final = place / f"{statement.id}.json"
-    unfinished = final.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(msgspec.json.encode(kept))
-    unfinished.replace(final)
+    write_whole(place / f"{statement.id}.json", msgspec.json.encode(kept))
     for old in _newest_first(place)[_KEPT:]:
         old.unlink(missing_ok=True)
 

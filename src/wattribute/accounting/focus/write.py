@@ -16,6 +16,7 @@ from wattribute.accounting.focus.columns import columns_of
 from wattribute.accounting.focus.custom import CUSTOM
 from wattribute.accounting.focus.split import Row
 from wattribute.core.errors import DataInvalid
+from wattribute.core.files import draft_of, put_in_place
 
 _BATCH: Final = 20_000
 _DECIMAL: Final = pa.decimal128(38, 15)
@@ -37,17 +38,17 @@ def write_focus(path: Path, columns: Sequence[str], rows: Iterable[Row], version
     """
     formats = {name: column.format for name, column in columns_of(version).items()}
     formats |= {one.name: "decimal" if one.type == "DECIMAL" else "text" for one in CUSTOM}
-    half = path.with_name(f".{path.name}.half")
+    draft = draft_of(path)
     try:
         if path.suffix == ".parquet":
-            count = _parquet(half, columns, rows, formats)
+            count = _parquet(draft, columns, rows, formats)
         else:
-            count = _csv(half, columns, rows, formats)
-        half.replace(path)
+            count = _csv(draft, columns, rows, formats)
+        put_in_place(draft, path)
     except OSError as exc:
         raise DataInvalid(f"{path}: cannot be written: {exc.strerror}") from exc
     finally:
-        half.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     return count
 
 

@@ -13,6 +13,7 @@ from pyarrow import dataset, fs, parquet
 
 from wattribute.accounting.ledger.schema import SCHEMA, day_folder
 from wattribute.core.errors import DataInvalid, LedgerFailed
+from wattribute.core.files import put_in_place
 
 _UNFINISHED: Final = ".unfinished"
 """End of the name of a file that is being written; no reader takes it for one of the ledger's."""
@@ -145,8 +146,10 @@ class Store:
         try:
             self.filesystem.create_dir(folder, recursive=True)
             entries = self._fill(unfinished, tables)
-            self.filesystem.move(unfinished, final)
-            self._sync(folder)
+            if self.local:
+                put_in_place(Path(unfinished), Path(final))
+            else:  # an object store has a file when its last byte is there
+                self.filesystem.move(unfinished, final)
         except BaseException as exc:
             with contextlib.suppress(OSError):
                 self.filesystem.delete_file(unfinished)
@@ -167,18 +170,7 @@ class Store:
             for table in tables:
                 writer.write_table(table)
                 entries += table.num_rows
-        self._sync(path)
         return entries
-
-    def _sync(self, path: str) -> None:
-        """Bring a file, or a folder's names, to disk; object stores do it by themselves."""
-        if not self.local:
-            return
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

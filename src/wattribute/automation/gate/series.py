@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from wattribute.core.errors import ConfigInvalid, DataInvalid
+from wattribute.core.files import write_whole
 
 SCHEMA: Final = 1
 RESULTS: Final = Path(".energy-results.json")
@@ -81,10 +82,8 @@ def write_series(path: Path, series: Iterable[Series]) -> None:
     """
     ordered = sorted(series, key=lambda one: (one.name, sorted(one.key.items())))
     body = msgspec.json.encode(_File(schema=SCHEMA, series=tuple(ordered)), order="sorted")
-    draft = path.with_name(f"{path.name}.new")
     try:
-        draft.write_bytes(msgspec.json.format(body, indent=1) + b"\n")
-        draft.replace(path)
+        write_whole(path, msgspec.json.format(body, indent=1) + b"\n")
     except OSError as exc:
         raise ConfigInvalid(f"{path}: cannot be written: {exc.strerror}") from exc
 

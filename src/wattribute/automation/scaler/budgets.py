@@ -1,13 +1,14 @@
 """What carbon budgets have spent today, kept over a restart: else each one would begin anew."""
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from wattribute.core.files import write_whole
 
 _LOG: Final = logging.getLogger(__name__)
 _EVERY_S: Final = 30.0
@@ -48,12 +49,7 @@ class Budgets:
         if merged == self._kept:
             return
         self._kept = merged
-        fresh = self._path.with_suffix(".new")
         try:
-            with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(merged))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_whole(self._path, msgspec.json.encode(merged))
         except OSError as exc:
             _LOG.warning("%s: cannot be written: %s", self._path, exc.strerror)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.files import write_whole
 from wattribute.node.estimator.power_recording import QUARANTINE, decode_recording
 
 _EXPLAINED: Final = """\
@@ -61,7 +62,5 @@ class Quarantine:
                 return "known", digest
             if self.count() >= self._most:
                 return "full", digest
-            temporary = path.with_suffix(".new")
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            write_whole(path, data)
         return "new", digest

@@ -6,7 +6,6 @@ over: it is written again every minute, so that an agent that is killed loses no
 in microjoules, dynamic for each container, all of it for the node.
 """
 
-import contextlib
 import logging
 import os
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.files import write_whole
 from wattribute.core.records import Consumer, ContainerTable, Mode, Snapshot
 from wattribute.core.units import NANOSECONDS_PER_SECOND
 from wattribute.node.exporter.kepler_09 import container_id_of
@@ -334,13 +334,9 @@ class Spool:
         node_uj, unattributed_uj = _node_totals(snapshot)
         totals = [(int(dynamic), int(idle)) for dynamic, idle in node_uj]
         left = _Open(self._line(snapshot, self._running), totals, unattributed_uj.tolist())
-        new = self._folder / f"{_OPEN}.new"
         try:
-            new.write_bytes(msgspec.json.encode(left))
-            new.replace(self._folder / _OPEN)
+            write_whole(self._folder / _OPEN, msgspec.json.encode(left))
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                new.unlink()
             return str(exc)
         return ""
 

@@ -7,7 +7,6 @@ after a restart the cached one, and before there was any the shipped one.
 import base64
 import binascii
 import logging
-import os
 import random
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from wattribute.core.errors import ConfigInvalid, MeterFailed, ModelInvalid
+from wattribute.core.files import write_whole
 from wattribute.core.records import Load, Machine
 from wattribute.core.units import Nanoseconds
 from wattribute.http.client import Answer, Client, Keys
@@ -98,9 +98,9 @@ class Cache:
         if self._path is None:
             return
         try:
-            _replace(self._path, data)
+            write_whole(self._path, data, 0o600)
             if signature:
-                _replace(self._signature(self._path), signature)
+                write_whole(self._signature(self._path), signature, 0o600)
         except OSError as exc:
             _LOG.warning("%s: the fetched model is not kept: %s", self._path, exc.strerror)
 
@@ -259,13 +259,3 @@ def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:
         lambda: meter.machine,
         estimator_maker(room, meter.machine),
     )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    temporary.replace(path)

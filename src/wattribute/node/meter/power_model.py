@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.core.errors import ConfigInvalid, ModelInvalid
+from wattribute.core.files import write_whole
 from wattribute.core.records import Machine
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.calibration import SCOPES, Measured
@@ -135,6 +136,4 @@ def write_calibration(path: Path, measured: tuple[Measured, ...]) -> None:
     rows = [
         {"scope": one.scope, "utilisation": one.utilisation, "watts": one.watts} for one in measured
     ]
-    temporary = path.with_suffix(path.suffix + ".new")
-    temporary.write_text(json.dumps({"measured": rows}, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (json.dumps({"measured": rows}, indent=1) + "\n").encode())

@@ -6,7 +6,6 @@ total again; so the file is on disk before the snapshot that shows its numbers
 """
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from wattribute.core.errors import StateInvalid
+from wattribute.core.files import write_whole
 from wattribute.core.records import Channel, Consumer, Counter, Origin, Reading, Zone
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.groups import Group
@@ -103,7 +103,6 @@ class StateFile:
     def __init__(self, path: Path, machine_id: str, boot_id: str) -> None:
         """Where it is, and which machine and boot this is."""
         self._path = path
-        self._new = path.with_name(path.name + ".new")
         self.machine_id = machine_id
         self.boot_id = boot_id
 
@@ -135,21 +134,12 @@ class StateFile:
         return state
 
     def save(self, state: State) -> None:
-        """Write, flush to disk, and put in place.
+        """Write the state to disk, in place of the old one.
 
         Raises:
-            OSError: the old file is still there, whole.
+            OSError: The file could not be written; the old one is still there, whole.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self._new, flags, 0o600)
-        try:
-            content = memoryview(_ENCODER.encode(state))
-            while content:
-                content = content[os.write(descriptor, content) :]
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        self._new.rename(self._path)
+        write_whole(self._path, _ENCODER.encode(state), 0o600)
 
     def confirm(self, state: State) -> None:
         """Write what was loaded back, unchanged.
