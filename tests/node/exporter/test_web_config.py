@@ -1,11 +1,9 @@
 import base64
 import logging
-import os
 import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -297,19 +295,3 @@ def test_authentication_lets_fast_readings_out(tmp_path: Path) -> None:
     config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
 
     access.Access((":9102",), config, interval_s=0.2)
-
-
-def test_heavy_libraries_are_loaded_only_where_they_are_used() -> None:
-    heavy = ("ssl", "yaml", "bcrypt", "asyncio", "http.server", "email")
-    program = (
-        f"import sys, wattribute.node.exporter; print([m for m in {heavy} if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        check=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-
-    assert done.stdout == "[]\n"

@@ -109,7 +109,7 @@ def test_it_is_asked_only_where_it_is_allowed_and_needed(
 ) -> None:
     calls = []
     monkeypatch.setattr(
-        "wattribute.node.meter.power_model.ask_instance_type", lambda: calls.append(1) or ""
+        "wattribute.node.meter.cloud.ask_instance_type", lambda: calls.append(1) or ""
     )
 
     open_estimator(NodeSettings(estimator=room), Machine(hypervisor=hypervisor, stepping=77))

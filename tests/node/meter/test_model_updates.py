@@ -20,6 +20,7 @@ from wattribute.node.estimator import ed25519
 from wattribute.node.estimator.artefact import MAX_BYTES
 from wattribute.node.meter import model_updates
 from wattribute.node.meter.estimate import EstimateMeter
+from wattribute.node.meter.model_cache import ModelCache
 from wattribute.node.meter.model_updates import ModelUpdates, open_updates
 from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.settings import EstimatorSettings, MonitorSettings, NodeSettings
@@ -318,7 +319,7 @@ def test_settings_that_cannot_be_right_are_refused(
     room: EstimatorSettings, message: str, tmp_path: Path
 ) -> None:
     def opened() -> None:
-        ModelUpdates(room, model_updates.Cache(None), lambda: MACHINE, lambda _: None).close()  # type: ignore[arg-type, return-value]
+        ModelUpdates(room, ModelCache(None), lambda: MACHINE, lambda _: None).close()  # type: ignore[arg-type, return-value]
 
     if not message:
         opened()

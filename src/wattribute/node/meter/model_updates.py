@@ -4,8 +4,6 @@ No tick waits for it. What cannot be used is said once, and the last good one st
 after a restart the cached one, and before there was any the shipped one.
 """
 
-import base64
-import binascii
 import logging
 import random
 import threading
@@ -16,15 +14,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from wattribute.core.errors import ConfigInvalid, MeterFailed, ModelInvalid
-from wattribute.core.files import write_whole
+from wattribute.core.errors import MeterFailed, ModelInvalid
 from wattribute.core.records import Load, Machine
 from wattribute.core.units import Nanoseconds
 from wattribute.http.client import Answer, Client, Keys
-from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
-from wattribute.node.estimator.ed25519 import is_signed
+from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.estimate import EstimateMeter
+from wattribute.node.meter.model_cache import ModelCache, ModelPin
 from wattribute.node.meter.power_model import cached_path, estimator_maker
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
@@ -38,84 +35,13 @@ _KEYS: Final = Keys("estimator.model_server", "estimator.model_server_ca_file")
 _TOKEN_BYTES: Final = 4096
 
 
-class Pin:
-    """What an artefact must have to be believed."""
-
-    def __init__(self, room: EstimatorSettings) -> None:
-        """Take it from the settings.
-
-        Raises:
-            ConfigInvalid: there is neither a digest nor a key.
-        """
-        if not room.sha256 and not room.public_key:
-            raise ConfigInvalid(
-                "estimator.model_server: needs estimator.sha256 (sha256sum of the artefact) or "
-                "estimator.public_key, for a digest from the same server proves nothing"
-            )
-        try:
-            self.public_key = base64.b64decode(room.public_key, validate=True)
-        except binascii.Error as exc:
-            raise ConfigInvalid(f"estimator.public_key: {exc}") from exc
-        self.sha256 = room.sha256.lower()
-
-    def believed(self, data: bytes, signature: bytes, name: str) -> Artefact:
-        """The artefact, if it is the pinned one or of the key's owner, and one that can be used.
-
-        Raises:
-            ModelInvalid: it is not.
-        """
-        if self.public_key and not is_signed(self.public_key, data, signature):
-            raise ModelInvalid(f"{name}: not signed with estimator.public_key")
-        return decode(data, self.sha256, name=name)
-
-
-class Cache:
-    """The last good artefact, in a file beside the agent's state."""
-
-    def __init__(self, path: Path | None) -> None:
-        """``path``: None keeps nothing."""
-        self._path = path
-
-    def load(self, pin: Pin) -> tuple[bytes, Artefact] | None:
-        """What is there, checked anew; None: nothing, or what is not believed, which is said."""
-        if self._path is None:
-            return None
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-            signature = b""
-            if pin.public_key:
-                signature = self._signature(self._path).read_bytes()
-            return data, pin.believed(data, signature, str(self._path))
-        except FileNotFoundError:
-            return None
-        except (OSError, ModelInvalid) as exc:
-            _LOG.warning("the cached model is not used: %s", exc)
-            return None
-
-    def save(self, data: bytes, signature: bytes) -> None:
-        """Keep it; a disk that cannot costs the next start a fetch, and is said."""
-        if self._path is None:
-            return
-        try:
-            write_whole(self._path, data, 0o600)
-            if signature:
-                write_whole(self._signature(self._path), signature, 0o600)
-        except OSError as exc:
-            _LOG.warning("%s: the fetched model is not kept: %s", self._path, exc.strerror)
-
-    @staticmethod
-    def _signature(path: Path) -> Path:
-        return path.with_name(path.name + ".sig")
-
-
 class ModelUpdates:
     """Asks at once, then daily; after a failure sooner, and then less and less often."""
 
     def __init__(
         self,
         room: EstimatorSettings,
-        cache: Cache,
+        cache: ModelCache,
         machine: Callable[[], Machine],
         estimator: Callable[[Artefact], ArtefactEstimator],
     ) -> None:
@@ -130,7 +56,7 @@ class ModelUpdates:
         Raises:
             ConfigInvalid: the URL or the pin is wrong.
         """
-        self._pin = Pin(room)
+        self._pin = ModelPin(room)
         insecure = urlsplit(room.model_server).scheme == "http"
         self._client = Client(
             room.model_server, room.model_server_ca_file, insecure=insecure, keys=_KEYS
@@ -255,7 +181,7 @@ def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:
     room = settings.estimator
     return ModelUpdates(
         room,
-        Cache(cached_path(settings)),
+        ModelCache(cached_path(settings)),
         lambda: meter.machine,
         estimator_maker(room, meter.machine),
     )

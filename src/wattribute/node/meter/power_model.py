@@ -18,7 +18,7 @@ from wattribute.core.records import Machine
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.calibration import SCOPES, Measured
 from wattribute.node.estimator.model import ArtefactEstimator
-from wattribute.node.meter.cloud import ask_instance_type
+from wattribute.node.meter.model_cache import ModelCache, ModelPin
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 SHIPPED: Final = "power-model.json"
@@ -56,6 +56,8 @@ def estimator_maker(
     """
     instance_type = room.instance_type
     if not (instance_type or machine.instance_type) and machine.hypervisor and room.cloud_metadata:
+        from wattribute.node.meter.cloud import ask_instance_type  # noqa: PLC0415 - 2 MB, for few
+
         instance_type = ask_instance_type()
     measured = read_calibration(Path(room.calibration)) if room.calibration else ()
     return partial(
@@ -71,9 +73,7 @@ def _artefact(room: EstimatorSettings, cache: Path | None) -> Artefact:
     """The last good one of the model server, if one is named; else the file's or the shipped."""
     if not room.model_server:
         return read_artefact(room.model, room.sha256)
-    from wattribute.node.meter.model_updates import Cache, Pin  # noqa: PLC0415 - 2.5 MB, for few
-
-    cached = Cache(cache).load(Pin(room))
+    cached = ModelCache(cache).load(ModelPin(room))
     return cached[1] if cached else read_artefact(room.model)
 
 
