@@ -98,12 +98,13 @@ bench-gate: setup-dev ## false alarms and missed regressions of the energy gate,
 gpu-validate: setup-dev ## on a machine with a GPU: measure, and write docs/reference/gpu-validation.md
 	@exec $(BIN)/python -m tools.gpu $(ARGS)
 
-EXTRAS := $(foreach extra,gpu amd training chargeback polars gate web modelserver scaler,--extra $(extra)) # not spark: 400 MB
+EXTRAS := $(foreach extra,gpu amd signed training chargeback polars gate web modelserver scaler,--extra $(extra)) # not spark: 400 MB
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 requirements: ## pin the newest packages again (needs uv)
 	$(PIN) --upgrade pyproject.toml --output-file requirements/agent.txt
 	$(PIN) --upgrade requirements/gpu.in --output-file requirements/gpu.txt
 	$(PIN) --upgrade --constraint requirements/agent.txt $(EXTRAS) pyproject.toml --output-file requirements/all.txt
+	$(PIN) --upgrade --constraint requirements/all.txt requirements/signed.in --output-file requirements/signed.txt
 	$(PIN) --upgrade --constraint requirements/all.txt --extra chargeback --extra spark pyproject.toml --output-file requirements/spark.txt
 	$(PIN) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(PIN) --upgrade requirements/dev.in --output-file requirements/dev.txt

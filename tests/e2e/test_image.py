@@ -178,7 +178,7 @@ def test_the_image_says_what_it_is(podman: Callable[..., Any]) -> None:
 def test_the_bill_of_materials_is_whole(sbom: dict[str, Any]) -> None:
     pinned = {
         line.split("==")[0]
-        for name in ("agent", "gpu")
+        for name in ("agent", "gpu", "signed")
         for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
         if "==" in line and not line.startswith(" ")
     }

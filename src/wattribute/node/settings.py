@@ -198,7 +198,8 @@ class EstimatorSettings(Section, frozen=True):
         str,
         Meta(pattern=r"^([A-Za-z0-9+/]{43}=)?$", extra={"allowed": "32 bytes in base64"}),
     ] = ""
-    """Ed25519 key that must have signed what ``model_server`` gives; "" goes by ``sha256``."""
+    """Ed25519 key that must have signed what ``model_server`` gives; "" goes by ``sha256``. Needs
+    the extra ``wattribute[signed]``, which the image has."""
     model_server_token_file: str = ""
     """File with the token that the model server wants; "" sends none."""
     model_server_ca_file: str = ""

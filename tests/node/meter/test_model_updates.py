@@ -6,17 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from hashlib import sha256, sha512
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Machine
 from wattribute.core.units import nanoseconds
-from wattribute.node.estimator import ed25519
 from wattribute.node.estimator.artefact import MAX_BYTES
 from wattribute.node.meter import model_updates
 from wattribute.node.meter.estimate import EstimateMeter
@@ -30,32 +30,15 @@ SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.jso
 OWN = SHIPPED.replace(b'"model":"wattribute-power"', b'"model":"own-power"')
 DIGEST = sha256(OWN).hexdigest()
 MACHINE = Machine(cpu_name="AMD EPYC 9354 32-Core Processor", cores=32, threads=64)
-SECRET = sha512(b"a key for tests").digest()
+SECRET = Ed25519PrivateKey.from_private_bytes(b"a key for tests".ljust(32))
 
 
 def signature_of(message: bytes) -> bytes:
-    """RFC 8032, section 5.1.6."""
-    scalar = _scalar()
-    nonce = int.from_bytes(sha512(SECRET[32:] + message).digest(), "little") % ed25519._ORDER
-    commitment = _encoded(nonce)
-    digest = sha512(commitment + public_key() + message).digest()
-    factor = (nonce + int.from_bytes(digest, "little") * scalar) % ed25519._ORDER
-    return commitment + factor.to_bytes(32, "little")
+    return SECRET.sign(message)
 
 
 def public_key() -> bytes:
-    return _encoded(_scalar())
-
-
-def _scalar() -> int:
-    return (int.from_bytes(SECRET[:32], "little") & ~7 & ((1 << 254) - 1)) | (1 << 254)
-
-
-def _encoded(scalar: int) -> bytes:
-    x, y, z, _ = ed25519._times(scalar, ed25519._BASE)
-    inverse = pow(z, -1, ed25519._P)
-    x, y = x * inverse % ed25519._P, y * inverse % ed25519._P
-    return (y | (x & 1) << 255).to_bytes(32, "little")
+    return SECRET.public_key().public_bytes_raw()
 
 
 class FakeModelServer:

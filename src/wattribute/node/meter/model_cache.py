@@ -1,15 +1,14 @@
 """The last good artefact of a model server: what makes it believed, and the file that keeps it."""
 
 import base64
-import binascii
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from wattribute.core.errors import ConfigInvalid, ModelInvalid
 from wattribute.core.files import write_whole
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
-from wattribute.node.estimator.ed25519 import is_signed
 from wattribute.node.settings import EstimatorSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -22,7 +21,8 @@ class ModelPin:
         """Take the digest and the key from the settings.
 
         Raises:
-            ConfigInvalid: There is neither of them, or the key is not base64.
+            ConfigInvalid: There is neither of them, the key is not base64, or the package that
+                checks signatures is not installed.
         """
         if not settings.sha256 and not settings.public_key:
             raise ConfigInvalid(
@@ -31,8 +31,9 @@ class ModelPin:
             )
         try:
             self.public_key = base64.b64decode(settings.public_key, validate=True)
-        except binascii.Error as exc:
+        except ValueError as exc:
             raise ConfigInvalid(f"estimator.public_key: {exc}") from exc
+        self._is_signed = _signature_check() if self.public_key else None
         self.sha256 = settings.sha256.lower()
 
     def believed(self, data: bytes, signature: bytes, name: str) -> Artefact:
@@ -46,9 +47,20 @@ class ModelPin:
         Raises:
             ModelInvalid: It is another one, or not one that this version can use.
         """
-        if self.public_key and not is_signed(self.public_key, data, signature):
+        if self._is_signed and not self._is_signed(self.public_key, data, signature):
             raise ModelInvalid(f"{name}: not signed with estimator.public_key")
         return decode(data, self.sha256, name=name)
+
+
+def _signature_check() -> Callable[[bytes, bytes, bytes], bool]:
+    try:
+        from wattribute.node.meter.model_signature import is_signed  # noqa: PLC0415 - 7 MB, for few
+    except ImportError as exc:
+        raise ConfigInvalid(
+            "estimator.public_key: the package cryptography, which checks signatures, is not "
+            "installed: pip install 'wattribute[signed]'"
+        ) from exc
+    return is_signed
 
 
 class ModelCache:
