@@ -14,7 +14,7 @@ import pytest
 
 from wattribute.cli.top import source
 from wattribute.cli.top.picture import picture_of
-from wattribute.cli.top.source import Access, Agent, AgentRefused, AgentSilent
+from wattribute.cli.top.source import Agent, AgentRefused, AgentSilent, Login
 from wattribute.cli.top.view import cells
 from wattribute.core.errors import ConfigInvalid
 from wattribute.node.exporter import api
@@ -169,7 +169,7 @@ def test_a_user_shows_a_password(call: Call, tmp_path: Path) -> None:
 )
 def test_an_answer_that_is_no_snapshot_is_refused(status: int, body: bytes, message: str) -> None:
     with _serving(status, body) as (url, _), pytest.raises(AgentRefused, match=message):
-        Agent(url, Access()).read()
+        Agent(url, Login()).read()
 
 
 def test_nobody_at_the_address_is_one_line_and_exit_5(call: Call) -> None:
@@ -177,7 +177,7 @@ def test_nobody_at_the_address_is_one_line_and_exit_5(call: Call) -> None:
 
     assert (code, out) == (5, "")
     assert err == (
-        "wattribute: error: http://127.0.0.1:1: no answer: Connection refused; "
+        "wattribute: error: http://127.0.0.1:1/api/v1/snapshot: connection refused; "
         "is the agent running?\n"
     )
 
@@ -187,15 +187,15 @@ def test_what_is_no_address_is_said(url: str, call: Call) -> None:
     code, _, err = call("top", "--agent", url, "--once")
 
     assert code == 2
-    assert "not an address" in err
+    assert "is not an address" in err
 
 
 def test_certificates_that_are_none_are_said(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
 
-    with pytest.raises(ConfigInvalid, match="no certificates in it"):
-        Agent("https://127.0.0.1:1", Access(ca_file=file))
+    with pytest.raises(ConfigInvalid, match="no certificate in it"):
+        Agent("https://127.0.0.1:1", Login(ca_file=file))
 
 
 @pytest.mark.parametrize("options", [(), ("--local",)])
@@ -240,14 +240,14 @@ def test_an_agent_that_was_not_named_but_refuses_is_not_done_without(
         monkeypatch.setattr(source, "DEFAULT_URL", url)
         with (
             pytest.raises(AgentRefused),
-            source.opened(None, Access(), NodeSettings(), 1.0),
+            source.opened(None, Login(), NodeSettings(), 1.0),
         ):
             pass
 
 
 def test_silence_is_an_error_of_its_own() -> None:
     with pytest.raises(AgentSilent):
-        Agent("http://127.0.0.1:1", Access()).read()
+        Agent("http://127.0.0.1:1", Login()).read()
 
 
 def test_by_itself_and_from_an_agent_contradict_each_other(call: Call) -> None:

@@ -23,7 +23,7 @@
   + ModelInvalid         a model artefact cannot be used: say why, keep the last good one
   + DataInvalid          measured data cannot be read: name the file and what it lacks
   + SourceFailed         a service that was asked (Prometheus, ...) did not answer as it should
-    - SourceDenied       it does not let us ask: name the missing right
+    - SourceDenied       it does not let us ask, or we do not trust it: name what is missing
     - SourceLimited      it will not answer so much at once: ask for less
   + LedgerFailed         the ledger cannot be read or written: it is as it was
   + ListenFailed         the address cannot be listened on: exit 5
@@ -131,7 +131,7 @@ class SourceFailed(WattributeError):  # noqa: N818
 
 
 class SourceDenied(SourceFailed):
-    """The service does not let us ask."""
+    """The service does not let us ask, or its certificate is not trusted."""
 
 
 class SourceLimited(SourceFailed):

@@ -1,275 +1,254 @@
-"""Requests to one web server: one connection kept open, bounded answers, no redirect to elsewhere.
+"""Requests to one web server, as the agent and ``top`` make them: bounded, and never elsewhere.
 
-For BMCs and the model server.
-The door of ``http.client`` and ``ssl`` for meters: 2.5 MB, imported only where one is configured.
+One connection is kept open, answers have a largest size and a longest time, and redirects to
+another host are not followed. Programs that have httpx use `httpx_client`.
 """
 
-import contextlib
-import http.client
-import socket
 import ssl
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from wattribute.core.errors import ConfigInvalid, MeterFailed
+from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed
+from wattribute.http.answer import Answer, Stream, body_of, reason_of
+from wattribute.http.connection import BROKEN, Connection
+from wattribute.http.tls import client_context
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 SILENCE_S: Final = 30.0
-"""BMCs take that long for an answer while they boot, or while they scan their sensors."""
+"""The longest silence. BMCs need that long while they boot, or while they scan their sensors."""
 ANSWER_S: Final = 60.0
 """A whole answer takes no longer, or is given up."""
 LARGEST_BYTES: Final = 1 << 20
-"""The largest resource that is read (a Power of many supplies) has some 50 kB."""
 _LONGEST_PATH: Final = 1024
 _MOST_REDIRECTS: Final = 3
-_PIECE: Final = 1 << 16
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_BROKEN: Final = (OSError, http.client.HTTPException, ValueError, AttributeError)
-"""What a request can end in; the last two where ``interrupt`` shut it in the middle of a read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The settings that say where the server is, and what signs its certificate."""
+    """The settings or options that messages name."""
 
     url: str
-    ca_file: str
+    """The one with the server's address."""
+    ca_file: str = ""
+    """The one with the certificates that are trusted."""
 
 
-_BMC: Final = Keys("meter.redfish_url", "meter.redfish_ca_file")
+class HttpClient:
+    """One web server; one thread asks, any thread may `interrupt`."""
 
-
-class Client:
-    """One web server."""
-
-    def __init__(self, url: str, ca_file: str, *, insecure: bool, keys: Keys = _BMC) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: Keys,
+        *,
+        ca_file: str = "",
+        insecure: bool = False,
+        port: int | None = None,
+        largest_bytes: int = LARGEST_BYTES,
+        answer_s: float = ANSWER_S,
+    ) -> None:
         """Nothing is asked yet.
 
         Args:
-            url: ``https://HOST[:PORT]``; a path is ignored, requests have their own.
-            ca_file: who signed its certificate; "": the system's authorities.
-            insecure: take any certificate, and allow ``http://``.
-            keys: named in messages.
+            url: ``http://`` or ``https://HOST[:PORT]``. Its path is `prefix`; requests have paths
+                of their own.
+            keys: Names for messages.
+            ca_file: Certificates that must have signed the server's; "" takes the system's.
+            insecure: Take any certificate.
+            port: Where the URL names none; None is that of the scheme.
+            largest_bytes: A larger answer is not read.
+            answer_s: An answer that takes longer is given up.
 
         Raises:
-            ConfigInvalid: ``url`` is no address, or would send the password in the clear.
+            ConfigInvalid: ``url`` is not an address.
         """
         try:
-            parts = urlsplit(url if "://" in url else f"https://{url}")
+            parts = urlsplit(url)
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            valid = valid and "@" not in parts.netloc
+            valid = valid and "@" not in parts.netloc  # a password there would be in messages
         except ValueError:
             valid = False
         if not valid:
             shown = "it" if "@" in url else repr(url)
-            raise ConfigInvalid(f"{keys.url}: {shown} is no address; write https://HOST")
-        if parts.scheme == "http" and not insecure:
-            raise ConfigInvalid(
-                f"{keys.url}: {url!r} would send the password in the clear; write https:// "
-                "(or set meter.redfish_insecure, on a network that is only yours)"
-            )
-        self._tls = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if self._tls else 80)
+            raise ConfigInvalid(f"{keys.url}: {shown} is not an address; write https://HOST:PORT")
+        self.is_tls = parts.scheme == "https"
         self.url = f"{parts.scheme}://{parts.netloc}"
-        self._ca_file = ca_file
-        self._insecure = insecure
+        """Without the path."""
+        self.prefix = parts.path.rstrip("/")
+        """Path of the URL."""
+        self._host = parts.hostname or ""
+        self._port = parts.port or port or (443 if self.is_tls else 80)
         self._keys = keys
-        self._lock = threading.Lock()
+        self._ca_file, self._insecure = ca_file, insecure
+        self._largest_bytes, self._answer_s = largest_bytes, answer_s
         self._interrupted = False
-        self._connection: http.client.HTTPConnection | None = None
+        context = self._context if self.is_tls else None
+        self._connection = Connection(self._host, self._port, context)
 
     def request(
         self,
         method: str,
         path: str,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         *,
         silence_s: float = SILENCE_S,
     ) -> Answer:
-        """Ask, and follow redirects on this host if nothing is sent.
+        """The answer to a request; a GET follows redirects on this host.
 
         Args:
-            method: GET, POST or DELETE.
-            path: of the resource, or its URL on this host.
-            headers: beside the usual ones.
+            method: GET, PUT, POST or DELETE.
+            path: Path of the resource, or its URL on this host.
+            headers: Sent beside or in place of the usual ones.
             body: JSON.
-            silence_s: how long the server may be silent.
+            silence_s: How long the server may be silent.
 
         Raises:
-            MeterFailed: there was no whole answer.
+            SourceDenied: The server's certificate is not trusted.
+            SourceFailed: There was no whole answer.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             path = self.local(path)
-            self._go_on(method, f"{self.url}{path}")
-            answer = self._ask(method, path, headers, body, silence_s)
+            response = self._begin(method, path, headers or {}, body, silence_s)
+            answer = self._whole(method, path, response)
             target = answer.headers.get("location", "")
             if method != "GET" or answer.status not in _REDIRECTS or not target:
                 return answer
             path = target
-        raise MeterFailed(f"{self.url}{path}: redirected too often")
+        raise SourceFailed(f"{self._where(path)}: redirected too often")
 
-    def local(self, link: str) -> str:
-        """The path that a link of this BMC leads to.
+    def stream(self, path: str, headers: Mapping[str, str], silence_s: float) -> Stream | Answer:
+        """An answer that goes on, until `close`; a whole one if its status is not 200.
+
+        Args:
+            path: Path of the resource.
+            headers: Sent beside the usual ones.
+            silence_s: A silence that is longer is a failure.
 
         Raises:
-            MeterFailed: it leads to another host, or is no link.
+            SourceDenied: The server's certificate is not trusted.
+            SourceFailed: There was no answer.
+        """
+        response = self._begin("GET", self.local(path), headers, None, self._answer_s)
+        if response.status != HTTPStatus.OK:
+            return self._whole("GET", path, response)
+        self._connection.wait_at_most(silence_s)
+        return Stream(self._where(path), response)
+
+    def local(self, link: str) -> str:
+        """The path that a link of this server leads to.
+
+        Raises:
+            SourceFailed: It leads to another host, or is not a link.
         """
         try:
             parts = urlsplit(link)
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:
-            raise MeterFailed(f"{self.url}: {link[:80]!r} is no link") from None
+            raise SourceFailed(f"{self.url}: {link[:80]!r} is not a link") from None
         elsewhere = (parts.scheme or parts.netloc) and (
-            (parts.scheme == "https", parts.hostname, port) != (self._tls, self._host, self._port)
+            (parts.scheme == "https", parts.hostname, port) != (self.is_tls, self._host, self._port)
         )
         if elsewhere:
-            raise MeterFailed(
+            raise SourceFailed(
                 f"{self.url}: redirects to {link[:80]!r}; another host is not followed: "
                 f"set {self._keys.url} to the right one"
             )
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         printable = path.isascii() and path.isprintable() and " " not in path
         if not path.startswith("/") or not printable or len(path) > _LONGEST_PATH:
-            raise MeterFailed(f"{self.url}: {link[:80]!r} is no link")
+            raise SourceFailed(f"{self.url}: {link[:80]!r} is not a link")
         return path
 
     def interrupt(self) -> None:
         """End the request that is under way, from any thread; later ones fail, but for DELETE."""
-        with self._lock:
-            self._interrupted = True
-            sock = self._connection.sock if self._connection else None
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # wakes the thread that reads
+        self._interrupted = True
+        self._connection.interrupt()
 
     def close(self) -> None:
-        """Hang up."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.close()
+        """Close the connection."""
+        self._connection.close()
 
-    def _ask(
+    def _begin(
         self,
         method: str,
         path: str,
         headers: Mapping[str, str],
         body: bytes | None,
         silence_s: float,
-    ) -> Answer:
-        where = f"{self.url}{path}"
-        reused = self._connection is not None
+    ) -> "HTTPResponse":
+        """Send a request; the answer with its body unread."""
+        self._check_interrupted(method, path)
+        reused = self._connection.is_open
         sent = {"Accept": "application/json", "User-Agent": "wattribute", **headers}
         if body is not None:
             sent["Content-Type"] = "application/json"
         try:
-            connection = self._connected(silence_s)
-            self._go_on(method, where)
-            connection.request(method, path, body, sent)
-            with connection.getresponse() as response:
-                answer = self._whole(where, response)
-        except MeterFailed:
+            self._connection.open(silence_s)
+            # Again, because `interrupt` cannot end a connection that is not there yet.
+            self._check_interrupted(method, path)
+            return self._connection.send(method, path, body, sent)
+        except SourceFailed:
             self.close()
             raise
-        except _BROKEN as error:
+        except BROKEN as error:
             self.close()
             if reused and method != "POST" and not isinstance(error, TimeoutError):
-                return self._ask(method, path, headers, body, silence_s)  # it had hung up on us
-            raise MeterFailed(f"{where}: {self._why(error)}") from error
-        if response.will_close:
-            self.close()
-        return answer
+                return self._begin(method, path, headers, body, silence_s)  # it had hung up on us
+            raise self._failure(path, error) from error
 
-    def _go_on(self, method: str, where: str) -> None:
-        """After the connection is made too: `interrupt` cannot end one that is not there yet.
+    def _where(self, path: str) -> str:
+        """The URL for messages: without the query, which can be long, change, or hold a secret."""
+        return f"{self.url}{path.partition('?')[0]}"
 
-        Raises:
-            MeterFailed: it was interrupted, and this is not a last word.
-        """
+    def _check_interrupted(self, method: str, path: str) -> None:
         if self._interrupted and method != "DELETE":
-            raise MeterFailed(f"{where}: not asked, because the agent ends")
-
-    def _connected(self, silence_s: float) -> http.client.HTTPConnection:
-        with self._lock:
-            connection = self._connection
-        if connection is None:
-            if self._tls:
-                connection = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=silence_s, context=self._context()
-                )
-            else:
-                connection = http.client.HTTPConnection(self._host, self._port, timeout=silence_s)
-            with self._lock:
-                self._connection = connection
-            connection.connect()
-        connection.sock.settimeout(silence_s)
-        return connection
+            raise SourceFailed(f"{self._where(path)}: given up, because this program ends")
 
     def _context(self) -> ssl.SSLContext:
-        """Who is trusted; the file is read for each connection, for certificates are replaced."""
+        """The certificates that are trusted; read for each connection, for they are replaced."""
         try:
-            context = ssl.create_default_context(cafile=self._ca_file or None)
-        except OSError as error:
-            reason = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-            raise MeterFailed(f"{self._keys.ca_file} {self._ca_file}: {reason}") from error
-        # On by default from Python 3.13; BMCs' own certificates often lack what it wants.
+            context = client_context(self._ca_file, self._keys.ca_file)
+        except ConfigInvalid as error:
+            raise SourceFailed(str(error)) from error
+        # On by default from Python 3.13; BMCs' and clusters' certificates often lack what it wants.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if self._insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
 
-    def _whole(self, where: str, response: http.client.HTTPResponse) -> Answer:
+    def _whole(self, method: str, path: str, response: "HTTPResponse") -> Answer:
         """The answer with its body, within bounds of size and time."""
-        until_s = time.monotonic() + ANSWER_S
-        pieces, size = [], 0
-        while piece := response.read1(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if size > LARGEST_BYTES:
-                raise MeterFailed(
-                    f"{where}: an answer of over {LARGEST_BYTES >> 20} MiB is not read; "
-                    "is this the right server?"
-                )
-            if time.monotonic() > until_s:
-                raise MeterFailed(f"{where}: no whole answer in {ANSWER_S:.0f} s; given up")
-        if response.length:
-            raise MeterFailed(f"{where}: the answer broke off after {size} bytes")
+        try:
+            with response:
+                body = body_of(response, self._where(path), self._largest_bytes, self._answer_s)
+            self._check_interrupted(method, path)  # which can look like the end of the body
+        except SourceFailed:
+            self.close()
+            raise
+        except BROKEN as error:
+            self.close()
+            raise self._failure(path, error, "the answer broke off: ") from error
+        if response.will_close:
+            self.close()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, b"".join(pieces))
+        return Answer(response.status, headers, body)
 
-    def _why(self, error: Exception) -> str:
+    def _failure(self, path: str, error: Exception, stage: str = "") -> SourceFailed:
+        where = self._where(path)
         if self._interrupted:
-            return "given up, because the agent ends"
+            return SourceFailed(f"{where}: given up, because this program ends")
         if isinstance(error, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate is not trusted ({error.verify_message}); {self._keys.ca_file} "
-                f"({self._ca_file or 'the system certificates'}) must hold what signed it, or "
-                "the certificate itself"
+            return SourceDenied(
+                f"{where}: its certificate is not trusted ({error.verify_message}); "
+                f"{self._keys.ca_file} ({self._ca_file or 'the system certificates'}) must hold "
+                "what signed it, or the certificate itself"
             )
-        if isinstance(error, TimeoutError):
-            return "no answer in time"
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror.lower()
-        return f"{type(error).__name__} {error}".strip()[:200]
-
-
-def is_success(status: int) -> bool:
-    """2xx."""
-    return 200 <= status < 300
+        return SourceFailed(f"{where}: {stage}{reason_of(error)}")

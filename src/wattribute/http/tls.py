@@ -1,4 +1,4 @@
-"""A web-config's TLS part -> an ``ssl.SSLContext``."""
+"""TLS: a server's context from its web-config, and a client's from the certificates it trusts."""
 
 import ipaddress
 import ssl
@@ -62,6 +62,23 @@ def context_of(tls: TlsServer, folder: Path) -> ssl.SSLContext:
         )
     _choose_ciphers(context, tls)
     return context
+
+
+def client_context(ca_file: str, key: str) -> ssl.SSLContext:
+    """A client's context.
+
+    Args:
+        ca_file: Certificates that must have signed the server's; "" takes the system's.
+        key: The setting that names the file, for messages.
+
+    Raises:
+        ConfigInvalid: The file cannot be read, or has no certificate in it.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as exc:
+        reason = "no certificate in it" if isinstance(exc, ssl.SSLError) else exc.strerror
+        raise ConfigInvalid(f"{key} {ca_file}: {reason}") from exc
 
 
 def has_one_of(client: ssl.SSLSocket, sans: tuple[str, ...]) -> bool:

@@ -1,6 +1,6 @@
-"""Bearer tokens in files, read again at every request.
+"""Secrets in files, read again for every request.
 
-A token that is replaced (Kubernetes renews mounted Secrets) counts at once.
+A secret that is replaced (Kubernetes renews mounted Secrets) counts at once.
 """
 
 import hmac
@@ -10,7 +10,7 @@ from typing import Final
 from wattribute.core.errors import ConfigInvalid
 
 _LEAST: Final = 16
-_MOST_BYTES: Final = 4096
+_MOST_BYTES: Final = 1 << 16
 
 
 def matches(path: Path | None, authorization: str) -> bool:
@@ -26,14 +26,13 @@ def matches(path: Path | None, authorization: str) -> bool:
 
 
 def token_in(path: Path) -> bytes:
-    """The token in a file.
+    """The token in a file, that clients of ours must send.
 
     Raises:
-        ConfigInvalid: it cannot be read, or has no good token.
+        ConfigInvalid: The file cannot be read, or has no good token.
     """
     try:
-        with path.open("rb") as file:
-            token = file.read(_MOST_BYTES).strip()
+        token = _content(path).strip()
     except OSError as exc:
         raise ConfigInvalid(f"token file {path}: {exc.strerror}") from exc
     if len(token) < _LEAST or not token.isascii() or len(token.split()) != 1:
@@ -42,3 +41,31 @@ def token_in(path: Path) -> bytes:
             f"make one with: openssl rand -hex 32 > {path}"
         )
     return token
+
+
+def secret_in(path: str, key: str) -> str:
+    """The password or token in a file, that a server wants of us.
+
+    Args:
+        path: The file; "" is none.
+        key: The setting that names it, for messages.
+
+    Raises:
+        ConfigInvalid: There is no file, it cannot be read, or it is not one line of text.
+    """
+    if not path:
+        raise ConfigInvalid(f"{key}: not given; name the file that holds it")
+    try:
+        secret = _content(Path(path)).decode().strip()
+    except OSError as exc:
+        raise ConfigInvalid(f"{key}: {path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigInvalid(f"{key}: {path}: cannot be read: not UTF-8 text") from exc
+    if not secret or not secret.isprintable():
+        raise ConfigInvalid(f"{key}: {path}: is not one line with a password or token")
+    return secret
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MOST_BYTES)

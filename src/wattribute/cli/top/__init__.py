@@ -98,7 +98,7 @@ def top(
     Keys: p, c, d, g for processes, containers, pods and GPUs; w, j, u, n for the
     order; / for a filter; q to quit. What is estimated says so, with its 90 % band.
     """
-    from wattribute.cli.top.source import Access, opened, own_readings
+    from wattribute.cli.top.source import Login, opened, own_readings
 
     if local and url is not None:
         raise click.UsageError("--local and --agent contradict each other")
@@ -107,8 +107,8 @@ def top(
     if local:
         source = own_readings(settings.node, every_s)
     else:
-        access = Access(user, _password(user, password_file), ca_file)
-        source = opened(url, access, settings.node, every_s)
+        login = Login(user, _password(user, password_file), ca_file)
+        source = opened(url, login, settings.node, every_s)
     with source as read:
         if svg is not None:
             _draw(read(), choice, svg)

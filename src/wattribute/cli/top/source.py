@@ -1,23 +1,24 @@
 """Where the numbers of ``top`` come from: an agent, or this program itself."""
 
 import base64
-import http.client
 import platform
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from wattribute import __version__
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Picture
-from wattribute.core.errors import ConfigInvalid, WattributeError
+from wattribute.core.errors import SourceDenied, SourceFailed, WattributeError
+from wattribute.http.answer import Answer
+from wattribute.http.client import HttpClient, Keys
+from wattribute.http.tls import client_context
 from wattribute.node.exporter.api import SCHEMA, Document, document
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.settings import NodeSettings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wattribute.node.monitor.loop import Monitor
 
 DEFAULT_URL: Final = "http://127.0.0.1:9102"
+_KEYS: Final = Keys("--agent", "--ca-file")
 _PATH: Final = "/api/v1/snapshot"
 _TIMEOUT_S: Final = 5.0
 _FIRST_S: Final = 0.5
@@ -43,8 +45,8 @@ class AgentRefused(WattributeError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How to be let in by an agent that asks who is there."""
+class Login:
+    """What an agent asks of a user, and the certificates that are trusted."""
 
     user: str | None = None
     password: str = ""
@@ -53,14 +55,14 @@ class Access:
 
 @contextmanager
 def opened(
-    url: str | None, access: Access, settings: NodeSettings, every_s: float
+    url: str | None, login: Login, settings: NodeSettings, every_s: float
 ) -> Iterator[Callable[[], Picture]]:
     """Give a function that returns the newest picture.
 
     Args:
         url: The agent's address; None: the usual one, or our own readings if
             nobody answers there.
-        access: Who we are.
+        login: Who we are.
         settings: For our own readings.
         every_s: Time between two of our own ticks.
 
@@ -68,7 +70,7 @@ def opened(
         ConfigInvalid: not an address.
         AgentRefused: somebody is at the usual address, and gives no snapshot.
     """
-    agent = Agent(url or DEFAULT_URL, access)
+    agent = Agent(url or DEFAULT_URL, login)
     if url is not None or _answers(agent):
         yield agent.read
     else:
@@ -79,18 +81,20 @@ def opened(
 class Agent:
     """An agent's snapshot over HTTP."""
 
-    def __init__(self, url: str, access: Access) -> None:
+    def __init__(self, url: str, login: Login) -> None:
         """Nothing is asked before ``read``.
 
         Raises:
             ConfigInvalid: not an http or https URL, or a certificate file that cannot be used.
         """
         self._url = url.rstrip("/")
-        self._parts = _address(self._url)
-        self._context = _context(self._parts, access)
-        self._headers = {"Accept": "application/json"}
-        if access.user is not None:
-            pair = base64.b64encode(f"{access.user}:{access.password}".encode()).decode()
+        ca_file = str(login.ca_file or "")
+        self._client = HttpClient(url, _KEYS, ca_file=ca_file, largest_bytes=_MOST_BYTES)
+        if self._client.is_tls:
+            client_context(ca_file, _KEYS.ca_file)
+        self._headers: dict[str, str] = {}
+        if login.user is not None:
+            pair = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
             self._headers["Authorization"] = f"Basic {pair}"
 
     def read(self) -> Picture:
@@ -100,40 +104,31 @@ class Agent:
             AgentSilent: nobody answers.
             AgentRefused: the answer is not a snapshot that this version understands.
         """
-        status, body = self._get()
-        if status == http.HTTPStatus.UNAUTHORIZED:
+        answer = self._get()
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             raise AgentRefused(f"{self._url}: asks who is there; use --user, or check the password")
-        if status != http.HTTPStatus.OK:
-            raise AgentRefused(f"{self._url}{_PATH}: answered {status}; not ready, or not an agent")
+        if answer.status != HTTPStatus.OK:
+            raise AgentRefused(
+                f"{self._url}{_PATH}: answered {answer.status}; not ready, or not an agent"
+            )
         try:
-            answer = msgspec.json.decode(body, type=Document)
+            shown = msgspec.json.decode(answer.body, type=Document)
         except msgspec.MsgspecError as exc:
             raise AgentRefused(f"{self._url}{_PATH}: not an agent's snapshot: {exc}") from exc
-        if answer.schema != SCHEMA:
-            raise AgentRefused(f"{self._url}: the agent is version {answer.version}; use its top")
-        return picture_of(answer, self._url)
+        if shown.schema != SCHEMA:
+            raise AgentRefused(f"{self._url}: the agent is version {shown.version}; use its top")
+        return picture_of(shown, self._url)
 
-    def _get(self) -> tuple[int, bytes]:
-        connection = self._connection()
+    def _get(self) -> Answer:
+        path = f"{self._client.prefix}{_PATH}"
         try:
-            connection.request("GET", self._parts.path + _PATH, headers=self._headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(_MOST_BYTES)
-        except ssl.SSLCertVerificationError as exc:
-            raise AgentRefused(
-                f"{self._url}: {exc.verify_message}; name what signed it with --ca-file"
-            ) from exc
-        except (OSError, http.client.HTTPException) as exc:
-            reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-            raise AgentSilent(f"{self._url}: no answer: {reason}; is the agent running?") from exc
+            return self._client.request("GET", path, self._headers, silence_s=_TIMEOUT_S)
+        except SourceDenied as exc:
+            raise AgentRefused(str(exc)) from exc
+        except SourceFailed as exc:
+            raise AgentSilent(f"{exc}; is the agent running?") from exc
         finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._context is None:
-            return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-        return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=self._context)
+            self._client.close()
 
 
 def _answers(agent: Agent) -> bool:
@@ -142,26 +137,6 @@ def _answers(agent: Agent) -> bool:
     except AgentSilent:
         return False
     return True
-
-
-def _address(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigInvalid(f"--agent {url}: not an address; write http://HOST:PORT")
-    return parts
-
-
-def _context(parts: SplitResult, access: Access) -> ssl.SSLContext | None:
-    if parts.scheme != "https":
-        return None
-    try:
-        return ssl.create_default_context(cafile=access.ca_file)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigInvalid(f"--ca-file {access.ca_file}: no certificates in it: {exc}") from exc
 
 
 @contextmanager

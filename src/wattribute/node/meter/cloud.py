@@ -4,9 +4,12 @@ The service is a link-local address without TLS; some networks block it, and the
 is one second for all.
 """
 
-import http.client
 import time
+from http import HTTPStatus
 from typing import Final
+
+from wattribute.core.errors import SourceFailed
+from wattribute.http.client import HttpClient, Keys
 
 _ADDRESS: Final = "169.254.169.254"
 _LIMIT_S: Final = 1.0
@@ -25,31 +28,44 @@ _AWS_TYPE: Final = "/latest/meta-data/instance-type"
 
 def ask_instance_type(address: str = _ADDRESS, limit_s: float = _LIMIT_S) -> str:
     """The instance type (``m5.large``); "" when nobody answers in time."""
-    until = time.monotonic() + limit_s
-    token = _answer(address, *_TOKEN, until)
-    if token:
-        found = _answer(address, "GET", _AWS_TYPE, {"X-aws-ec2-metadata-token": token}, until)
-        if found:
-            return found
-    for method, path, headers in _ASK:
-        if found := _answer(address, method, path, headers, until):
-            return found.rpartition("/")[2]
-    return ""
-
-
-def _answer(address: str, method: str, path: str, headers: dict[str, str], until: float) -> str:
-    """The text of one answer; "" for none."""
-    left = until - time.monotonic()
-    if left <= 0:
-        return ""
-    connection = http.client.HTTPConnection(address, timeout=left)
+    service = _MetadataService(address, limit_s)
     try:
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        body = response.read(_MOST_BYTES) if response.status == http.client.OK else b""
-    except (OSError, http.client.HTTPException):
+        token = service.ask(*_TOKEN)
+        if token:
+            name = service.ask("GET", _AWS_TYPE, {"X-aws-ec2-metadata-token": token})
+            if name:
+                return name
+        for method, path, headers in _ASK:
+            if name := service.ask(method, path, headers):
+                return name.rpartition("/")[2]
         return ""
     finally:
-        connection.close()
-    text = body.decode("ascii", "replace").strip()
-    return text if text.isprintable() else ""
+        service.close()
+
+
+class _MetadataService:
+    """The service at one address, with one limit of time for all requests."""
+
+    def __init__(self, address: str, limit_s: float) -> None:
+        self._until_s = time.monotonic() + limit_s
+        self._client = HttpClient(
+            f"http://{address}",
+            Keys("estimator.cloud_metadata"),
+            largest_bytes=_MOST_BYTES,
+            answer_s=limit_s,
+        )
+        self.close = self._client.close
+
+    def ask(self, method: str, path: str, headers: dict[str, str]) -> str:
+        """The text of one answer; "" for none."""
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            return ""
+        try:
+            answer = self._client.request(
+                method, path, {"Accept": "*/*", **headers}, silence_s=left_s
+            )
+        except SourceFailed:
+            return ""
+        text = answer.body.decode("ascii", "replace").strip()
+        return text if answer.status == HTTPStatus.OK and text.isprintable() else ""

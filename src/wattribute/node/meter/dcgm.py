@@ -3,16 +3,16 @@
 Polled by a thread of its own: a slow exporter never delays a tick.
 """
 
-import http.client
 import re
 import threading
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
-from wattribute.core.errors import ConfigInvalid
+from wattribute.core.errors import ConfigInvalid, SourceFailed
+from wattribute.http.client import HttpClient, Keys
 
 _METRICS: Final = ("DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_PROF_GR_ENGINE_ACTIVE")
 """Best first; the exporter's default list has the second."""
@@ -20,6 +20,7 @@ _LINE: Final = re.compile(
     r"(?P<name>DCGM_FI_PROF_(?:SM|GR_ENGINE)_ACTIVE)\{(?P<labels>[^}]*)\}\s+(?P<value>\S+)"
 )
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+_PORT: Final = 9400
 _EVERY_S: Final = 5.0
 _TIMEOUT_S: Final = 3.0
 _FRESH_S: Final = 90.0
@@ -55,18 +56,14 @@ class DcgmReader:
         """Begin to poll.
 
         Raises:
-            ConfigInvalid: not an address.
+            ConfigInvalid: ``url`` is not an address.
         """
-        try:
-            parts = urlsplit(url)
-            valid = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid:
-            raise ConfigInvalid(f"meter.dcgm_url: {url}: not an address; write http://HOST:PORT")
-        self._host, self._port = parts.hostname or "", parts.port or 9400
-        self._path = parts.path if parts.path not in ("", "/") else "/metrics"
-        self._url = url
+        self._client = HttpClient(
+            url, Keys("meter.dcgm_url"), port=_PORT, largest_bytes=_MOST_BYTES, answer_s=_TIMEOUT_S
+        )
+        if self._client.is_tls:
+            raise ConfigInvalid(f"meter.dcgm_url: {url}: has no TLS; write http://HOST:PORT")
+        self._path = self._client.prefix or "/metrics"
         self._stop = threading.Event()
         self._newest: tuple[float, Activity] = (float("-inf"), {})
         self._problem = "no answer yet"
@@ -77,7 +74,7 @@ class DcgmReader:
     def problem(self) -> str:
         """Why there is no fresh answer; "" when there is one."""
         fresh = time.monotonic() - self._newest[0] <= _FRESH_S
-        return "" if fresh else f"meter.dcgm_url: {self._url}: {self._problem}"
+        return "" if fresh else f"meter.dcgm_url: {self._client.url}: {self._problem}"
 
     def activity(self) -> Activity:
         """The newest answer; empty when it is old."""
@@ -92,17 +89,15 @@ class DcgmReader:
         while not self._stop.is_set():
             try:
                 self._newest = (time.monotonic(), instance_activity(self._fetch()))
-            except (OSError, http.client.HTTPException, ValueError) as exc:
-                self._problem = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+            except SourceFailed as exc:
+                self._problem = str(exc)
             self._stop.wait(_EVERY_S)
+        self._client.close()
 
     def _fetch(self) -> str:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
-        try:
-            connection.request("GET", self._path)
-            answer = connection.getresponse()
-            if answer.status != http.HTTPStatus.OK:
-                raise ValueError(f"answered {answer.status}")
-            return answer.read(_MOST_BYTES).decode(errors="replace")
-        finally:
-            connection.close()
+        answer = self._client.request(
+            "GET", self._path, {"Accept": "text/plain"}, silence_s=_TIMEOUT_S
+        )
+        if answer.status != HTTPStatus.OK:
+            raise SourceFailed(f"answered {answer.status}")
+        return answer.body.decode(errors="replace")

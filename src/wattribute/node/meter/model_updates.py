@@ -10,14 +10,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from wattribute.core.errors import MeterFailed, ModelInvalid
+from wattribute.core.errors import ConfigInvalid, ModelInvalid, SourceFailed
 from wattribute.core.records import Load, Machine
 from wattribute.core.units import Nanoseconds
-from wattribute.http.client import Answer, Client, Keys
+from wattribute.http.answer import Answer
+from wattribute.http.client import HttpClient, Keys
+from wattribute.http.tokens import secret_in
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.estimate import EstimateMeter
@@ -32,7 +33,6 @@ _LONGEST_PAUSE_S: Final = 3600.0
 _SILENCE_S: Final = 10.0
 _CLOSE_S: Final = 2.0
 _KEYS: Final = Keys("estimator.model_server", "estimator.model_server_ca_file")
-_TOKEN_BYTES: Final = 4096
 
 
 class ModelUpdates:
@@ -57,9 +57,9 @@ class ModelUpdates:
             ConfigInvalid: the URL or the pin is wrong.
         """
         self._pin = ModelPin(room)
-        insecure = urlsplit(room.model_server).scheme == "http"
-        self._client = Client(
-            room.model_server, room.model_server_ca_file, insecure=insecure, keys=_KEYS
+        url = room.model_server
+        self._client = HttpClient(
+            url if "://" in url else f"https://{url}", _KEYS, ca_file=room.model_server_ca_file
         )
         self._token_file = room.model_server_token_file
         self._cache, self._machine, self._estimator = cache, machine, estimator
@@ -87,7 +87,7 @@ class ModelUpdates:
         while not self._stop.is_set():
             try:
                 self._ask()
-            except (ModelInvalid, MeterFailed) as exc:
+            except (ModelInvalid, SourceFailed) as exc:
                 failures += 1
                 self._fail(str(exc))
             except Exception as exc:  # noqa: BLE001 - our bug must not end the updates
@@ -111,7 +111,7 @@ class ModelUpdates:
         """Fetch what is new, if anything is.
 
         Raises:
-            MeterFailed: no whole answer.
+            SourceFailed: no whole answer.
             ModelInvalid: an answer that cannot be used.
         """
         if self._pin.sha256:
@@ -141,7 +141,11 @@ class ModelUpdates:
     def _get(self, path: str) -> Answer:
         headers = {"If-None-Match": f'"{self._digest}"'} if self._digest else {}
         if self._token_file:
-            headers["Authorization"] = f"Bearer {self._token()}"
+            try:
+                token = secret_in(self._token_file, "estimator.model_server_token_file")
+            except ConfigInvalid as exc:
+                raise ModelInvalid(str(exc)) from exc
+            headers["Authorization"] = f"Bearer {token}"
         answer = self._client.request("GET", path, headers, silence_s=_SILENCE_S)
         if answer.status not in (200, 304):
             said = answer.body[:200].decode("ascii", "replace").strip()
@@ -151,25 +155,6 @@ class ModelUpdates:
                 f"{self._client.url}{path.partition('?')[0]}: answer {answer.status} {said}{hint}"
             )
         return answer
-
-    def _token(self) -> str:
-        """Read for every request, for Secrets are replaced.
-
-        Raises:
-            ModelInvalid: it cannot be read.
-        """
-        try:
-            with Path(self._token_file).open(encoding="ascii") as file:
-                token = file.read(_TOKEN_BYTES).strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise ModelInvalid(
-                f"estimator.model_server_token_file {self._token_file}: {exc}"
-            ) from exc
-        if not token or not token.isprintable() or " " in token:
-            raise ModelInvalid(
-                f"estimator.model_server_token_file {self._token_file}: not one word"
-            )
-        return token
 
 
 def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:

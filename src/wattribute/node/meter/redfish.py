@@ -6,24 +6,26 @@ to 60 s: Gauges of the instant. Only AverageConsumedWatts, the last resort, is a
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from wattribute.core.errors import ConfigInvalid, MeterError, MeterFailed
 from wattribute.core.records import Gauge, Zone
-from wattribute.http.client import Client
+from wattribute.http.client import HttpClient, Keys
 from wattribute.node.meter.bmcfile import Bmc, Credentials, read_bmc
 from wattribute.node.meter.polled import PolledMeter
 from wattribute.node.meter.redfish_session import Session
 from wattribute.node.meter.redfish_tree import Json, Route, link, power, routes
-from wattribute.node.settings import NodeSettings
+from wattribute.node.settings import MeterSettings, NodeSettings
 
 _ROOTS = ("/redfish/v1/", "/redfish/v1")
 """With the slash, as the specification writes it; some firmwares know only the other."""
+_KEYS: Final = Keys("meter.redfish_url", "meter.redfish_ca_file")
 
 
 class RedfishSource:
     """One BMC, asked in one thread."""
 
-    def __init__(self, client: Client, session: Session, chassis: tuple[str, ...]) -> None:
+    def __init__(self, client: HttpClient, session: Session, chassis: tuple[str, ...]) -> None:
         """``chassis``: Ids of those that count; empty: those that measure."""
         self._client = client
         self._session = session
@@ -92,7 +94,7 @@ def open_redfish(settings: NodeSettings, node: str) -> PolledMeter:
             "meter.redfish_credentials: name the file with username and password (or set "
             "WATTRIBUTE_METER__REDFISH_USERNAME and WATTRIBUTE_METER__REDFISH_PASSWORD)"
         )
-    client = _client(url, bmc, settings)
+    client = _client(url, bmc, room)
 
     def credentials() -> Credentials:
         if file is None:
@@ -106,13 +108,19 @@ def open_redfish(settings: NodeSettings, node: str) -> PolledMeter:
     return PolledMeter("redfish", source, room.redfish_interval)
 
 
-def _client(url: str, bmc: Bmc | None, settings: NodeSettings) -> Client:
-    room = settings.meter
-    try:
-        return Client(url, room.redfish_ca_file, insecure=room.redfish_insecure)
-    except ConfigInvalid as error:
-        if bmc is not None and bmc.insecure and not room.redfish_insecure:
-            raise ConfigInvalid(
-                f"{error}; the file's own `insecure` is not enough: set meter.redfish_insecure"
-            ) from error
-        raise
+def _client(url: str, bmc: Bmc | None, settings: MeterSettings) -> HttpClient:
+    client = HttpClient(
+        url if "://" in url else f"https://{url}",
+        _KEYS,
+        ca_file=settings.redfish_ca_file,
+        insecure=settings.redfish_insecure,
+    )
+    if not client.is_tls and not settings.redfish_insecure:
+        message = (
+            f"{_KEYS.url}: {url!r} would send the password in the clear; write https:// "
+            "(or set meter.redfish_insecure, on a network that is only yours)"
+        )
+        if bmc is not None and bmc.insecure:
+            message += "; the file's own `insecure` is not enough: set meter.redfish_insecure"
+        raise ConfigInvalid(message)
+    return client

@@ -5,15 +5,16 @@ sessions collection gives ``X-Auth-Token`` and, in ``Location``, what to DELETE 
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from wattribute.core.errors import MeterDenied, MeterError, MeterFailed
-from wattribute.http.client import Answer, Client, is_success
+from wattribute.core.errors import MeterDenied, MeterFailed, SourceFailed
+from wattribute.http.answer import Answer, is_success
+from wattribute.http.client import HttpClient
 from wattribute.node.meter.bmcfile import Credentials
 
 Json = Any
@@ -28,7 +29,7 @@ _NOT_THERE: Final = frozenset({404, 405, 410, 501})
 class Session:
     """Gives the resources of one BMC, as one user."""
 
-    def __init__(self, client: Client, credentials: Callable[[], Credentials]) -> None:
+    def __init__(self, client: HttpClient, credentials: Callable[[], Credentials]) -> None:
         """Nothing is asked yet; ``credentials`` is called at each login, for secrets change."""
         self._client = client
         self._credentials = credentials
@@ -43,11 +44,18 @@ class Session:
         Raises:
             MeterError: as ``get``.
         """
-        return self._content(path, self._client.request("GET", path, {}))
+        return self._content(path, self._ask("GET", path, {}))
 
     def use_sessions_at(self, link: str) -> None:
-        """The sessions collection, as the service root says."""
-        self._sessions = self._client.local(link)
+        """The sessions collection, as the service root says.
+
+        Raises:
+            MeterFailed: The link leads to another host.
+        """
+        try:
+            self._sessions = self._client.local(link)
+        except SourceFailed as error:
+            raise MeterFailed(str(error)) from error
 
     def get(self, path: str) -> Json | None:
         """A resource; None: it is not there. Logs in when needed, and again when it expired.
@@ -59,11 +67,11 @@ class Session:
         fresh = not self._headers
         if fresh:
             self._login()
-        answer = self._client.request("GET", path, self._headers)
+        answer = self._ask("GET", path, self._headers)
         if answer.status == HTTPStatus.UNAUTHORIZED and not fresh:
             self._forget()
             self._login()
-            answer = self._client.request("GET", path, self._headers)
+            answer = self._ask("GET", path, self._headers)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._forget()
         return self._content(path, answer)
@@ -73,10 +81,18 @@ class Session:
         try:
             if self._ours:
                 self._client.request("DELETE", self._ours, self._headers, silence_s=_LOGOUT_S)
-        except MeterError:
+        except SourceFailed:
             pass  # it will expire
         self._forget()
         self._client.close()
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        try:
+            return self._client.request(method, path, headers, body)
+        except SourceFailed as error:
+            raise MeterFailed(str(error)) from error
 
     def _forget(self) -> None:
         self._headers, self._ours = {}, ""
@@ -87,7 +103,7 @@ class Session:
             {"UserName": credentials.username, "Password": credentials.password}
         )
         self._client.close()  # it may be stale, and a login is not sent twice
-        answer = self._client.request("POST", self._sessions, {}, body)
+        answer = self._ask("POST", self._sessions, {}, body)
         token = answer.headers.get("x-auth-token", "")
         if is_success(answer.status) and token:
             self._headers = {"X-Auth-Token": token}
@@ -105,7 +121,7 @@ class Session:
         try:  # a BMC behind a proxy names itself by another host: only the path counts
             path = urlsplit(link).path
             return self._client.local(path) if path else ""
-        except (ValueError, MeterFailed):
+        except (ValueError, SourceFailed):
             return ""
 
     def _content(self, path: str, answer: Answer) -> Json | None:

@@ -56,7 +56,7 @@ def test_the_kubelet_is_at_the_nodes_address(inside: WorkloadSettings) -> None:
     [
         ({"kube": "apiserver"}, "set workload.kube_url"),
         ({"kube": "kubelet"}, "workload.node_ip"),
-        ({"kube": "apiserver", "kube_url": "nonsense"}, "is no address"),
+        ({"kube": "apiserver", "kube_url": "nonsense"}, "is not an address"),
         ({"kube": "kubelet", "kubelet_url": "https://"}, "workload.kubelet_url"),
         ({"kube_url": "https://x", "node_name": ""}, "WATTRIBUTE_WORKLOAD__NODE_NAME"),
     ],

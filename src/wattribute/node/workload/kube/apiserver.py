@@ -93,9 +93,11 @@ class ApiServer(PodSource):
         self._answered()
         began_s, said = time.monotonic(), False
         try:
-            while not self._stop.is_set() and (line := lines.next()):
+            for line in lines:
                 said = True
                 self._take(line, where)
+                if self._stop.is_set():
+                    break
         finally:
             self._endpoint.hang_up()
             lasted_s = time.monotonic() - began_s
