@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.counters import rises
+
 GAP_MS: Final = 300_000
 """Scrapes further apart are a gap: Prometheus forgets a value after 5 minutes, too."""
 _HOUR_MS: Final = 3_600_000
@@ -98,9 +100,7 @@ def rise(frame: Frame, place: NDArray[np.int64], values: NDArray[np.int64]) -> R
     """
     if not len(values):
         return Rise(0, -1)
-    steps = np.diff(values)
-    anew = (steps < 0) | (np.diff(frame.epoch[place]) > 0)
-    steps = np.where(anew, values[1:], steps)
+    steps = rises(values, np.diff(frame.epoch[place]) > 0)
     born = int(values[0]) if place[0] > 0 else 0
     rising = np.flatnonzero(steps)
     last = int(place[rising[-1] + 1]) if len(rising) else -1

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.automation.gate.series import Series
+from wattribute.core.counters import rises
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 from wattribute.core.units import MICROJOULES_PER_JOULE, MICROJOULES_PER_KWH
 
@@ -170,15 +171,12 @@ def _rises(
     for found in prometheus.raw(f"{family}{{{','.join(matchers)}}}", start_s, end_s):
         if not len(found.values):
             continue
-        steps = np.diff(found.values)
-        # After a reset the counter holds what rose since.
-        rose = np.where(steps >= 0, steps, found.values[1:])
         yield _Rise(
             component,
             found.labels.get("source", ""),
             found.labels.get("instance", ""),
             found.time_ms / 1000,
-            np.concatenate([[0.0], np.cumsum(rose)]),
+            np.concatenate([[0.0], np.cumsum(rises(found.values))]),
         )
 
 

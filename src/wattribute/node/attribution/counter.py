@@ -1,5 +1,6 @@
 """Energy between two readings of one counter."""
 
+from wattribute.core.counters import step
 from wattribute.core.records import Counter
 from wattribute.core.units import Microjoules, energy_at
 
@@ -10,8 +11,8 @@ def energy_between(
     """Return the energy used between two readings, or None when it cannot be known.
 
     A smaller second value means either one wrap or a reset (driver reload,
-    suspend). Only the first can be recovered, and the two are told apart by
-    whether the wrapped difference is physically possible.
+    suspend). Only the energy over a wrap can be recovered. A wrap is believed
+    where the wrapped difference is physically possible, else it was a reset.
 
     A counter shows every value from 0 to ``wraps_at_uj`` inclusive, so its
     period is taken as ``wraps_at_uj + 1``. RAPL's registers count 2**32 steps
@@ -38,10 +39,6 @@ def energy_between(
     """
     if elapsed_ns <= 0 or before.wraps_at_uj != after.wraps_at_uj:
         return None
-    used = after.energy_uj - before.energy_uj
-    if used < 0:
-        if before.wraps_at_uj is None:
-            return None
-        used += before.wraps_at_uj + 1
-    possible = 0 <= used <= energy_at(power_max_uw, elapsed_ns)
+    used, anew = step(before.energy_uj, after.energy_uj, wraps_at=before.wraps_at_uj)
+    possible = not anew and 0 <= used <= energy_at(power_max_uw, elapsed_ns)
     return Microjoules(used) if possible else None
