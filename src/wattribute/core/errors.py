@@ -25,6 +25,7 @@
   + SourceFailed         a service that was asked (Prometheus, ...) did not answer as it should
     - SourceDenied       it does not let us ask, or we do not trust it: name what is missing
     - SourceLimited      it will not answer so much at once: ask for less
+    - SourceInterrupted  its answer broke off: ask again
   + LedgerFailed         the ledger cannot be read or written: it is as it was
   + ListenFailed         the address cannot be listened on: exit 5
   + Unbalanced           shares do not add up: our bug, never swallowed, never exported
@@ -136,6 +137,10 @@ class SourceDenied(SourceFailed):
 
 class SourceLimited(SourceFailed):
     """The service will not answer so much at once."""
+
+
+class SourceInterrupted(SourceFailed):
+    """The connection to the service broke while its answer came in."""
 
 
 class LedgerFailed(WattributeError):  # noqa: N818

@@ -10,9 +10,9 @@ from wattribute.accounting.ledger.fill import HOUR_S, Fill, Outcome
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
-from wattribute.core.errors import DataInvalid, SourceFailed
+from wattribute.core.errors import DataInvalid, SourceFailed, SourceInterrupted
 from wattribute_testing.cluster_series import MadeContainer, MadeNode
-from wattribute_testing.prometheus import FakePrometheus, MadeSeries
+from wattribute_testing.prometheus import FakePrometheus, Fault, MadeSeries
 
 HOUR = 1_790_812_800
 MINUTES = [HOUR + 60.0 * minute for minute in range(-1, 61)]
@@ -260,6 +260,24 @@ def test_a_server_that_limits_its_answers_is_asked_for_less(collect: Collect) ->
 
     assert set(_sums(entries, "node").values()) == {60 * 5_000_000}
     assert len(_sums(entries, "node")) == 6
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
+    store = Store.at(str(tmp_path / "ledger"))
+    with (
+        FakePrometheus(_node().series()) as server,
+        Prometheus(LedgerSettings(prometheus_url=server.url)) as client,
+    ):
+        server.faults = [Fault(), Fault(keep_bytes=500), Fault(), Fault(keep_bytes=500)]
+        Fill(store, Collector(client), now_s=lambda: HOUR + 9e5).run(HOUR, HOUR + HOUR_S)
+        server.faults = [Fault(), *[Fault(keep_bytes=500)] * 3]
+        with pytest.raises(SourceInterrupted):
+            Fill(store, Collector(client), now_s=lambda: HOUR + 9e5, recheck=True).run(
+                HOUR, HOUR + HOUR_S
+            )
+
+    entries = store.entries(HOUR, HOUR + HOUR_S).to_pylist()
+    assert sum(entry["energy_uj"] for entry in entries) == 60 * 5_000_000
 
 
 def test_agents_without_keplers_families_are_refused(collect: Collect) -> None:

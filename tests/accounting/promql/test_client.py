@@ -4,7 +4,13 @@ import pytest
 
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
-from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed, SourceLimited
+from wattribute.core.errors import (
+    ConfigInvalid,
+    SourceDenied,
+    SourceFailed,
+    SourceInterrupted,
+    SourceLimited,
+)
 from wattribute_testing.prometheus import FakePrometheus, Fault, MadeSeries
 
 SERIES = [MadeSeries({"__name__": "m", "instance": f"i{n}"}, [(100.0, "5"), (130.5, "6")])
@@ -79,7 +85,7 @@ def test_a_user_and_a_password_from_a_file(tmp_path: Path) -> None:
          SourceLimited, "exceeds the limit"),
         (Fault(503, b'{"error":"query timed out in expression evaluation"}'), SourceLimited,
          "timed out"),
-        (Fault(keep_bytes=120), SourceFailed, "broke off"),
+        (Fault(keep_bytes=120), SourceInterrupted, "broke off"),
         (Fault(more={"warnings": ["store-3: connection refused"]}), SourceFailed, "store-3"),
         (Fault(more={"isPartial": True}), SourceFailed, "only a part"),
         (Fault(body=b"<html>log in</html>"), SourceFailed, "no JSON"),

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from wattribute.accounting.ledger import families as fam
 from wattribute.accounting.ledger.families import Target, own, target_of
 from wattribute.accounting.ledger.node_hour import NodeHour, NodeIdentity
 from wattribute.accounting.promql.matrix import Series
-from wattribute.core.errors import DataInvalid, SourceFailed, SourceLimited
+from wattribute.core.errors import DataInvalid, SourceInterrupted, SourceLimited
 
 _HOUR_S: Final = 3600
 _BEFORE_S: Final = 300
@@ -128,15 +129,10 @@ class Collector:
         }
 
     def _again(self, hour_s: int, nodes: Sequence[Found]) -> list[NodeHour]:
-        for attempt in range(_ATTEMPTS):
-            try:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(SourceInterrupted):
                 return self._read(hour_s, nodes)
-            except SourceLimited:
-                raise
-            except SourceFailed as exc:
-                if attempt == _ATTEMPTS - 1 or "broke off" not in str(exc):
-                    raise
-        return []
+        return self._read(hour_s, nodes)
 
     def _read(self, hour_s: int, nodes: Sequence[Found]) -> list[NodeHour]:
         instances = sorted({instance for node in nodes for instance in node.instances})

@@ -13,7 +13,13 @@ import msgspec
 
 from wattribute.accounting.promql.matrix import MatrixReader, Series, check_envelope
 from wattribute.accounting.settings import LedgerSettings
-from wattribute.core.errors import ConfigInvalid, SourceDenied, SourceFailed, SourceLimited
+from wattribute.core.errors import (
+    ConfigInvalid,
+    SourceDenied,
+    SourceFailed,
+    SourceInterrupted,
+    SourceLimited,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -91,6 +97,7 @@ class Prometheus:
         Raises:
             SourceLimited: the server will not answer so much at once.
             SourceDenied: it does not let us ask.
+            SourceInterrupted: the connection broke while the answer came in.
             SourceFailed: no answer, or not all of it.
         """
         response = self._open(query, at_s)
@@ -99,7 +106,7 @@ class Prometheus:
             check_envelope(body)
             answer = msgspec.json.decode(body, type=_Vector)
         except httpx.HTTPError as exc:
-            raise SourceFailed(f"{self.name}: the answer broke off: {exc!r}") from exc
+            raise SourceInterrupted(f"{self.name}: the answer broke off: {exc!r}") from exc
         except msgspec.DecodeError as exc:
             raise SourceFailed(f"{self.name}: no answer of the query API: {exc}") from exc
         except SourceFailed as exc:
@@ -116,6 +123,7 @@ class Prometheus:
         Raises:
             SourceLimited: the server will not answer so much at once.
             SourceDenied: it does not let us ask.
+            SourceInterrupted: the connection broke while the answer came in.
             SourceFailed: no answer, or not all of it.
         """
         response = self._open(f"{selector}[{max(round(end_s - start_s), 1)}s]", end_s)
@@ -125,7 +133,7 @@ class Prometheus:
                 yield from reader.feed(data)
             yield from reader.close()
         except httpx.HTTPError as exc:
-            raise SourceFailed(f"{self.name}: the answer broke off: {exc!r}") from exc
+            raise SourceInterrupted(f"{self.name}: the answer broke off: {exc!r}") from exc
         except SourceFailed as exc:
             raise SourceFailed(f"{self.name}: {exc}") from exc
         finally:
