@@ -17,7 +17,7 @@ from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.source import Agent, AgentRefused, AgentSilent, Login
 from wattribute.cli.top.view import cells
 from wattribute.core.errors import ConfigInvalid
-from wattribute.node.exporter import api
+from wattribute.node.exporter.api import shapes as api
 
 Call = Callable[..., tuple[int, str, str]]
 Put = Callable[..., SimpleNamespace]

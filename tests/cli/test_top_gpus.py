@@ -3,7 +3,7 @@
 from wattribute.cli.top.picture import picture_of
 from wattribute.cli.top.view import Choice, Picture, cells, chosen, columns
 from wattribute.core.records import Channel, Origin
-from wattribute.node.exporter.api import document
+from wattribute.node.exporter.api.document import document
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute_testing.snapshots import RAPL, SnapshotMaker
 

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 from wattribute.core.records import Channel, Consumer, Origin, Snapshot
 from wattribute.node.exporter import health, own, reference
 from wattribute.node.exporter.families import GROUPS, kepler_families, metrics_families
+from wattribute.node.exporter.identity import container_id_of
 from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
 if TYPE_CHECKING:
@@ -295,5 +296,5 @@ def test_an_empty_snapshot_is_a_valid_page(painter: "Painter") -> None:
 
 
 def test_a_consumer_without_any_name_still_has_an_id() -> None:
-    assert own.container_id_of(Consumer(1, "kernel")) == "kernel_processes"
-    assert own.container_id_of(Consumer(1, "ended")) == "ended"
+    assert container_id_of(Consumer(1, "kernel")) == "kernel_processes"
+    assert container_id_of(Consumer(1, "ended")) == "ended"

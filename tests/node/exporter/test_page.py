@@ -6,7 +6,7 @@ from typing import Any
 
 from wattribute.core.records import Snapshot
 from wattribute.node.exporter import page
-from wattribute.node.exporter.api import Component, Document, GpuRow, HealthDocument, ZoneRow
+from wattribute.node.exporter.api.shapes import Component, Document, GpuRow, HealthDocument, ZoneRow
 
 
 def test_only_the_pages_own_script_and_style_may_run() -> None:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
 from wattribute.http.access import Access
-from wattribute.node.exporter.api import Document
+from wattribute.node.exporter.api.shapes import Document
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from wattribute.cli.top.view import Gpu, Part, Picture, Row
-from wattribute.node.exporter.api import (
+from wattribute.node.exporter.api.shapes import (
     Component,
     ContainerRow,
     Document,

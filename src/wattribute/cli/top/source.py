@@ -19,7 +19,8 @@ from wattribute.core.errors import SourceDenied, SourceFailed, WattributeError
 from wattribute.http.answer import Answer
 from wattribute.http.client import HttpClient, Keys
 from wattribute.http.tls import client_context
-from wattribute.node.exporter.api import SCHEMA, Document, document
+from wattribute.node.exporter.api.document import document
+from wattribute.node.exporter.api.shapes import SCHEMA, Document
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.settings import NodeSettings
 

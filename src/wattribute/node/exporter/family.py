@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.node.exporter.labels import block
+from wattribute.node.exporter.layout import Shown
 from wattribute.node.exporter.scene import Scene
+
+_MILLION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +64,26 @@ def gauge(
 ) -> Family:
     """A family of gauges."""
     return Family(name, "gauge", text, tuple(labels), samples, decimals, _unit(name))
+
+
+def millionths(value: float) -> int:
+    """Return a ratio as a family of six decimals takes it."""
+    return round(value * _MILLION)
+
+
+def crossed(shown: Shown, tails: Sequence[str], values: Sequence[NDArray[np.int64]]) -> Samples:
+    """Return samples of rows x tails: all rows with the first tail, then with the next.
+
+    Args:
+        shown: the rows, with the beginning of each label text.
+        tails: the ends of the label texts, without the comma before them.
+        values: for each tail, one value per row.
+    """
+    return Samples(
+        np.concatenate(values) if values else np.zeros(0, np.int64),
+        lambda: [f"{labels},{tail}" for tail in tails for labels in shown.labels],
+        (shown.key, tuple(tails)),
+    )
 
 
 def listed(pairs: Iterable[tuple[dict[str, str], int]]) -> Samples | None:

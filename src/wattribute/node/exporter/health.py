@@ -9,8 +9,16 @@ from typing import Final
 
 from wattribute.core.records import Health, IdentityHealth
 from wattribute.core.units import NANOSECONDS_PER_MICROSECOND
-from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed, single
-from wattribute.node.exporter.own import zone_name
+from wattribute.node.exporter.family import (
+    Family,
+    Samples,
+    counter,
+    gauge,
+    listed,
+    millionths,
+    single,
+)
+from wattribute.node.exporter.identity import zone_name
 from wattribute.node.exporter.scene import Scene
 
 _MILLION: Final = 1_000_000
@@ -100,10 +108,10 @@ FAMILIES: Final[tuple[Family, ...]] = (
             _health(lambda health: health.dropped_records), decimals=0),
     gauge("wattribute_activity_coverage_ratio",
           "CPU time of all rows over the node's busy time, last tick; 1 when nothing is missed.",
-          (), _health(lambda health: round(health.coverage * _MILLION))),
+          (), _health(lambda health: millionths(health.coverage))),
     gauge("wattribute_activity_misfit_ratio",
           "CPU time that the fit to packages could not place as their busy times say.", (),
-          _health(lambda health: round(health.misfit * _MILLION))),
+          _health(lambda health: millionths(health.misfit))),
     gauge("wattribute_identity_up",
           "1 when the source of pod names has answered, else 0; what is known stays.",
           ("source",), _identity(lambda identity: int(identity.up)), decimals=0),

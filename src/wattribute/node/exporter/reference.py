@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from wattribute.node.exporter import api
+from wattribute.node.exporter.api import shapes
 from wattribute.node.exporter.families import GROUPS
 
 _HEAD: Final = """\
@@ -65,15 +65,15 @@ def render() -> str:
 
 
 def render_snapshot() -> str:
-    """The page about the snapshot API, from the docstrings of api.py."""
-    module = ast.parse(Path(api.__file__).read_text(encoding="utf-8"))
-    shapes = [
+    """Return the page about the snapshot API, made from the docstrings of its shapes."""
+    module = ast.parse(Path(shapes.__file__).read_text(encoding="utf-8"))
+    classes = [
         node
         for node in module.body
-        if isinstance(node, ast.ClassDef) and issubclass(getattr(api, node.name), msgspec.Struct)
+        if isinstance(node, ast.ClassDef) and issubclass(getattr(shapes, node.name), msgspec.Struct)
     ]
     parts = [_SNAPSHOT_HEAD]
-    for shape in sorted(shapes, key=lambda node: node.name != "Document"):
+    for shape in sorted(classes, key=lambda node: node.name != "Document"):
         parts.append(f"\n## {shape.name}\n\n{ast.get_docstring(shape)}\n\n")
         parts.append("| key | type | what it is |\n|---|---|---|\n")
         for field, after in zip(shape.body, [*shape.body[1:], ast.Pass()], strict=True):

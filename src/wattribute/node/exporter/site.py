@@ -13,11 +13,12 @@ from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
 from wattribute.http.access import Access
 from wattribute.http.message import Request, Response
 from wattribute.http.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
-from wattribute.node.exporter import health, kepler_011, page
-from wattribute.node.exporter.api import document
+from wattribute.node.exporter import health, page
+from wattribute.node.exporter.api.document import document
 from wattribute.node.exporter.bodies import MetricsBodies, compressed
 from wattribute.node.exporter.families import kepler_families, metrics_families
 from wattribute.node.exporter.family import Family
+from wattribute.node.exporter.kepler.nodes_0_11 import BUILD_INFO
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.settings import ExporterSettings
 
@@ -96,7 +97,7 @@ class Site:
 
     def _newer(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
         if stale:
-            return (kepler_011.BUILD_INFO,)
+            return (BUILD_INFO,)
         wanted = processes and self._settings.processes
         return kepler_families("kepler-0.11", processes=wanted)
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from wattribute.core.files import write_whole
 from wattribute.core.records import Consumer, ContainerTable, Mode, Snapshot
 from wattribute.core.units import NANOSECONDS_PER_SECOND
-from wattribute.node.exporter.kepler_09 import container_id_of
-from wattribute.node.exporter.own import allowed_labels
+from wattribute.node.exporter.identity import allowed_labels, container_id_of
 from wattribute.node.exporter.scene import NodeLabels
 
 _LOG = logging.getLogger(__name__)

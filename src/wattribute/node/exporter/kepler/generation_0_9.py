@@ -1,19 +1,18 @@
-"""The families that Kepler up to 0.9 had: names and labels as its users know them.
+"""The families that Kepler up to 0.9 had, as a view of the snapshot.
 
-Energy by workload, zone kind, mode and source. Not ours to improve; our own are in own.py.
+Energy by workload, zone kind, mode and source. The names are Kepler's, so they stay as they are;
+our own families are in ``own/``.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wattribute.core.records import Consumer
 from wattribute.node.estimator.microarchitectures import microarchitecture_of
-from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed
+from wattribute.node.exporter.family import Family, Samples, counter, crossed, gauge, listed
+from wattribute.node.exporter.identity import container_id_of
 from wattribute.node.exporter.labels import block
-from wattribute.node.exporter.layout import Shown, last_of_each
+from wattribute.node.exporter.layout import last_of_each
 from wattribute.node.exporter.scene import MODES, Scene
 
 ALWAYS: Final = ("package", "dram", "other", "gpu")
@@ -28,20 +27,10 @@ KINDS: Final = {
     "platform": "the whole platform (contains all the others)",
 }
 _WORKLOAD: Final = ("container_id", "pod_name", "container_name", "container_namespace")
-_SPECIAL: Final = {"system": "system_processes", "kernel": "kernel_processes"}
 
 
-def container_id_of(consumer: Consumer) -> str:
-    """The row's ``container_id`` label.
-
-    Rows without a container get a name that tells pods apart, because Kepler's
-    labels have no pod uid.
-    """
-    if consumer.container_id:
-        return consumer.container_id
-    if consumer.kind == "ended":
-        return f"ended-{consumer.pod_uid}" if consumer.pod_uid else "ended"
-    return _SPECIAL.get(consumer.kind, "")
+_Sources = Sequence[tuple[str, list[int]]]
+"""Sources of a kind of zone, and the columns of each."""
 
 
 def container_style(consumer: Consumer, _alive: bool) -> str:  # noqa: FBT001 - a column's value
@@ -68,42 +57,32 @@ def process_style(pid: str, command: str, consumer: Consumer, vm: str, _alive: b
     )
 
 
-def _containers(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+def _containers(scene: Scene, sources: _Sources) -> Samples:
     shown = scene.containers(container_style)
     energy = scene.container_uj[shown.rows]
     values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
-    return _table(shown, [source for source, _ in sources], [m for _, m in MODES], values)
+    return crossed(shown, _tails(sources, [word for _, word in MODES]), values)
 
 
-def _processes(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+def _processes(scene: Scene, sources: _Sources) -> Samples:
     shown = scene.processes(process_style)
     energy = scene.process_uj[shown.rows]
     values = [energy[:, columns].sum(axis=1) for _, columns in sources]
-    return _table(shown, [source for source, _ in sources], ["dynamic"], values)
+    return crossed(shown, _tails(sources, ["dynamic"]), values)
 
 
-def _vms(scene: Scene, sources: Sequence[tuple[str, list[int]]]) -> Samples:
+def _vms(scene: Scene, sources: _Sources) -> Samples:
     shown = last_of_each(block((("vm_id", vm),)) for vm in scene.snapshot.vms.ids)
     energy = scene.vm_uj[shown.rows]
     values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
-    return _table(shown, [source for source, _ in sources], [m for _, m in MODES], values)
+    return crossed(shown, _tails(sources, [word for _, word in MODES]), values)
 
 
-def _table(
-    shown: Shown, sources: Sequence[str], modes: Sequence[str], values: list[NDArray[np.int64]]
-) -> Samples:
-    """Samples of rows x (source, mode), source by source."""
-    tails = [
-        f",{block((('mode', mode), ('source', source)))}" for source in sources for mode in modes
-    ]
-    return Samples(
-        np.concatenate(values),
-        lambda: [labels + tail for tail in tails for labels in shown.labels],
-        (shown.key, tuple(tails)),
-    )
+def _tails(sources: _Sources, modes: Sequence[str]) -> list[str]:
+    return [block((("mode", mode), ("source", source))) for source, _ in sources for mode in modes]
 
 
-_Rows = Callable[[Scene, Sequence[tuple[str, list[int]]]], Samples]
+_Rows = Callable[[Scene, _Sources], Samples]
 
 
 def _of_kind(rows: _Rows, kind: str) -> Callable[[Scene], Samples | None]:
@@ -220,3 +199,8 @@ NODE: Final = (
         decimals=0,
     ),
 )
+
+
+def families(*, processes: bool) -> tuple[Family, ...]:
+    """Return the families of this generation; ``processes``: with one series per process."""
+    return (*CONTAINERS, *NODE, *VMS, *(PROCESSES if processes else ()))

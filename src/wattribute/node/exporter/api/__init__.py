@@ -1,0 +1,1 @@
+"""The newest snapshot as JSON, at /api/v1/snapshot."""
