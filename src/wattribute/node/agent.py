@@ -19,22 +19,19 @@ from wattribute.core.records import Zone
 from wattribute.core.units import nanoseconds
 from wattribute.node.activity.choose import choose_activity
 from wattribute.node.activity.hierarchy import find_hierarchy
+from wattribute.node.activity.whois import ProcessFinder
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.serve import Exporter
 from wattribute.node.exporter.spool import Spool
-from wattribute.node.meter import Meter
+from wattribute.node.meter import GpuMeter, Meter
 from wattribute.node.meter.choose import choose_meters
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.machine import read_machine, read_topology
+from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.loop import Monitor, Timing
-from wattribute.node.monitor.opening import (
-    floor_policy,
-    make_gpu_users,
-    make_metering,
-    make_sharer,
-)
 from wattribute.node.monitor.state import StateFile
 from wattribute.node.settings import NodeSettings
+from wattribute.node.sharing.opening import floor_policy, make_metering, make_sharer
 from wattribute.node.workload.engines import open_engines
 from wattribute.node.workload.kube.choose import Finding as SourceFinding
 from wattribute.node.workload.kube.choose import (
@@ -242,7 +239,7 @@ def _open_with(
         clock=SystemClock(),
         state_file=_state_file(settings, procfs) if with_state else None,
         vm_of=VmFinder(procfs).vm_of,
-        gpus=make_gpu_users(settings, meters.gpus, activity.activity.name),
+        gpus=_gpu_users(settings, meters.gpus, activity.activity.name),
         gpu_floor=settings.attribution.gpu_floor,
         allocations=allocations,
     )
@@ -258,6 +255,17 @@ def _open_with(
         *(Finding("identity", f.name, f.state, f.message) for f in said),
     )
     return _Opened(monitor, findings, allocations)
+
+
+def _gpu_users(settings: NodeSettings, gpus: Sequence[GpuMeter], activity: str) -> GpuUsers:
+    """Readers of who used the GPUs; ``activity``: the source that says who ran."""
+    sysfs, cgroupfs = Path(settings.meter.sysfs), settings.activity.cgroupfs
+    finder = ProcessFinder(
+        Path(settings.activity.procfs),
+        Path(cgroupfs) if cgroupfs else sysfs / "fs/cgroup",
+        any_hierarchy=activity == "procfs",
+    )
+    return GpuUsers(gpus, finder)
 
 
 def _follow_model_server(settings: NodeSettings, meters: Sequence[Meter]) -> None:

@@ -13,10 +13,10 @@ from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.rapl import RaplMeter
 from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.loop import Monitor, Timing
-from wattribute.node.monitor.metering import Limits, Metering
 from wattribute.node.monitor.payer import GpuFloor
-from wattribute.node.monitor.sharing import Sharer
 from wattribute.node.monitor.state import StateFile
+from wattribute.node.sharing.metering import Limits, Metering
+from wattribute.node.sharing.sharer import Sharer
 from wattribute.node.workload import Allocations, Cluster
 from wattribute_testing.activity import FakeActivity
 from wattribute_testing.clock import FakeClock

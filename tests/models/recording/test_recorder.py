@@ -16,7 +16,7 @@ from wattribute.models.recording.recorder import (
 )
 from wattribute.node.meter.estimate import LoadReader
 from wattribute.node.meter.rapl import RaplMeter
-from wattribute.node.monitor.metering import Limits, Metering
+from wattribute.node.sharing.metering import Limits, Metering
 from wattribute_testing import FakeClock, FakeProcfs, FakeSysfs
 from wattribute_testing.platform import SlowPlatform
 

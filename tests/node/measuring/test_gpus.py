@@ -17,8 +17,8 @@ from wattribute.node.measuring.tree import Tree
 from wattribute.node.measuring.window import Window
 from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.nvml import NvmlMeter
-from wattribute.node.monitor.metering import Limits, Metering
-from wattribute.node.monitor.sharing import Sharer
+from wattribute.node.sharing.metering import Limits, Metering
+from wattribute.node.sharing.sharer import Sharer
 from wattribute_testing import FakeClock, FakeNvml, FakeProcfs, FakeSysfs
 
 US = 1_000_000

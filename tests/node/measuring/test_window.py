@@ -17,8 +17,8 @@ from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.power_model import read_artefact
 from wattribute.node.meter.rapl import RaplMeter
-from wattribute.node.monitor.metering import Limits, Metering
-from wattribute.node.monitor.sharing import Sharer
+from wattribute.node.sharing.metering import Limits, Metering
+from wattribute.node.sharing.sharer import Sharer
 from wattribute_testing import FakeClock, FakeProcfs, FakeSysfs
 from wattribute_testing.activity import FakeActivity
 

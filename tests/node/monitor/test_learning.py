@@ -19,9 +19,9 @@ from wattribute.core.units import Microjoules, Microwatts, Nanoseconds, microwat
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.power_model import read_artefact
-from wattribute.node.monitor.metering import Limits, Metering
-from wattribute.node.monitor.opening import make_sharer
 from wattribute.node.settings import NodeSettings
+from wattribute.node.sharing.metering import Limits, Metering
+from wattribute.node.sharing.opening import make_sharer
 from wattribute_testing import FakeProcfs
 
 SECOND = 1_000_000_000

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from wattribute.core.records import Machine, Origin
 from wattribute.node.meter.machine import read_machine
 from wattribute.node.meter.power_model import open_estimator
-from wattribute.node.monitor.opening import floor_policy
 from wattribute.node.settings import NodeSettings
+from wattribute.node.sharing.opening import floor_policy
 
 if TYPE_CHECKING:
     from wattribute.node.measuring import Measurement

@@ -194,7 +194,7 @@ def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
     from wattribute.node.meter.choose import choose_meters
     from wattribute.node.meter.estimate import LoadReader
     from wattribute.node.meter.machine import read_machine
-    from wattribute.node.monitor.opening import make_metering
+    from wattribute.node.sharing.opening import make_metering
 
     procfs = Path(settings.activity.procfs)
     machine = read_machine(procfs, Path(settings.meter.sysfs))

@@ -13,7 +13,7 @@ from wattribute.core.records import Interval, Origin, Zone
 from wattribute.core.units import Nanoseconds, joules, nanoseconds, seconds
 from wattribute.node.estimator.power_recording import Point, Scope
 from wattribute.node.meter.estimate import LoadReader
-from wattribute.node.monitor.metering import Metering
+from wattribute.node.sharing.metering import Metering
 
 _SCOPE_OF_KIND: Final[dict[str, Scope]] = {"package": "pkg", "dram": "dram", "platform": "wall"}
 _BOARD: Final = "rapl-sysfs"

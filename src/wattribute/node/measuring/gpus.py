@@ -11,7 +11,7 @@ from wattribute.core.units import Nanoseconds
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.tree import Tree
 from wattribute.node.meter import GpuMeter
-from wattribute.node.monitor.gpus import GpuShare, share_gpus
+from wattribute.node.sharing.gpu_shares import GpuShare, share_gpus
 
 _LATE_S: Final = 0.5
 """Drivers sample every 1/6 to 1 s: what the work did last is told so much later."""

@@ -13,8 +13,8 @@ from wattribute.node.measuring.window import Window
 from wattribute.node.meter.choose import choose_meters
 from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.machine import read_machine, read_topology
-from wattribute.node.monitor.opening import floor_policy, make_metering, make_sharer
 from wattribute.node.settings import NodeSettings
+from wattribute.node.sharing.opening import floor_policy, make_metering, make_sharer
 
 
 def open_window(

@@ -6,35 +6,25 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wattribute.core.clock import Clock
-from wattribute.core.records import (
-    Attribution,
-    Cgroups,
-    Estimate,
-    Interval,
-    Load,
-    Origin,
-    Processes,
-    Topology,
-    Usage,
-    Zone,
-)
+from wattribute.core.records import Attribution, Estimate, Interval, Load, Origin, Topology, Zone
 from wattribute.core.units import Nanoseconds, energy_at, power_of
 from wattribute.node.activity.cpustat import CpuStat
+from wattribute.node.activity.node import NodeTime, NodeTimes
 from wattribute.node.attribution.packages import fit_packages
 from wattribute.node.attribution.policy import FloorPolicy
-from wattribute.node.attribution.share import attribute, pay_floor
+from wattribute.node.attribution.share import pay_floor
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.result import ComponentEnergy
 from wattribute.node.measuring.tree import Tree
 from wattribute.node.meter.estimate import EstimateMeter
-from wattribute.node.monitor.gpus import GpuShare
-from wattribute.node.monitor.metering import Metering
-from wattribute.node.monitor.rows import Rows
-from wattribute.node.monitor.sharing import Share, Sharer
+from wattribute.node.sharing.cpu_use import CpuUse
+from wattribute.node.sharing.gpu_shares import GpuShare
+from wattribute.node.sharing.metering import Metering
+from wattribute.node.sharing.sharer import Share, Sharer
+from wattribute.node.sharing.zone_weights import Weighed
 
 COARSE_NS: Final = 100_000_000
 """In less time than that the machine's load is not known: /proc/stat moves in steps of 10 ms."""
@@ -68,8 +58,7 @@ class Window:
         self._metering = metering
         self._sharer = sharer
         self._policy = policy
-        self._cpustat = CpuStat(procfs, topology)
-        self._cpus = topology.cpus_online
+        self._times = NodeTimes(CpuStat(procfs, topology), topology)
         self._tree = tree
         self._clock = clock
         self._estimates = estimates
@@ -78,16 +67,16 @@ class Window:
         """Not shared yet."""
         self._other_weights = np.zeros(2, np.int64)
         self._tree_ns = 0
+        self._taken_ns = 0
+        """CPU time that anybody had since the start, steal included."""
+        self._capacity_ns = 0
+        """Online CPUs x the time since the start."""
         self.by_component: dict[str, ComponentEnergy] = {}
+        self.power_peak_uw = 0
         self.start_ns = self._last_ns = clock.monotonic_ns()
         metering.read(self.start_ns)
         self._gpus.read(self.start_ns, _WORK, _REST)
-        stat = self._cpustat.read()
-        self._busy_ns = stat.busy_ns
-        self._taken_at_start_ns = int(stat.busy_ns.sum()) + stat.steal_ns
-        self._taken_ns = 0
-        """CPU time that anybody had since the start, steal included."""
-        self.power_peak_uw = 0
+        self._times.advance(self.start_ns)
 
     @property
     def elapsed_ns(self) -> int:
@@ -108,7 +97,7 @@ class Window:
     def others_busy(self) -> float:
         """Part of the machine's CPU time that others had, steal included, 0 to 1."""
         others_ns = max(self._taken_ns - self._tree_ns, 0)
-        return min(1.0, others_ns / max(self._cpus * self.elapsed_ns, 1))
+        return min(1.0, others_ns / max(self._capacity_ns, 1))
 
     def now_ns(self) -> Nanoseconds:
         """The window's clock."""
@@ -124,24 +113,26 @@ class Window:
         """
         now_ns = self._clock.monotonic_ns()
         self._intervals += self._metering.read(now_ns)
-        stat = self._cpustat.read()
+        time = self._times.advance(now_ns)
         intervals, self._intervals = self._intervals, []
-        tree_ns = self._tree.cpu_ns(final=final)
-        usage = self._usage(stat.busy_ns - self._busy_ns, now_ns)
-        rows = self._rows(tree_ns - self._tree_ns, usage)
-        self._taken_ns = int(stat.busy_ns.sum()) + stat.steal_ns - self._taken_at_start_ns
-        before_uj = self._energy_uj()
-        self._busy_ns, self._tree_ns, self._last_ns = stat.busy_ns, tree_ns, now_ns
+        before_ns, self._tree_ns = self._tree_ns, self._tree.cpu_ns(final=final)
+        self._last_ns = now_ns
+        self._taken_ns += int(time.busy_ns.sum()) + time.steal_ns
+        self._capacity_ns += int(time.capacity_ns.sum())
+        use = _cpu_use(self._tree_ns - before_ns, time)
         gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
-        for share in self._shares(intervals, rows, usage, gpus):
+        before_uj = self._energy_uj()
+        for share in self._shares(intervals, use, gpus):
             zone = share.attribution.interval.zone
             if zone.component:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
-                self._add(zone.component, attribution, _used(zone, rows, usage, gpus))
-        self._note_peak(self._energy_uj() - before_uj, usage.end_ns - usage.start_ns)
+                self._add(zone.component, attribution, _used(zone, use, gpus))
+        self._note_peak(self._energy_uj() - before_uj, use.end_ns - use.start_ns)
         for other in self._sharer.other(intervals):
-            self._add_other(other, usage, rows)
+            share = self._sharer.share_by(other, Weighed(_KEYS, self._other_weights))
+            self._add("other", share.attribution, _used(other.zone, use, {}))
+            self._other_weights = np.zeros(2, np.int64)
 
     def _energy_uj(self) -> int:
         """The work's energy so far."""
@@ -168,31 +159,27 @@ class Window:
         return (*silent, *dropped, *nothing)
 
     def _shares(
-        self,
-        intervals: Sequence[Interval],
-        rows: Rows,
-        usage: Usage,
-        gpus: Mapping[str, GpuShare],
+        self, intervals: Sequence[Interval], use: CpuUse, gpus: Mapping[str, GpuShare]
     ) -> Iterator[Share]:
         """Share out: estimates of a time too short for the machine's load by the work alone."""
-        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
-        if self._estimates and usage.end_ns - usage.start_ns < COARSE_NS:
-            work_ns = int(rows.cpu_ns[_WORK].sum())
-            alone = self._rows(work_ns, replace(usage, busy_ns=np.zeros_like(usage.busy_ns)))
-            guessed = [i for i in intervals if i.origin is Origin.ESTIMATED]
-            again = self._estimated(self._estimates, guessed, work_ns, usage)
-            yield from self._sharer.share(again, alone, usage, ())
+        silent = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        if self._estimates and use.end_ns - use.start_ns < COARSE_NS:
+            work_ns = int(use.cpu_ns[_WORK].sum())
+            alone = Weighed(_KEYS, np.array([work_ns, 0], np.int64))
+            estimated = [i for i in intervals if i.origin is Origin.ESTIMATED]
+            for interval in self._estimated(self._estimates, estimated, work_ns, use):
+                yield self._sharer.share_by(interval, alone)
             intervals = [i for i in intervals if i.origin is not Origin.ESTIMATED]
-        yield from self._sharer.share(intervals, rows, usage, failed, gpus)
+        yield from self._sharer.share(intervals, use, silent, gpus)
 
     @staticmethod
     def _estimated(
-        estimates: EstimateMeter, intervals: Iterable[Interval], work_ns: int, usage: Usage
+        estimates: EstimateMeter, intervals: Iterable[Interval], work_ns: int, use: CpuUse
     ) -> list[Interval]:
         """The same, as if nothing but the work ran: its time is known to the microsecond."""
-        capacity_ns = max(int(usage.capacity_ns.sum()), 1)
-        load = Load(Nanoseconds(usage.end_ns - usage.start_ns), min(1.0, work_ns / capacity_ns))
-        said = {reading.zone: reading.value for reading in estimates.estimated(load, usage.end_ns)}
+        capacity_ns = max(int(use.capacity_ns.sum()), 1)
+        load = Load(Nanoseconds(use.end_ns - use.start_ns), min(1.0, work_ns / capacity_ns))
+        said = {reading.zone: reading.value for reading in estimates.estimated(load, use.end_ns)}
         return [
             _at_power(interval, value)
             for interval in intervals
@@ -200,15 +187,10 @@ class Window:
         ]
 
     def close(self) -> None:
-        """Close the meters and the tree."""
+        """Close the meters, /proc/stat and the tree."""
         self._metering.close()
+        self._times.close()
         self._tree.close()
-
-    def _add_other(self, other: Interval, usage: Usage, rows: Rows) -> None:
-        floor_uj = self._sharer.floor_of(other, rows, usage)
-        attribution = attribute(other, floor_uj, self._other_weights)
-        self._add("other", attribution, _used(other.zone, rows, usage, {}))
-        self._other_weights = np.zeros(2, np.int64)
 
     def _add(self, component: str, attribution: Attribution, used: tuple[int, int, int]) -> None:
         """Let the work pay its part of the floor, where the policy goes by use.
@@ -225,47 +207,20 @@ class Window:
         )
         self.by_component[component] = before.plus(attribution)
 
-    def _usage(self, busy_ns: NDArray[np.int64], now_ns: Nanoseconds) -> Usage:
-        elapsed_ns = now_ns - self._last_ns
-        packages = len(busy_ns)
-        return Usage(
-            start_ns=Nanoseconds(self._last_ns),
-            end_ns=now_ns,
-            processes=_NO_PROCESSES,
-            cgroups=_NO_CGROUPS,
-            busy_ns=busy_ns,
-            capacity_ns=np.full(packages, self._cpus * elapsed_ns // packages, np.int64),
-            steal_ns=0,
-            irq_ns=0,
-            dropped=0,
-        )
 
-    def _rows(self, work_ns: int, usage: Usage) -> Rows:
-        """Two rows: the work, and the rest of the machine's busy time."""
-        rest_ns = max(int(usage.busy_ns.sum()) - work_ns, 0)
-        fit = fit_packages(np.array([work_ns, rest_ns], np.int64), _EVERYWHERE, usage.busy_ns)
-        return Rows(
-            key=_KEYS,
-            pid=np.zeros(2, np.int64),
-            comm=np.zeros(2, "S16"),
-            alive=np.ones(2, np.bool_),
-            group=np.zeros(2, np.int64),
-            vm=np.full(2, -1, np.int64),
-            vm_ids=(),
-            cpu_ns=fit.cpu_ns,
-            counters={},
-            misfit=fit.misfit,
-        )
+def _cpu_use(work_ns: int, time: NodeTime) -> CpuUse:
+    """Return two rows: the work, and the rest of the machine's busy time."""
+    rest_ns = max(int(time.busy_ns.sum()) - work_ns, 0)
+    fit = fit_packages(np.array([work_ns, rest_ns], np.int64), _EVERYWHERE, time.busy_ns)
+    return CpuUse(time.start_ns, time.end_ns, _KEYS, fit.cpu_ns, {}, time.capacity_ns)
 
 
-def _used(
-    zone: Zone, rows: Rows, usage: Usage, gpus: Mapping[str, GpuShare]
-) -> tuple[int, int, int]:
-    """Time of the work and of all on what the zone feeds, and how much there is."""
+def _used(zone: Zone, use: CpuUse, gpus: Mapping[str, GpuShare]) -> tuple[int, int, int]:
+    """Time of the work and of all on what the zone feeds, and how much there is, in ns."""
     if zone.kind != "gpu":
-        work_ns, all_ns = int(rows.cpu_ns[_WORK].sum()), int(rows.cpu_ns.sum())
-        return work_ns, all_ns, int(usage.capacity_ns.sum())
-    elapsed_ns = usage.end_ns - usage.start_ns
+        work_ns, all_ns = int(use.cpu_ns[_WORK].sum()), int(use.cpu_ns.sum())
+        return work_ns, all_ns, int(use.capacity_ns.sum())
+    elapsed_ns = use.end_ns - use.start_ns
     share = gpus.get(zone.id)
     if share is None:
         return 0, 0, elapsed_ns
@@ -296,26 +251,3 @@ def _folded(attribution: Attribution, keys: Iterable[np.uint64]) -> Attribution:
         attribution.idle_uj,
         attribution.unattributed_uj,
     )
-
-
-_NO_PROCESSES: Final = Processes(
-    key=np.zeros(0, np.uint64),
-    pid=np.zeros(0, np.int64),
-    parent_pid=np.zeros(0, np.int64),
-    cgroup=np.zeros(0, np.uint64),
-    comm=np.zeros(0, "S16"),
-    kernel=np.zeros(0, np.bool_),
-    alive=np.zeros(0, np.bool_),
-    cpu_ns=np.zeros((0, 1), np.int64),
-    allowed=np.zeros(0, np.uint64),
-    counters={},
-)
-_NO_CGROUPS: Final = Cgroups(
-    generation=0,
-    id=np.zeros(0, np.uint64),
-    path=(),
-    parent=np.zeros(0, np.int64),
-    cpu_ns=np.zeros((0, 1), np.int64),
-    memory_bytes=np.zeros(0, np.int64),
-    alive=np.zeros(0, np.bool_),
-)

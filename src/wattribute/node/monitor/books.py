@@ -10,13 +10,13 @@ from wattribute.core.records import Cgroups, Mode
 from wattribute.core.sums import sum_by
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.containers import ContainerBook
-from wattribute.node.monitor.gpus import GpuShare
 from wattribute.node.monitor.groups import KERNEL, SYSTEM, Groups
 from wattribute.node.monitor.node import NodeBook
 from wattribute.node.monitor.processes import ProcessBook
 from wattribute.node.monitor.rows import Rows
-from wattribute.node.monitor.sharing import Share
 from wattribute.node.monitor.vms import VmBook
+from wattribute.node.sharing.gpu_shares import GpuShare
+from wattribute.node.sharing.sharer import Share
 
 
 class Books:

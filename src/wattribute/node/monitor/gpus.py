@@ -1,20 +1,20 @@
 """Who used the GPUs: processes of the driver -> processes of the books."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import Cgroups, GpuState, GpuUsage
-from wattribute.core.shares import apportion
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.whois import Finder, Found
 from wattribute.node.meter import GpuMeter
 from wattribute.node.monitor.groups import UNKNOWN_INDEX, Groups
 from wattribute.node.monitor.processes import ProcessBook
 from wattribute.node.monitor.rows import RESIDUAL_BIT, Rows
+from wattribute.node.sharing.gpu_shares import GpuShare, share_gpus
 
 _KEY_BITS: Final = 40
 _START_MASK: Final = (1 << _KEY_BITS) - 1
@@ -22,76 +22,6 @@ _TICK: Final = (10_000_000 >> 10) + 2
 """A tick of /proc in units of a key's start: a start in /proc is rounded down to one."""
 _NOBODY_KNOWN: Final = int(RESIDUAL_BIT) | 1 << 62
 """Key of the row of users whom the driver does not name (a MIG instance busy without a process)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GpuShare:
-    """Who used or held one GPU; m rows, a process may come twice."""
-
-    keys: NDArray[np.uint64]
-    weights: NDArray[np.int64]
-    """By what the energy above the floor is shared: time on the processors, or where nobody
-    had any, the interval's time in proportion to memory."""
-    busy_ns: NDArray[np.int64]
-    memory_bytes: NDArray[np.int64]
-    busy: float
-    """Part of the time in which the device was busy, 0 to 1."""
-
-
-def share_gpus(
-    uses: Sequence[GpuUsage], keys_of: Callable[[NDArray[np.int64]], NDArray[np.uint64]]
-) -> dict[str, GpuShare]:
-    """Add up intervals, and part them by device.
-
-    Args:
-        uses: one after the other; more than one where it was not known for a while who ran.
-        keys_of: from pids to keys.
-    """
-    parts: dict[str, list[tuple[int, GpuShare]]] = {}
-    for use in uses:
-        keys, elapsed_ns = keys_of(use.pid), use.end_ns - use.start_ns
-        for index, state in enumerate(use.states):
-            mine = use.device == index
-            busy_ns, memory_bytes = use.busy_ns[mine], use.memory_bytes[mine]
-            share = GpuShare(
-                keys[mine],
-                _weights(busy_ns, memory_bytes, elapsed_ns),
-                busy_ns,
-                memory_bytes,
-                _busy(state, held=bool(mine.any())),
-            )
-            parts.setdefault(state.device, []).append((elapsed_ns, share))
-    return {device: _together(found) for device, found in parts.items()}
-
-
-def _busy(state: GpuState, *, held: bool) -> float:
-    """How busy a GPU was; one of which that cannot be known counts as busy: it teaches no floor."""
-    if state.utilisation is not None:
-        return state.utilisation
-    return float(held or state.activity == "unseen")
-
-
-def _weights(
-    busy_ns: NDArray[np.int64], memory_bytes: NDArray[np.int64], elapsed_ns: int
-) -> NDArray[np.int64]:
-    if busy_ns.any() or not len(busy_ns):
-        return busy_ns
-    held = memory_bytes if memory_bytes.any() else np.ones(len(busy_ns), np.int64)
-    return apportion(elapsed_ns, held)
-
-
-def _together(parts: Sequence[tuple[int, GpuShare]]) -> GpuShare:
-    if len(parts) == 1:
-        return parts[0][1]
-    whole_ns = sum(elapsed_ns for elapsed_ns, _ in parts)
-    shares = [share for _, share in parts]
-    return GpuShare(
-        np.concatenate([share.keys for share in shares]),
-        np.concatenate([share.weights for share in shares]),
-        np.concatenate([share.busy_ns for share in shares]),
-        np.concatenate([share.memory_bytes for share in shares]),
-        sum(elapsed_ns * share.busy for elapsed_ns, share in parts) / max(whole_ns, 1),
-    )
 
 
 class GpuUsers:
@@ -119,7 +49,7 @@ class GpuUsers:
         self.states = tuple(state for use in told for state in use.states)
 
     def forget(self) -> None:
-        """What waits will be nobody's."""
+        """Drop pending GPU use; its energy becomes unattributed."""
         self._uses.clear()
 
     def with_users(self, rows: Rows, cgroups: Cgroups, groups: Groups, book: ProcessBook) -> Rows:

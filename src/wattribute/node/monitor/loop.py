@@ -12,18 +12,20 @@ from wattribute.core.records import Health, Interval, Machine, NodeFacts, Snapsh
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.activity import Activity
 from wattribute.node.attribution.policy import FloorPolicy
-from wattribute.node.attribution.share import attribute
 from wattribute.node.monitor.books import Books
-from wattribute.node.monitor.gpus import GpuShare, GpuUsers
+from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.groups import Groups, group_cgroups
-from wattribute.node.monitor.metering import DOWN_AFTER, Metering
 from wattribute.node.monitor.naming import Namer
 from wattribute.node.monitor.payer import FloorPayer, GpuFloor
 from wattribute.node.monitor.publish import Publisher
 from wattribute.node.monitor.rows import RowBuilder, Rows
 from wattribute.node.monitor.saving import restore_books, to_state
-from wattribute.node.monitor.sharing import Share, Sharer
 from wattribute.node.monitor.state import StateFile
+from wattribute.node.sharing.cpu_use import CpuUse
+from wattribute.node.sharing.gpu_shares import GpuShare
+from wattribute.node.sharing.metering import DOWN_AFTER, Metering
+from wattribute.node.sharing.sharer import Share, Sharer
+from wattribute.node.sharing.zone_weights import Weighed
 from wattribute.node.workload import Allocations, Cluster, Identity
 
 _LOG = logging.getLogger(__name__)
@@ -126,7 +128,10 @@ class Monitor:
             raise StateInvalid("the machine was booted since: totals start at 0, floors are kept")
         self._state_file.confirm(state)
         restore_books(self._books, state.totals, self._clock.monotonic_ns())
-        self._metering.resume(state.last_readings)
+        self._metering.resume(
+            [saved.reading() for saved in state.last_readings],
+            {saved.zone: saved.power_seen_uw for saved in state.last_readings},
+        )
         self._resumed = True
 
     def run(self, stop: threading.Event, on_tick: Callable[[Snapshot], None] | None = None) -> None:
@@ -243,16 +248,15 @@ class Monitor:
         if self._allocations is not None:
             self._payer.know_gpus(self._gpus.states, self._allocations.held())
         intervals, self._unshared = self._unshared, []
-        failed = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
+        silent = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
         for zone in self._metering.failed_now():
             if self._metering.down(zone):
                 self._sharer.give_up(zone)
-        for share in self._sharer.share(intervals, rows, usage, failed, gpus):
+        for share in self._sharer.share(intervals, _cpu_use(usage, rows), silent, gpus):
             self._book(share, usage, gpus)
         for other in self._sharer.other(intervals):
-            keys, weights = books.other_weights()
-            floor_uj = self._sharer.floor_of(other, rows, usage)
-            self._book(Share(attribute(other, floor_uj, weights), keys), usage, gpus)
+            share = self._sharer.share_by(other, Weighed(*books.other_weights()))
+            self._book(share, usage, gpus)
         if not self._sharer.waits:  # for a zone whose energy those who ended may still get
             process_linger_ns = _KEEP_TICKS * timing.interval_ns
             if timing.processes_published:
@@ -314,7 +318,7 @@ class Monitor:
             vms=publisher.vms(),
             node=self._books.node.totals(self._metering.up()),
             birth_held_uj=publisher.birth_held(containers),
-            floors=tuple(self._sharer.floors.values()),
+            floors=self._sharer.floors,
             policy=self._payer.policy,
             capacity=self._capacity(),
             gpus=self._gpus.states,
@@ -357,3 +361,10 @@ class Monitor:
         for names in (self._identity, self._cluster, self._allocations):
             if names is not None:
                 names.close()
+
+
+def _cpu_use(usage: Usage, rows: Rows) -> CpuUse:
+    """Return what the sharer needs of a tick."""
+    return CpuUse(
+        usage.start_ns, usage.end_ns, rows.key, rows.cpu_ns, rows.counters, usage.capacity_ns
+    )

@@ -13,9 +13,9 @@ from wattribute.core.sums import sum_by
 from wattribute.node.attribution.policy import FloorBasis, FloorPolicy, share_floor
 from wattribute.node.attribution.share import pay_floor
 from wattribute.node.monitor.books import Books
-from wattribute.node.monitor.gpus import GpuShare
 from wattribute.node.monitor.held import slots_held
-from wattribute.node.monitor.sharing import Share
+from wattribute.node.sharing.gpu_shares import GpuShare
+from wattribute.node.sharing.sharer import Share
 
 GpuFloor = Literal["even", "memory"]
 

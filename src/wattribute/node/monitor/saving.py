@@ -6,8 +6,8 @@ from wattribute.core.records import Counter
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.groups import KERNEL, SYSTEM
-from wattribute.node.monitor.metering import Metering
 from wattribute.node.monitor.state import SCHEMA, SavedReading, SavedTotals, SavedZone, State
+from wattribute.node.sharing.metering import Metering
 
 
 def to_state(

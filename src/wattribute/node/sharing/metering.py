@@ -26,7 +26,6 @@ from wattribute.core.units import (
 from wattribute.node.attribution.interval import interval_between
 from wattribute.node.meter import Meter
 from wattribute.node.meter.estimate import SOURCE, EstimateMeter
-from wattribute.node.monitor.state import SavedReading
 
 DOWN_AFTER = 3
 """Ticks that a zone may fail before its series end (design section 9, rule 7)."""
@@ -89,23 +88,27 @@ class Metering:
         """The highest mean power of an interval of every zone."""
         return self._power_seen_uw
 
-    def resume(self, saved: Iterable[SavedReading]) -> None:
-        """Go on from readings that an earlier run of the agent saved in this boot.
+    def resume(self, readings: Sequence[Reading], power_seen_uw: Mapping[Zone, int]) -> None:
+        """Go on from the last readings of an earlier run of the agent in this boot.
 
         Those of zones that no meter has now (the settings were changed) are left out, and so is
         a platform meter that was behind: what its parts used since is booked, and not known
         any more.
+
+        Args:
+            readings: the last one of each zone.
+            power_seen_uw: the highest mean power of an interval of a zone, where it is known.
         """
         known = {zone for meter in self._meters for zone in meter.zones}
-        saved = list(saved)
-        newest_ns = max((one.at_ns for one in saved), default=0)
-        for one in saved:
-            behind = one.zone.kind == "platform" and one.at_ns < newest_ns
-            if one.zone in known and not behind:
-                self._last[one.zone] = one.reading()
-                self._failing[one.zone] = 0
-                if one.power_seen_uw:
-                    self._power_seen_uw[one.zone] = one.power_seen_uw
+        newest_ns = max((reading.at_ns for reading in readings), default=0)
+        for reading in readings:
+            zone = reading.zone
+            behind = zone.kind == "platform" and reading.at_ns < newest_ns
+            if zone in known and not behind:
+                self._last[zone] = reading
+                self._failing[zone] = 0
+                if power_seen_uw.get(zone):
+                    self._power_seen_uw[zone] = power_seen_uw[zone]
 
     def up(self) -> frozenset[Zone]:
         """Zones that answer, and the rest of each platform that does."""

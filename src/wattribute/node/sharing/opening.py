@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Load, Machine, Topology, Zone
 from wattribute.core.units import microwatts, nanoseconds
-from wattribute.node.activity.whois import ProcessFinder
 from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.attribution.weight import CyclesWeight, TimeWeight
-from wattribute.node.meter import GpuMeter, Meter
+from wattribute.node.meter import Meter
 from wattribute.node.meter.power_model import open_estimator
-from wattribute.node.monitor.gpus import GpuUsers
-from wattribute.node.monitor.metering import Limits, Metering
-from wattribute.node.monitor.sharing import Sharer
 from wattribute.node.settings import NodeSettings
+from wattribute.node.sharing.metering import Limits, Metering
+from wattribute.node.sharing.sharer import Sharer
 
 _SECONDS_PER_DAY: Final = 86_400
 
@@ -51,17 +48,6 @@ def make_sharer(
         _prior(settings, machine, zones),
         nanoseconds(settings.attribution.idle_window_days * _SECONDS_PER_DAY),
     )
-
-
-def make_gpu_users(settings: NodeSettings, gpus: Sequence[GpuMeter], activity: str) -> GpuUsers:
-    """Readers of who used the GPUs; ``activity``: the source that says who ran."""
-    sysfs, cgroupfs = Path(settings.meter.sysfs), settings.activity.cgroupfs
-    finder = ProcessFinder(
-        Path(settings.activity.procfs),
-        Path(cgroupfs) if cgroupfs else sysfs / "fs/cgroup",
-        any_hierarchy=activity == "procfs",
-    )
-    return GpuUsers(gpus, finder)
 
 
 def floor_policy(settings: NodeSettings, *, kubernetes: bool = False) -> FloorPolicy:
