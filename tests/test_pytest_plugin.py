@@ -67,8 +67,8 @@ def test_limits_fail_tests_and_the_summary_has_joules(project: pytest.Pytester) 
             "*= energy =*",
             "* joules * watts *runs *origin *test",
             "*estimated*test_it.py::test_large*[[]regression[]]",
-            "*in all, 4 tests*",
-            "test_it.py::test_gated: not comparable: no baseline of *",
+            "*in total, 4 tests*",
+            "test_it.py::test_gated: not comparable: no baseline for *",
         ]
     )
     assert '<property name="energy_joules"' in (project.path / "j.xml").read_text()
@@ -112,17 +112,17 @@ def test_a_wrong_marker_ends_the_session_with_one_line(project: pytest.Pytester)
     ("mark", "said"),
     [
         (pytest.mark.energy(metric="watts"), "not one of energy_j"),
-        (pytest.mark.energy(max_joules=-1), "more than 0"),
+        (pytest.mark.energy(max_joules=-1), "greater than 0"),
         (pytest.mark.energy(max_regression="5%"), "float"),
         (pytest.mark.energy(7), "by name"),
     ],
 )
 def test_what_a_marker_may_not_say(mark: pytest.MarkDecorator, said: str) -> None:
-    from wattribute.automation.gate.pytest_energy import _wanted
+    from wattribute.automation.gate.pytest_energy import marker_of
 
     item = SimpleNamespace(nodeid="t.py::t", get_closest_marker=lambda _: mark.mark)
     with pytest.raises(pytest.UsageError, match=said):
-        _wanted(item)  # type: ignore[arg-type]
+        marker_of(item)  # type: ignore[arg-type]
 
 
 def test_workers_send_what_they_measured(project: pytest.Pytester) -> None:
@@ -131,7 +131,7 @@ def test_workers_send_what_they_measured(project: pytest.Pytester) -> None:
     result = run(project, *flags)
 
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*in all, 3 tests*", "*baseline of 1 tests*"])
+    result.stdout.fnmatch_lines(["*in total, 3 tests*", "*baseline of 1 tests*"])
     assert (project.path / ".energy-baseline.json").exists()
 
 

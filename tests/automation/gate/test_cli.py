@@ -30,7 +30,7 @@ def test_run_baseline_check_from_nothing_to_a_verdict(
     assert gate("run", "--runs", "3", "--name", "count", *QUIET, "--", *count) == 0
     assert (tmp_path / "n").read_text() == "...."  # one to warm up
     assert gate("check") == 4
-    assert "no baseline of 'count'" in capfd.readouterr().out
+    assert "no baseline for 'count'" in capfd.readouterr().out
     assert gate("check", "--on-missing", "pass") == 0
     assert gate("baseline", "update") == 0
     capfd.readouterr()
@@ -75,7 +75,7 @@ def test_units_come_from_a_number_or_from_the_command(gate: Gate, tmp_path: Path
     [
         (("check", "--max-regression", "5"), "say 5% if you mean percent"),
         (("check", "--max-regression", "lots"), "not a percentage"),
-        (("check", "--metric", "watts"), "not one of energy_j"),
+        (("check", "--metric", "watts"), "use one of energy_j"),
         (("check", "--absolute", "energy_j>5"), "must be METRIC<NUMBER"),
         (("check", "--report", "pdf"), "'pdf' is not one of json"),
         (("check", "--report", "json="), "name a file after the ="),
@@ -166,5 +166,8 @@ def test_a_revision_that_is_not_there_says_what_ci_lacks(
 ) -> None:
     del repository
     assert gate("ab", "--base", "origin/main", *QUIET, "--", "true") == 2
-    assert "origin/main: no such revision here; in CI fetch it first" in capfd.readouterr().err
+    assert (
+        "origin/main: there is no such revision here; in CI fetch it first"
+        in capfd.readouterr().err
+    )
     assert gate("ab", "--base", "HEAD", "--setup", "exit 3", *QUIET, "--", "true") == 5

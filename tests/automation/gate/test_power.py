@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wattribute.automation.gate.permutation import paired, unpaired
-from wattribute.automation.gate.power import found, paired_spread, runs_for, spread_of
+from wattribute.automation.gate.power import paired_spread, runs_for, smallest_regression, spread_of
 
 BUILDS = 250
 
@@ -29,7 +29,7 @@ def test_the_smallest_regression_that_is_said_to_be_found_is_found_in_8_of_10(
     spread: float,
     tolerance: float,
 ) -> None:
-    smallest = found(spread, 7, tolerance, 0.05, pairs=pairs)
+    smallest = smallest_regression(spread, 7, tolerance, 0.05, pairs=pairs)
 
     assert part_found(smallest, spread, 7, tolerance, pairs=pairs) == pytest.approx(0.8, abs=0.1)
 
@@ -45,12 +45,12 @@ def test_as_many_runs_as_are_said_to_be_needed_are_enough_and_not_far_too_many(
 
 
 def test_more_runs_find_less_and_more_scatter_needs_more_runs() -> None:
-    smallest = [found(0.02, runs, 0.05, 0.05, pairs=True) for runs in (5, 7, 14, 50)]
+    smallest = [smallest_regression(0.02, runs, 0.05, 0.05, pairs=True) for runs in (5, 7, 14, 50)]
 
     assert smallest == sorted(smallest, reverse=True)
     needed = [runs_for(0.01, spread, 0, 0.05, pairs=False) for spread in (0.005, 0.01, 0.05)]
     assert needed == sorted(needed)
-    assert found(0.02, 4, 0.05, 0.05, pairs=True) == inf
+    assert smallest_regression(0.02, 4, 0.05, 0.05, pairs=True) == inf
 
 
 def test_the_spread_is_that_of_one_run_and_drift_is_not_in_that_of_pairs() -> None:

@@ -1,6 +1,6 @@
-"""The baseline file: for each command and kind of machine, the runs that are compared with.
+"""The baseline file keeps, for each command and kind of machine, the runs to compare with.
 
-It is meant to be committed: text, sorted, one entry for each name and key.
+Commit it: it is sorted text, with one entry for each name and key.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,24 +14,27 @@ _MADE_BY = "wattribute gate baseline update"
 
 
 def read_baseline(path: Path) -> tuple[Series, ...]:
-    """Its entries.
+    """Return the entries of a baseline file.
 
     Raises:
-        DataInvalid: it is not there, or not a baseline.
+        DataInvalid: The file does not exist, or is not a baseline.
     """
     return read_series(path, made_by=_MADE_BY)
 
 
 def update(path: Path, fresh: Iterable[Series]) -> tuple[Series, ...]:
-    """Take fresh runs in, each in place of what had its name and key; what was replaced.
+    """Store fresh runs, each in place of the entry with the same name and key.
+
+    Returns:
+        The entries that were replaced.
 
     Raises:
-        ConfigInvalid: the file cannot be written.
-        DataInvalid: what is there is not a baseline.
+        ConfigInvalid: The file cannot be written.
+        DataInvalid: The file exists and is not a baseline.
     """
     old = read_baseline(path) if path.exists() else ()
-    entries = {_id(one): one for one in old}
-    added = {_id(one): one for one in fresh}
+    entries = {_id(entry): entry for entry in old}
+    added = {_id(entry): entry for entry in fresh}
     write_series(path, (entries | added).values())
     return tuple(entries[key] for key in added if key in entries)
 
@@ -39,36 +42,48 @@ def update(path: Path, fresh: Iterable[Series]) -> tuple[Series, ...]:
 def prune(
     path: Path, *, name: str | None, older_than: timedelta | None, now: datetime
 ) -> tuple[Series, ...]:
-    """Drop entries of that name (if given) that are older (if given); what was dropped.
+    """Remove entries, and return them.
+
+    Args:
+        path: The baseline file.
+        name: Only entries of this name; None takes entries of every name.
+        older_than: Only entries older than this; None takes entries of any age.
+        now: The present, with a time zone.
 
     Raises:
-        ConfigInvalid: the file cannot be written.
-        DataInvalid: it is not there, or not a baseline.
+        ConfigInvalid: The file cannot be written.
+        DataInvalid: The file does not exist, or is not a baseline.
     """
     entries = read_baseline(path)
     dropped = tuple(
-        one
-        for one in entries
-        if (name is None or one.name == name)
-        and (older_than is None or now - _time(one) > older_than)
+        entry
+        for entry in entries
+        if (name is None or entry.name == name)
+        and (older_than is None or now - _time(entry) > older_than)
     )
-    write_series(path, [one for one in entries if one not in dropped])
+    write_series(path, [entry for entry in entries if entry not in dropped])
     return dropped
 
 
 def find(entries: Sequence[Series], fresh: Series, *, made_by: str) -> tuple[Series | None, str]:
-    """The entry to compare with; else why there is none.
+    """Find the entry to compare fresh runs with.
 
-    ``made_by``: what makes one, for the message.
+    Args:
+        entries: The baseline.
+        fresh: The runs.
+        made_by: The command that stores a baseline, for the message.
+
+    Returns:
+        The entry and "", or None and the reason why no entry fits.
     """
-    named = [one for one in entries if one.name == fresh.name]
-    for one in named:
-        if one.key == fresh.key:
-            return one, ""
-    if not named:
-        return None, f"no baseline of {fresh.name!r}; {made_by} makes one"
-    nearest = min((differences(fresh.key, one.key) for one in named), key=len)
-    return None, "made on another kind of machine or meter: " + "; ".join(nearest)
+    same_name = [entry for entry in entries if entry.name == fresh.name]
+    for entry in same_name:
+        if entry.key == fresh.key:
+            return entry, ""
+    if not same_name:
+        return None, f"no baseline for {fresh.name!r}; {made_by} stores one"
+    nearest = min((differences(fresh.key, entry.key) for entry in same_name), key=len)
+    return None, "the baseline comes from another kind of machine or meter: " + "; ".join(nearest)
 
 
 def _id(series: Series) -> tuple[str, tuple[tuple[str, str], ...]]:

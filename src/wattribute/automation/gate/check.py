@@ -1,4 +1,4 @@
-"""Everything that one check compares, and its one answer."""
+"""A check compares runs with a baseline or with limits, and gives one verdict."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _WORST_FIRST: Final = ("estimated", "integrated", "measured")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """An absolute limit: the metric stays below."""
+    """An absolute limit that a metric must stay below."""
 
     metric: str
     value: float
@@ -36,39 +36,41 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was compared, and what came out."""
+    """The comparisons of a check, and the verdict."""
 
     verdict: Verdict
-    """The one that counts most of all comparisons."""
+    """The most serious verdict of all comparisons."""
     comparisons: tuple[Comparison, ...]
     rules: Rules
     base: str
-    """What new is compared with, in words."""
+    """What the new runs are compared with, in words."""
     new: str
     machine: str
-    """CPU, meters and model, in words."""
+    """CPU, meters and power model, in words."""
     notes: tuple[str, ...] = ()
     version: str = __version__
 
 
 def parse_metrics(text: str) -> tuple[str, ...]:
-    """Names with commas.
+    """Parse names of metrics that are separated by commas.
 
     Raises:
-        ConfigInvalid: one is not known, or there is none.
+        ConfigInvalid: A name is unknown, or the text holds none.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names or ("",):
         if name not in METRICS:
-            raise ConfigInvalid(f"--metric {name or text!r}: not one of {', '.join(METRICS)}")
+            raise ConfigInvalid(
+                f"--metric {name or text!r}: unknown metric; use one of {', '.join(METRICS)}"
+            )
     return names
 
 
 def parse_limit(text: str) -> Limit:
-    """``energy_j<500``.
+    """Parse a limit such as ``energy_j<500``.
 
     Raises:
-        ConfigInvalid: it is not of that form, or the metric is not known.
+        ConfigInvalid: The text has another form, or the metric is unknown.
     """
     match = _LIMIT.fullmatch(text)
     if match is None:
@@ -76,9 +78,9 @@ def parse_limit(text: str) -> Limit:
     try:
         value = float(match[2])
     except ValueError:
-        raise ConfigInvalid(f"--absolute {text!r}: {match[2]!r} is no number") from None
+        raise ConfigInvalid(f"--absolute {text!r}: {match[2]!r} is not a number") from None
     if value <= 0:
-        raise ConfigInvalid(f"--absolute {text!r}: the limit must be more than 0")
+        raise ConfigInvalid(f"--absolute {text!r}: the limit must be greater than 0")
     return Limit(parse_metrics(match[1])[0], value)
 
 
@@ -91,38 +93,43 @@ def check(
 ) -> Report:
     """Compare fresh runs with a stored baseline, and with absolute limits.
 
-    ``baseline``: None: only the limits count.
+    Args:
+        fresh: The runs, at least one series.
+        baseline: Entries to compare with; None checks the limits alone.
+        metrics: Metrics to compare with the baseline.
+        limits: Absolute limits.
+        rules: What counts as a regression.
 
     Raises:
-        DataInvalid: a metric was not measured.
+        DataInvalid: A metric was not measured.
     """
-    found = (
-        [(one, *find(baseline, one, made_by=_MADE_BY)) for one in fresh]
+    matches = (
+        [(series, *find(baseline, series, made_by=_MADE_BY)) for series in fresh]
         if baseline is not None
         else []
     )
-    number = len(found) * len(metrics) + len(fresh) * len(limits)
+    number = len(matches) * len(metrics) + len(fresh) * len(limits)
     comparisons = [
-        _with_baseline(one, old, reason, metric, rules, number)
-        for one, old, reason in found
+        _with_baseline(series, old, reason, metric, rules, number)
+        for series, old, reason in matches
         for metric in metrics
     ]
     comparisons += [
-        against_limit(_sides(one, one, limit.metric), limit.value, rules, number)
-        for one in fresh
+        against_limit(_sides(series, series, limit.metric), limit.value, rules, number)
+        for series in fresh
         for limit in limits
     ]
-    dates = sorted({f"{old.at} {old.revision}".strip() for _, old, _ in found if old is not None})
+    dates = sorted({f"{old.at} {old.revision}".strip() for _, old, _ in matches if old is not None})
     return _report(comparisons, rules, ", ".join(dates) or "absolute limits", fresh)
 
 
 def check_sides(
     base: Series, new: Series, metrics: Sequence[str], limits: Sequence[Limit], rules: Rules
 ) -> Report:
-    """Compare runs that were made in turn.
+    """Compare two series whose runs alternated.
 
     Raises:
-        DataInvalid: a metric was not measured.
+        DataInvalid: A metric was not measured.
     """
     number = len(metrics) + len(limits)
     comparisons = [compare(_sides(base, new, m, pairs=True), rules, number) for m in metrics]
@@ -138,7 +145,7 @@ def _report(
 ) -> Report:
     compared = tuple(comparisons)
     first = fresh[0]
-    notes = {note: None for one in fresh for note in one.notes}
+    notes = {note: None for series in fresh for note in series.notes}
     return Report(
         verdict=overall(compared),
         comparisons=compared,
@@ -157,15 +164,19 @@ def _with_baseline(  # noqa: PLR0917 - two sides, a metric, the rules
     if old is None:
         return incomparable(sides, rules, reason)
     if not sides.base:
-        return incomparable(sides, rules, f"the baseline holds no {metric}: update it")
+        return incomparable(
+            sides, rules, f"the baseline has no {metric}; store a new one with {_MADE_BY}"
+        )
     return compare(sides, rules, number)
 
 
 def _sides(base: Series, new: Series, metric: str, *, pairs: bool = False) -> Sides:
     values = new.values(metric)
     if not values:
-        known = ", ".join(name for name in METRICS if new.values(name))
-        raise DataInvalid(f"{new.name}: {metric} was not measured{_why(metric)}; known: {known}")
+        measured = ", ".join(name for name in METRICS if new.values(name))
+        raise DataInvalid(
+            f"{new.name}: {metric} was not measured{_why(metric)}; measured: {measured}"
+        )
     origins = {base.origin, new.origin}
     return Sides(
         name=new.name,
@@ -183,7 +194,7 @@ def _why(metric: str) -> str:
     return {
         "co2e_g": ": `gate run` needs --g-per-kwh",
         "energy_per_unit": ": `gate run` needs --units or --units-file",
-        "instructions": ": it needs a hardware counter, and root for eBPF (--activity cycles)",
-        "cycles": ": it needs a hardware counter, and root for eBPF (--activity cycles)",
-        "energy_j": ": no meter, and no estimate",
+        "instructions": ": it needs a hardware counter, and root to load eBPF (--activity cycles)",
+        "cycles": ": it needs a hardware counter, and root to load eBPF (--activity cycles)",
+        "energy_j": ": there is no meter here, and no estimate",
     }.get(metric, "")

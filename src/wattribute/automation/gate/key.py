@@ -1,4 +1,4 @@
-"""What must be the same for two series to be comparable: the machine, its limits, the meter."""
+"""The machine, its limits and its meters, which must be equal for two series to be comparable."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ _UNKNOWN: Final = "unknown"
 
 
 def comparability_key(settings: NodeSettings, runs: "Iterable[Measurement]") -> dict[str, str]:
-    """The key of runs that were just made on this machine."""
+    """Return the key of runs that were just made on this machine."""
     sysfs, procfs = Path(settings.meter.sysfs), Path(settings.activity.procfs)
     machine = read_machine(procfs, sysfs)
     cgroupfs = Path(settings.activity.cgroupfs or sysfs / "fs/cgroup")
@@ -44,37 +44,37 @@ def comparability_key(settings: NodeSettings, runs: "Iterable[Measurement]") -> 
     }
 
 
-def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """In words, what is not the same."""
+def differences(new: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
+    """Describe, in words, what differs between the key of new runs and that of old ones."""
     return [
-        f"{name}: {one.get(name, _UNKNOWN)!r} was {other.get(name, _UNKNOWN)!r}"
-        for name in sorted(one.keys() | other.keys())
-        if one.get(name, _UNKNOWN) != other.get(name, _UNKNOWN)
+        f"{name}: {new.get(name, _UNKNOWN)!r} was {old.get(name, _UNKNOWN)!r}"
+        for name in sorted(new.keys() | old.keys())
+        if new.get(name, _UNKNOWN) != old.get(name, _UNKNOWN)
     ]
 
 
 def governor(sysfs: Path) -> str:
-    """What sets the clock (``performance``, ``schedutil``, ...), of all CPUs."""
+    """Return the frequency governors of all CPUs (``performance``, ``schedutil``, ...)."""
     files = (sysfs / "devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     return "+".join(sorted({_text(file) for file in files} - {""})) or _UNKNOWN
 
 
 def turbo(sysfs: Path) -> str:
-    """Whether clocks above the nominal one are allowed: ``on``, ``off`` or ``unknown``.
+    """Return whether clocks above the nominal one are allowed: ``on``, ``off`` or ``unknown``.
 
-    Documentation/admin-guide/pm/{intel_pstate,cpufreq}.rst.
+    Source: the kernel's Documentation/admin-guide/pm/{intel_pstate,cpufreq}.rst.
     """
     cpu = sysfs / "devices/system/cpu"
-    said = _text(cpu / "intel_pstate/no_turbo")
-    if said in {"0", "1"}:
-        return "on" if said == "0" else "off"
+    no_turbo = _text(cpu / "intel_pstate/no_turbo")
+    if no_turbo in {"0", "1"}:
+        return "on" if no_turbo == "0" else "off"
     return {"0": "off", "1": "on"}.get(_text(cpu / "cpufreq/boost"), _UNKNOWN)
 
 
 def quota(cgroupfs: Path, procfs: Path) -> str:
-    """How many CPUs' worth of time this process may have (``2.5``); ``none`` without a limit.
+    """Return how many CPUs this process may use (``2.5``); ``none`` without a limit.
 
-    The least of its cgroup's and all those above it that can be seen.
+    This is the smallest limit of its cgroup and of all visible cgroups above it.
     """
     path = _cgroup_path(procfs)
     folders = [cgroupfs, cgroupfs / "cpu", cgroupfs / "cpu,cpuacct"]
@@ -91,7 +91,7 @@ def quota(cgroupfs: Path, procfs: Path) -> str:
 
 
 def _cgroup_path(procfs: Path) -> Path:
-    """Our own cgroup; the root's where a namespace hides it (``/../..``)."""
+    """Return the cgroup of this process; the root where a namespace hides it (``/../..``)."""
     for line in _text(procfs / "self/cgroup").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if (controllers == "" or "cpu" in controllers.split(",")) and ".." not in path:

@@ -1,4 +1,4 @@
-"""What can be gated: the metrics, their units, and how a run's are found. Less is better in all."""
+"""The metrics of the gate, with their units, and how a run gives them. Less is always better."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 
 class Metric(NamedTuple):
-    """One number of a run."""
+    """A metric of a run."""
 
     unit: str
     kind: Literal["energy", "work"]
-    """``energy``: as good as the meter, or as the model. ``work``: counted by the kernel or the
-    hardware, the same with and without a meter."""
+    """``energy`` is as good as the meter or the power model. ``work`` is counted by the kernel
+    or the hardware, and needs no meter."""
     meaning: str
 
 
 METRICS: Final[Mapping[str, Metric]] = {
-    "energy_j": Metric("J", "energy", "energy of the command, CPU + DRAM + GPU + other"),
+    "energy_j": Metric("J", "energy", "energy of the command: CPU + DRAM + GPU + other"),
     "power_w_mean": Metric("W", "energy", "energy / time"),
     "power_w_peak": Metric(
         "W", "energy", "highest mean power over one tick (--interval, at most 1 s)"
     ),
-    "edp": Metric("J s", "energy", "energy x time: saving energy by being slow does not pay"),
+    "edp": Metric("J s", "energy", "energy x time; saving energy by being slow does not help"),
     "co2e_g": Metric("g", "energy", "emissions of the energy, with --g-per-kwh"),
     "energy_per_unit": Metric("J", "energy", "energy per unit of work, with --units"),
     "cpu_s": Metric("s", "work", "CPU time of the command and all its children"),
@@ -36,11 +36,11 @@ METRICS: Final[Mapping[str, Metric]] = {
 
 
 def figures_of(measured: "Measurement", units: float | None) -> dict[str, float]:
-    """The metrics of one run; those that are not known are left out.
+    """Return the metrics of one run; unknown ones are left out.
 
     Args:
-        measured: the run.
-        units: units of work that it did (> 0), if that was told.
+        measured: The run.
+        units: Units of work that the run did (> 0); None if unknown.
     """
     elapsed_s, energy_j = seconds(measured.elapsed_ns), measured.joules
     figures = {"cpu_s": seconds(measured.cpu_ns), "elapsed_s": elapsed_s}
@@ -61,7 +61,7 @@ def figures_of(measured: "Measurement", units: float | None) -> dict[str, float]
 
 
 def component_joules(measured: "Measurement") -> dict[str, float]:
-    """Energy of one run by component."""
+    """Return the energy of one run by component, in joules."""
     return {
         name: joules(part.dynamic_uj + part.idle_uj) for name, part in measured.by_component.items()
     }

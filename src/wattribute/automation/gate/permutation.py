@@ -1,17 +1,20 @@
-"""Permutation tests on the ratio new/base, and the interval that belongs to them.
+"""Permutation tests on the ratio new/base, and the confidence interval that belongs to them.
 
-Inside, values are logarithms: a ratio is a difference, estimated by that of two geometric means.
+The module works on logarithms. A ratio is then a difference, which is estimated by the difference
+of two means.
 
-The test of "new is at most r times base" divides new by r. If that is true (at its edge), which of
-the numbers are called new is chance, so every relabelling is as likely as the one that was seen; p
-is the part of them whose ratio is as large or larger. Nothing is assumed of how runs scatter, but
-that they would scatter alike. A bound of the ratio is the r at which the test changes its mind.
+The test of "new is at most r times base" divides new by r. If that hypothesis is true (at its
+edge), the labels "new" and "base" are arbitrary, and every relabelling is as likely as the observed
+one. The p value is the fraction of relabellings whose ratio is as large or larger. The only
+assumption is that both sides scatter alike. A bound of the ratio is the r at which the test changes
+its decision.
 
-That r has a closed form. Let a relabelling swap k of the new values for k of the base's: it is as
-large as what was seen exactly when log r >= (their sum, less the sum of what came for them) / k. So
-one sorted array of these shifts answers every question: p is how many lie below log r, and the
-bound is the one at the place alpha. For pairs (a run of each side, one after the other) relabelling
-turns pairs around: k pairs turned around give the mean of their differences.
+That r has a closed form. Let a relabelling swap k of the new values for k of the base values. Its
+ratio is as large as the observed one exactly when log r >= (sum of the new values that left - sum
+of the base values that replaced them) / k. One sorted array of these shifts answers every question:
+p counts the shifts below log r, and the bound is the shift at rank alpha. For pairs (one run of
+each side, one after the other) a relabelling exchanges the labels within pairs: k exchanged pairs
+give the mean of their differences.
 """
 
 from functools import lru_cache
@@ -23,25 +26,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_MOST: Final = 50_000
-"""All relabellings are looked at up to so many (9 + 9 runs, 15 pairs); beyond, random ones."""
-_DRAWN: Final = 20_000
+"""Up to this many relabellings (9 + 9 runs, or 15 pairs) are all examined; more are sampled."""
+_SAMPLE_SIZE: Final = 20_000
 _SEED: Final = 20_011_997
-"""Always the same, so that the same runs always get the same answer."""
+"""A constant, so that the same runs always get the same verdict."""
 _ROUNDING: Final = 1e-9
 
 Floats = NDArray[np.float64]
 
 
 class PermutationTest:
-    """What the relabellings say."""
+    """The distribution of the ratio over all relabellings."""
 
     def __init__(self, ratio: float, shifts: Floats, unmoved: int) -> None:
         """Take the shifts of all relabellings.
 
         Args:
-            ratio: geometric mean of new over that of base.
-            shifts: log of the ratio from which on a relabelling is as large as what was seen.
-            unmoved: how many relabellings change nothing (the seen one is among them).
+            ratio: Geometric mean of new divided by that of base.
+            shifts: For each relabelling, the log of the smallest ratio at which it is as large as
+                the observed one.
+            unmoved: How many relabellings change nothing, the observed one included.
         """
         self.ratio = ratio
         self._shifts = np.sort(shifts)
@@ -49,21 +53,21 @@ class PermutationTest:
 
     @property
     def relabellings(self) -> int:
-        """How many there are, the seen one included."""
+        """The number of relabellings, the observed one included."""
         return len(self._shifts) + self._unmoved
 
     def p_value(self, ratio: float) -> float:
-        """Chance of what was seen, or more, if new were ``ratio`` (> 0) times base."""
+        """Return the probability of such a ratio or a larger one, if it were ``ratio`` (> 0)."""
         below = int(np.searchsorted(self._shifts, log(ratio) + _ROUNDING, side="right"))
         return (self._unmoved + below) / self.relabellings
 
     def low(self, alpha: float) -> float:
-        """The ratio is above this with 1 - alpha; 0 where the runs are too few to say."""
+        """Return the lower bound of the ratio at confidence 1 - alpha; 0 with too few runs."""
         place = self._place(alpha)
         return exp(self._shifts[place]) if 0 <= place < len(self._shifts) else 0.0
 
     def high(self, alpha: float) -> float:
-        """The ratio is below this with 1 - alpha; infinite where the runs are too few to say."""
+        """Return the upper bound of the ratio at confidence 1 - alpha; inf with too few runs."""
         place = self._place(alpha)
         return exp(self._shifts[-1 - place]) if 0 <= place < len(self._shifts) else float("inf")
 
@@ -72,7 +76,7 @@ class PermutationTest:
 
 
 def unpaired(base: Floats, new: Floats) -> PermutationTest:
-    """Two groups of runs, such as a stored baseline and today's.
+    """Test two independent groups of runs, such as a stored baseline and today's runs.
 
     Args:
         base: (m,) values > 0, m >= 1.
@@ -81,32 +85,32 @@ def unpaired(base: Floats, new: Floats) -> PermutationTest:
     x, y = np.log(base), np.log(new)
     pooled = np.concatenate([y, x])
     called_new = _choices(len(pooled), len(y))
-    out = ~called_new[:, : len(y)]
-    moved = out.sum(axis=1)
-    left = moved > 0
-    gone = out @ y
-    came = called_new[:, len(y) :] @ x
-    shifts = (gone[left] - came[left]) / moved[left]
-    return PermutationTest(exp(y.mean() - x.mean()), shifts, int((~left).sum()))
+    leaves = ~called_new[:, : len(y)]
+    moved = leaves.sum(axis=1)
+    changes = moved > 0
+    sum_leaving = leaves @ y
+    sum_entering = called_new[:, len(y) :] @ x
+    shifts = (sum_leaving[changes] - sum_entering[changes]) / moved[changes]
+    return PermutationTest(exp(y.mean() - x.mean()), shifts, int((~changes).sum()))
 
 
 def paired(base: Floats, new: Floats) -> PermutationTest:
-    """Runs that were made in turn: the machine's drift is in both of a pair, and cancels.
+    """Test runs that alternated: both runs of a pair share the drift of the machine, which cancels.
 
     Args:
         base: (n,) values > 0, n >= 1.
         new: (n,) values > 0; ``new[i]`` was measured beside ``base[i]``.
     """
     differences = np.log(new) - np.log(base)
-    turned = _subsets(len(differences))
-    moved = turned.sum(axis=1)
-    left = moved > 0
-    shifts = (turned[left] @ differences) / moved[left]
-    return PermutationTest(exp(differences.mean()), shifts, int((~left).sum()))
+    exchanged = _subsets(len(differences))
+    moved = exchanged.sum(axis=1)
+    changes = moved > 0
+    shifts = (exchanged[changes] @ differences) / moved[changes]
+    return PermutationTest(exp(differences.mean()), shifts, int((~changes).sum()))
 
 
 def fewest_runs(alpha: float, *, pairs: bool) -> int:
-    """Runs of each side below which nothing can be shown at this alpha (0 < alpha < 1)."""
+    """Return how many runs of each side can show anything at this alpha (0 < alpha < 1)."""
     runs = 1
     while (2**runs if pairs else comb(2 * runs, runs)) * alpha < 1 - _ROUNDING:
         runs += 1
@@ -114,24 +118,24 @@ def fewest_runs(alpha: float, *, pairs: bool) -> int:
 
 
 @lru_cache(maxsize=4)
-def _choices(size: int, chosen: int) -> NDArray[np.bool_]:
-    """(N, size): each way to call ``chosen`` of them new, or a random part of the ways."""
-    if comb(size, chosen) <= EXACT_MOST:
-        places = np.array(list(combinations(range(size), chosen)))
+def _choices(size: int, new_count: int) -> NDArray[np.bool_]:
+    """Return (N, size): every choice of ``new_count`` values out of ``size``, or a sample."""
+    if comb(size, new_count) <= EXACT_MOST:
+        places = np.array(list(combinations(range(size), new_count)))
         rows = np.zeros((len(places), size), np.bool_)
         np.put_along_axis(rows, places, values=True, axis=1)
         return rows
-    rows = np.zeros((_DRAWN, size), np.bool_)
-    rows[:, :chosen] = True
-    drawn: NDArray[np.bool_] = np.random.default_rng(_SEED).permuted(rows, axis=1)
-    return np.concatenate([rows[:1], drawn])
+    rows = np.zeros((_SAMPLE_SIZE, size), np.bool_)
+    rows[:, :new_count] = True
+    sample: NDArray[np.bool_] = np.random.default_rng(_SEED).permuted(rows, axis=1)
+    return np.concatenate([rows[:1], sample])
 
 
 @lru_cache(maxsize=4)
 def _subsets(size: int) -> NDArray[np.bool_]:
-    """(N, size): each way to turn pairs around, none included, or a random part of the ways."""
+    """Return (N, size): every set of pairs whose labels are exchanged, or a sample of sets."""
     if 2**size <= EXACT_MOST:
         rows: NDArray[np.bool_] = (np.arange(2**size)[:, None] >> np.arange(size)) & 1 == 1
         return rows
-    drawn = np.random.default_rng(_SEED).random((_DRAWN, size)) < 0.5
-    return np.concatenate([np.zeros((1, size), np.bool_), drawn])
+    sample = np.random.default_rng(_SEED).random((_SAMPLE_SIZE, size)) < 0.5
+    return np.concatenate([np.zeros((1, size), np.bool_), sample])

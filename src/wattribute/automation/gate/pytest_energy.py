@@ -1,4 +1,4 @@
-"""What ``pytest --energy`` does: measure each test's call, decide, and say it in the summary."""
+"""``pytest --energy`` measures the call of each test, decides, and reports in the summary."""
 
 import functools
 import inspect
@@ -30,11 +30,11 @@ from wattribute.node.settings import NodeSettings
 
 _KEYWORDS: Final = {"max_joules", "max_regression", "metric", "runs"}
 _FIELD: Final = "wattribute_energy"
-"""Attribute of a report: survives the way from a worker of pytest-xdist."""
+"""Attribute of a report. It survives the transfer from a worker of pytest-xdist."""
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A test's marker."""
+class EnergyMarker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of a test's ``energy`` marker."""
 
     max_joules: float | None = None
     max_regression: float | None = None
@@ -42,8 +42,8 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runs: int | None = None
 
 
-class _Said(msgspec.Struct):
-    """What is told of one test."""
+class _TestResult(msgspec.Struct):
+    """The result of one test, as the summary shows it."""
 
     test: str
     joules: float
@@ -51,19 +51,19 @@ class _Said(msgspec.Struct):
     origin: str
     runs: int
     verdict: str
-    """"" where nothing was asked."""
+    """The verdict; "" where the marker sets no limit."""
     reason: str
     series: Series
 
 
 class EnergyPlugin:
-    """Measures tests; registered with ``--energy``."""
+    """The pytest plugin that measures tests; ``--energy`` registers it."""
 
     def __init__(self, config: pytest.Config, settings: NodeSettings) -> None:
         """Read the baseline.
 
         Raises:
-            pytest.UsageError: it cannot be used.
+            pytest.UsageError: The baseline cannot be used.
         """
         self._config = config
         self._settings = settings
@@ -71,99 +71,102 @@ class EnergyPlugin:
         self._update = bool(config.getoption("--energy-update"))
         self._file = config.rootpath / str(config.getoption("--energy-baseline"))
         self._gated = 1
-        self._said: list[_Said] = []
-        self._fresh: dict[str, _Said] = {}
+        self._results: list[_TestResult] = []
+        self._fresh: dict[str, _TestResult] = {}
         try:
             self._baseline = read_baseline(self._file) if self._file.exists() else ()
         except WattributeError as exc:
             raise pytest.UsageError(f"--energy: {exc}") from exc
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Look at all markers before anything runs; the alarms are shared among the gated tests."""
-        wanted = [_wanted(item) for item in items]
-        self._gated = max(1, sum(one.max_regression is not None for one in wanted))
+        """Count the gated tests before anything runs, because they share the false-alarm rate."""
+        markers = [marker_of(item) for item in items]
+        self._gated = max(1, sum(marker.max_regression is not None for marker in markers))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Measure the test's call, as often as its marker wants; then decide."""
-        wanted = _wanted(item)
+        """Measure the call of the test as often as its marker asks for, then decide."""
+        marker = marker_of(item)
         measured: list[Measurement] = []
         function = getattr(item, "obj", None)
         if type(item) is not pytest.Function or inspect.iscoroutinefunction(function):
-            # What brings a runner of its own (unittest, doctest, asyncio) is called once.
+            # A test with its own runner (unittest, doctest, asyncio) is called once.
             with Measure(self._settings) as window:
                 result = yield
             measured.append(window.measurement)
         else:
-            item.obj = self._repeated(item.obj, wanted, measured)
+            item.obj = self._repeated(item.obj, marker, measured)
             try:
                 result = yield
             finally:
                 item.obj = function
         if measured:
-            self._decide(item, wanted, measured)
+            self._decide(item, marker, measured)
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put what was said on the report."""
+        """Attach the result to the report."""
         report = yield
-        if call.when == "call" and (said := self._fresh.pop(item.nodeid, None)):
-            setattr(report, _FIELD, msgspec.to_builtins(said))
+        if call.when == "call" and (result := self._fresh.pop(item.nodeid, None)):
+            setattr(report, _FIELD, msgspec.to_builtins(result))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect, of the workers too."""
-        if (said := getattr(report, _FIELD, None)) is not None:
-            self._said.append(msgspec.convert(said, _Said))
+        """Collect the results, from pytest-xdist workers too."""
+        if (result := getattr(report, _FIELD, None)) is not None:
+            self._results.append(msgspec.convert(result, _TestResult))
 
     def pytest_sessionfinish(self) -> None:
-        """Write the baseline, where that was asked for; once, not in each worker."""
+        """Write the baseline if ``--energy-update`` is given, and only in the main process."""
         if not self._update or hasattr(self._config, "workerinput"):
             return
-        gated = [one.series for one in self._said if one.runs > 1]
+        gated = [result.series for result in self._results if result.runs > 1]
         if gated:
             update(self._file, gated)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Joules of the tests that used most, then every verdict that is no pass."""
-        if not self._said:
+        """Show the joules of the tests that used most, then every verdict that is not a pass."""
+        if not self._results:
             return
-        top = int(self._config.getoption("--energy-top")) or len(self._said)
+        top = int(self._config.getoption("--energy-top")) or len(self._results)
         write = terminalreporter.write_line
         terminalreporter.write_sep("=", "energy")
         write(f"{'joules':>10}  {'watts':>8}  {'runs':>4}  {'origin':<10}  test")
-        for one in sorted(self._said, key=lambda said: -said.joules)[:top]:
-            verdict = f"  [{one.verdict}]" if one.verdict else ""
+        for result in sorted(self._results, key=lambda result: -result.joules)[:top]:
+            verdict = f"  [{result.verdict}]" if result.verdict else ""
             write(
-                f"{one.joules:>10.4g}  {one.watts:>8.3g}  {one.runs:>4}  {one.origin:<10}  "
-                f"{one.test}{verdict}"
+                f"{result.joules:>10.4g}  {result.watts:>8.3g}  {result.runs:>4}  "
+                f"{result.origin:<10}  {result.test}{verdict}"
             )
-        total = sum(one.joules * one.runs for one in self._said)
-        write(f"{total:>10.4g}  in all, {len(self._said)} tests (joules are of one call, the mean)")
-        for one in self._said:
-            if one.verdict:
+        total = sum(result.joules * result.runs for result in self._results)
+        write(
+            f"{total:>10.4g}  in total, {len(self._results)} tests "
+            "(the joules of a test are the mean of one call)"
+        )
+        for result in self._results:
+            if result.verdict:
                 write(
-                    f"{one.test}: {one.verdict}: {one.reason}",
-                    yellow=one.verdict in (Verdict.NOISY, Verdict.INCOMPARABLE),
-                    red=one.verdict == Verdict.REGRESSION,
+                    f"{result.test}: {result.verdict}: {result.reason}",
+                    yellow=result.verdict in (Verdict.NOISY, Verdict.INCOMPARABLE),
+                    red=result.verdict == Verdict.REGRESSION,
                 )
         if self._update:
-            number = sum(one.runs > 1 for one in self._said)
+            number = sum(result.runs > 1 for result in self._results)
             write(f"{self._file}: baseline of {number} tests with max_regression")
 
     def _repeated(
-        self, function: Callable[..., object], wanted: Wanted, measured: list[Measurement]
+        self, function: Callable[..., object], marker: EnergyMarker, measured: list[Measurement]
     ) -> Callable[..., object]:
-        """The function, measured at each call."""
-        runs = wanted.runs or 1
-        if wanted.max_regression is not None:
-            runs = wanted.runs or int(self._config.getoption("--energy-runs"))
+        """Return a function that calls the test's function repeatedly, and measures each call."""
+        runs = marker.runs or 1
+        if marker.max_regression is not None:
+            runs = marker.runs or int(self._config.getoption("--energy-runs"))
         if inspect.iscoroutinefunction(function):
             raise pytest.UsageError(
-                "--energy: a coroutine can be measured in a loop of its own only"
+                "--energy: a coroutine can only be measured in its own event loop"
             )
 
         @functools.wraps(function)
@@ -179,16 +182,18 @@ class EnergyPlugin:
 
         return repeated
 
-    def _decide(self, item: pytest.Item, wanted: Wanted, measured: list[Measurement]) -> None:
+    def _decide(self, item: pytest.Item, marker: EnergyMarker, measured: list[Measurement]) -> None:
         series = self._series(item, measured)
-        comparisons = [] if self._update else list(self._compared(series, wanted))
-        said = [one.verdict for one in comparisons]
-        verdict = next((one for one in Verdict if one in said), None)
-        reason = "; ".join(one.reason for one in comparisons if one.verdict is verdict)
-        joules = sum(one.joules for one in measured) / len(measured)
+        comparisons = [] if self._update else list(self._compared(series, marker))
+        verdicts = [comparison.verdict for comparison in comparisons]
+        verdict = next((candidate for candidate in Verdict if candidate in verdicts), None)
+        reason = "; ".join(
+            comparison.reason for comparison in comparisons if comparison.verdict is verdict
+        )
+        joules = sum(call.joules for call in measured) / len(measured)
         seconds = sum(run["elapsed_s"] for run in series.runs) / len(measured)
         item.user_properties.append(("energy_joules", round(joules, 6)))  # JUnit has them
-        self._fresh[item.nodeid] = _Said(
+        self._fresh[item.nodeid] = _TestResult(
             item.nodeid,
             joules,
             joules / max(seconds, 1e-9),
@@ -204,18 +209,18 @@ class EnergyPlugin:
         if verdict in failing:
             pytest.fail(f"energy: {verdict}: {reason}", pytrace=False)
 
-    def _compared(self, series: Series, wanted: Wanted) -> Generator[Comparison]:
-        metric, rules = wanted.metric, Rules()
-        if wanted.max_joules is not None:
+    def _compared(self, series: Series, marker: EnergyMarker) -> Generator[Comparison]:
+        metric, rules = marker.metric, Rules()
+        if marker.max_joules is not None:
             sides = _sides(series, series, "energy_j")
-            yield against_limit(sides, wanted.max_joules, rules, 1)
-        if wanted.max_regression is None:
+            yield against_limit(sides, marker.max_joules, rules, 1)
+        if marker.max_regression is None:
             return
-        rules = replace(rules, max_regression=wanted.max_regression)
+        rules = replace(rules, max_regression=marker.max_regression)
         old, reason = find(self._baseline, series, made_by="--energy-update")
         sides = _sides(old or series, series, metric)
         if old is None or not sides.base:
-            yield incomparable(sides, rules, reason or f"the baseline holds no {metric}")
+            yield incomparable(sides, rules, reason or f"the baseline has no {metric}")
         else:
             yield compare(sides, rules, self._gated)
 
@@ -226,8 +231,8 @@ class EnergyPlugin:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             origin=str(measured[0].origin),
             key=comparability_key(self._settings, measured),
-            runs=tuple(figures_of(one, None) for one in measured),
-            others_busy=sorted(one.others_busy for one in measured)[len(measured) // 2],
+            runs=tuple(figures_of(call, None) for call in measured),
+            others_busy=sorted(call.others_busy for call in measured)[len(measured) // 2],
             location=f"{Path(file).as_posix()}:{(line or 0) + 1}",
         )
 
@@ -245,25 +250,25 @@ def _sides(base: Series, new: Series, metric: str) -> Sides:
     )
 
 
-def _wanted(item: pytest.Item) -> Wanted:
-    """The marker's arguments.
+def marker_of(item: pytest.Item) -> EnergyMarker:
+    """Return the arguments of the test's marker.
 
     Raises:
-        pytest.UsageError: one is not known, or not of its kind.
+        pytest.UsageError: An argument is unknown, or has the wrong type.
     """
-    marker = item.get_closest_marker("energy")
-    if marker is None:
-        return Wanted()
-    problem = f"takes {', '.join(sorted(_KEYWORDS))} by name" if marker.args else ""
-    wanted = Wanted()
+    mark = item.get_closest_marker("energy")
+    if mark is None:
+        return EnergyMarker()
+    problem = f"takes {', '.join(sorted(_KEYWORDS))} by name" if mark.args else ""
+    marker = EnergyMarker()
     try:
-        wanted = msgspec.convert(marker.kwargs, Wanted)
+        marker = msgspec.convert(mark.kwargs, EnergyMarker)
     except msgspec.ValidationError as exc:
         problem = problem or str(exc)
-    if wanted.metric not in METRICS:
-        problem = f"metric {wanted.metric!r} is not one of {', '.join(METRICS)}"
-    elif min(wanted.max_joules or 1, (wanted.max_regression or 0) + 1, wanted.runs or 1) <= 0:
-        problem = "max_joules, max_regression and runs are more than 0"
+    if marker.metric not in METRICS:
+        problem = f"metric {marker.metric!r} is not one of {', '.join(METRICS)}"
+    elif min(marker.max_joules or 1, (marker.max_regression or 0) + 1, marker.runs or 1) <= 0:
+        problem = "max_joules, max_regression and runs must be greater than 0"
     if problem:
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.energy: {problem}")
-    return wanted
+    return marker

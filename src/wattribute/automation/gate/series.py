@@ -1,4 +1,4 @@
-"""Runs of one command, and the file in which ``gate run`` and ``gate query`` leave them."""
+"""Runs of one command, and the file into which ``gate run`` and ``gate query`` write them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,39 +11,39 @@ from wattribute.core.files import write_whole
 
 SCHEMA: Final = 1
 RESULTS: Final = Path(".energy-results.json")
-"""Where runs go, unless told otherwise."""
+"""The default file for runs."""
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Runs of one command, all on one machine, one after the other."""
+    """Runs of one command, one after the other on one machine."""
 
     name: str
-    """What baselines are found by."""
+    """The name by which a baseline is found."""
     command: tuple[str, ...] = ()
-    """Empty: it was asked of Prometheus, or is a test."""
+    """Empty for a query of Prometheus, and for a test."""
     at: str
-    """When the last run ended: ISO 8601, UTC."""
+    """When the last run ended, in ISO 8601 and UTC."""
     revision: str = ""
-    """Commit of the working tree, where there was one."""
+    """Commit of the working tree; "" without one."""
     origin: str
-    """The least certain of its energy: ``measured``, ``integrated`` or ``estimated``; "" without
-    energy."""
+    """The least certain origin of the energy: ``measured``, ``integrated`` or ``estimated``; ""
+    without energy."""
     key: Mapping[str, str]
     """What must be the same for two series to be comparable."""
     runs: tuple[Mapping[str, float], ...]
-    """Of each run, its figures by metric."""
+    """The figures of each run, by metric."""
     components: Mapping[str, float] = {}
     """Mean energy by component, in joules."""
     others_busy: float = 0.0
-    """Part of the machine's CPU time that others had: the median run's, 0 to 1."""
+    """Fraction of the machine's CPU time that other processes used, 0 to 1; of the median run."""
     location: str = ""
-    """``file:line`` that annotations point at; "": the baseline file."""
+    """``file:line`` that annotations point at; "" points at the baseline file."""
     notes: tuple[str, ...] = ()
 
     def values(self, metric: str) -> tuple[float, ...]:
-        """The metric of each run; empty if not every run has it."""
-        found = tuple(run[metric] for run in self.runs if metric in run)
-        return found if len(found) == len(self.runs) else ()
+        """Return the metric of each run; empty if a run lacks it."""
+        values = tuple(run[metric] for run in self.runs if metric in run)
+        return values if len(values) == len(self.runs) else ()
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,11 +55,11 @@ def read_series(path: Path, *, made_by: str) -> tuple[Series, ...]:
     """Read a file of series.
 
     Args:
-        path: the file.
-        made_by: the command that writes it, for the message.
+        path: The file.
+        made_by: The command that writes such a file, for the message.
 
     Raises:
-        DataInvalid: it is not there, or not such a file.
+        DataInvalid: The file does not exist, or is not a file of series.
     """
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
@@ -70,17 +70,19 @@ def read_series(path: Path, *, made_by: str) -> tuple[Series, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise DataInvalid(f"{path}: not a file of runs: {exc}; `{made_by}` writes one") from exc
     if file.schema != SCHEMA:
-        raise DataInvalid(f"{path}: schema {file.schema}, known is {SCHEMA}: measure again")
+        raise DataInvalid(
+            f"{path}: has schema {file.schema}, and this version reads {SCHEMA}; measure again"
+        )
     return file.series
 
 
 def write_series(path: Path, series: Iterable[Series]) -> None:
-    """Write a file of series, in order of name and key, so that its history shows what changed.
+    """Write a file of series, sorted by name and key so that its history shows what changed.
 
     Raises:
-        ConfigInvalid: it cannot be written.
+        ConfigInvalid: The file cannot be written.
     """
-    ordered = sorted(series, key=lambda one: (one.name, sorted(one.key.items())))
+    ordered = sorted(series, key=lambda entry: (entry.name, sorted(entry.key.items())))
     body = msgspec.json.encode(_File(schema=SCHEMA, series=tuple(ordered)), order="sorted")
     try:
         write_whole(path, msgspec.json.format(body, indent=1) + b"\n")
@@ -89,11 +91,11 @@ def write_series(path: Path, series: Iterable[Series]) -> None:
 
 
 def with_series(path: Path, fresh: Series) -> None:
-    """Add a series to the file, in place of that of its name.
+    """Add a series to the file; it replaces the one with its name.
 
     Raises:
-        ConfigInvalid: it cannot be written.
-        DataInvalid: what is there is not a file of runs.
+        ConfigInvalid: The file cannot be written.
+        DataInvalid: The file exists and is not a file of series.
     """
     old = read_series(path, made_by="wattribute gate run") if path.exists() else ()
-    write_series(path, [*(one for one in old if one.name != fresh.name), fresh])
+    write_series(path, [*(entry for entry in old if entry.name != fresh.name), fresh])

@@ -1,4 +1,4 @@
-"""A revision of the repository in a folder of its own, for the time of an A/B comparison."""
+"""A checkout of another revision of the repository, for the time of an A/B comparison."""
 
 import subprocess
 import tempfile
@@ -11,24 +11,26 @@ from wattribute.core.errors import ConfigInvalid, DataInvalid
 
 @contextmanager
 def checked_out(revision: str, here: Path) -> Iterator[tuple[Path, str]]:
-    """Check a revision out inside ``.git``; it is removed afterwards.
+    """Check out a revision inside ``.git``, and remove it afterwards.
 
-    It is on the same file system, so that reading and writing cost the same on both sides.
+    Both sides are on the same file system, so that reading and writing cost the same.
 
     Args:
-        revision: what git understands: a branch, a tag, a commit.
-        here: a folder of the repository.
+        revision: A branch, a tag or a commit.
+        here: A folder of the repository.
 
     Yields:
         The folder that corresponds to ``here``, and the commit.
 
     Raises:
-        ConfigInvalid: not a repository, or no such revision.
+        ConfigInvalid: The folder is not in a repository, or the revision does not exist.
         DataInvalid: git could not check it out.
     """
     top = Path(_git(here, "rev-parse", "--show-toplevel"))
     common = Path(_git(here, "rev-parse", "--path-format=absolute", "--git-common-dir"))
-    commit = _git(here, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", what=revision)
+    commit = _git(
+        here, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", revision=revision
+    )
     with tempfile.TemporaryDirectory(prefix="wattribute-ab-", dir=common) as holder:
         tree = Path(holder) / "tree"
         try:
@@ -39,7 +41,7 @@ def checked_out(revision: str, here: Path) -> Iterator[tuple[Path, str]]:
             folder = tree / here.resolve().relative_to(top.resolve())
             if not folder.is_dir():
                 raise ConfigInvalid(
-                    f"{revision}: has no folder {folder.relative_to(tree)}; start from one that "
+                    f"{revision} has no folder {folder.relative_to(tree)}; start in a folder that "
                     "both revisions have"
                 )
             yield folder, commit[:12]
@@ -52,9 +54,9 @@ def checked_out(revision: str, here: Path) -> Iterator[tuple[Path, str]]:
             )
 
 
-def _git(folder: Path, *arguments: str, what: str = "") -> str:
+def _git(folder: Path, *arguments: str, revision: str = "") -> str:
     try:
-        said = subprocess.run(
+        result = subprocess.run(
             ["git", *arguments],  # noqa: S607
             cwd=folder,
             capture_output=True,
@@ -62,12 +64,12 @@ def _git(folder: Path, *arguments: str, what: str = "") -> str:
             check=True,
         )
     except FileNotFoundError:
-        raise ConfigInvalid("gate ab needs git, which is not installed") from None
+        raise ConfigInvalid("gate ab needs git, which is not installed; install git") from None
     except subprocess.CalledProcessError as exc:
-        said_why = " ".join(exc.stderr.split())
-        if what:
+        reason = " ".join(exc.stderr.split())
+        if revision:
             raise ConfigInvalid(
-                f"{what}: no such revision here; in CI fetch it first (fetch-depth: 0)"
+                f"{revision}: there is no such revision here; in CI fetch it first (fetch-depth: 0)"
             ) from None
-        raise ConfigInvalid(f"git {arguments[0]} in {folder}: {said_why}") from None
-    return said.stdout.strip()
+        raise ConfigInvalid(f"git {arguments[0]} in {folder}: {reason}") from None
+    return result.stdout.strip()
