@@ -1,8 +1,11 @@
 """Each format is what those who read it expect, whatever the names hold."""
 
+import inspect
 import json
+import pkgutil
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,9 +14,10 @@ import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from wattribute.automation.gate import output
 from wattribute.automation.gate.check import Limit, Report, check
 from wattribute.automation.gate.decision import Rules
-from wattribute.automation.gate.output import FORMATS
+from wattribute.automation.gate.output import FORMATS, render
 from wattribute.automation.gate.output.markdown import MARKER
 from wattribute.automation.gate.series import Series
 
@@ -71,7 +75,7 @@ def report(make: Callable[..., Series]) -> Report:
 
 
 def test_json_has_everything(report: Report) -> None:
-    body = json.loads(FORMATS["json"](report))
+    body = json.loads(render("json", report))
 
     assert body["verdict"] == "regression"
     assert body["exit_code"] == 1
@@ -80,7 +84,7 @@ def test_json_has_everything(report: Report) -> None:
 
 
 def test_markdown_is_a_table_and_its_first_line_is_the_mark(report: Report) -> None:
-    text = FORMATS["markdown"](report)
+    text = render("markdown", report)
     lines = text.splitlines()
 
     assert lines[0] == MARKER
@@ -95,7 +99,7 @@ def test_markdown_is_a_table_and_its_first_line_is_the_mark(report: Report) -> N
 
 
 def test_junit_has_a_case_for_each_and_none_that_is_no_pass_passes(report: Report) -> None:
-    suite = ET.fromstring(FORMATS["junit"](report)).find("testsuite")  # noqa: S314 - our own
+    suite = ET.fromstring(render("junit", report)).find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     cases = suite.findall("testcase")
     assert len(cases) == int(suite.attrib["tests"]) == 12
@@ -108,7 +112,7 @@ def test_junit_has_a_case_for_each_and_none_that_is_no_pass_passes(report: Repor
 
 def test_sarif_is_sarif(report: Report) -> None:
     schema = ROOT / "tools/sarif_schema/node_modules/@microsoft/jest-sarif/lib/schemas"
-    body = json.loads(FORMATS["sarif"](report))
+    body = json.loads(render("sarif", report))
     (run,) = body["runs"]
     ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert all(ids[one["ruleIndex"]] == one["ruleId"] for one in run["results"])
@@ -126,7 +130,7 @@ def test_sarif_is_sarif(report: Report) -> None:
 
 
 def test_github_commands_are_one_line_each(report: Report) -> None:
-    lines = FORMATS["github"](report).splitlines()
+    lines = render("github", report).splitlines()
 
     assert len(lines) == 12
     form = re.compile(r"::(error|warning|notice) file=[^,:]+,line=\d+,title=[^,:]+::[^\x00-\x1f]+")
@@ -135,21 +139,21 @@ def test_github_commands_are_one_line_each(report: Report) -> None:
 
 
 def test_gitlab_gets_its_code_quality_report(report: Report) -> None:
-    body = json.loads(FORMATS["gitlab"](report))
+    body = json.loads(render("gitlab", report))
 
     jsonschema.validate(body, CODE_QUALITY)
     assert len(body) == sum(one.verdict != "pass" for one in report.comparisons)
 
 
 def test_github_action_benchmark_gets_points(report: Report) -> None:
-    body = json.loads(FORMATS["benchmark"](report))
+    body = json.loads(render("benchmark", report))
 
     jsonschema.validate(body, BENCHMARK)
     assert len(body) == 8  # limits are no points
 
 
 def test_openmetrics_is_parsed_by_the_reference_parser(report: Report) -> None:
-    families = {f.name: f for f in text_string_to_metric_families(FORMATS["openmetrics"](report))}
+    families = {f.name: f for f in text_string_to_metric_families(render("openmetrics", report))}
 
     ratios = {
         tuple(s.labels.values())[:2]: s.value for s in families["wattribute_gate_ratio"].samples
@@ -158,3 +162,30 @@ def test_openmetrics_is_parsed_by_the_reference_parser(report: Report) -> None:
     verdicts = families["wattribute_gate_verdict"]
     assert verdicts.type == "stateset"
     assert sum(s.value for s in verdicts.samples) == 12
+
+
+@pytest.mark.parametrize("name", FORMATS.names)
+def test_a_format_of_the_table_renders_a_text_and_can_be_read_about(
+    name: str, report: Report
+) -> None:
+    line, text = FORMATS.entries[name][1], render(name, report)
+    guide = (ROOT / "docs/user/energy-gate.md").read_text(encoding="utf-8")
+
+    assert text.endswith("\n")
+    assert line.endswith("."), f"{name}: its line in the table is no sentence: {line!r}"
+    assert f"`{name}`" in guide, f"{name}: name it among the reports of docs/user/energy-gate.md"
+
+
+def test_every_writer_is_in_the_table() -> None:
+    listed = {place for place, _ in FORMATS.entries.values()}
+    forgotten = [
+        f"{module.name}:{name}"
+        for module in pkgutil.iter_modules(output.__path__)
+        for name, function in vars(import_module(f"{output.__name__}.{module.name}")).items()
+        if inspect.isfunction(function)
+        and not name.startswith("_")
+        and list(inspect.get_annotations(function).values()) == [Report, str]
+        and f"{module.name}:{name}" not in listed
+    ]
+
+    assert not forgotten, f"{forgotten}: add a row to FORMATS in gate/output/__init__.py"

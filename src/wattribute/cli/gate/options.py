@@ -10,6 +10,7 @@ import click
 
 from wattribute.automation.gate.decision import Rules
 from wattribute.automation.gate.metrics import METRICS
+from wattribute.automation.gate.output import FORMATS
 from wattribute.automation.gate.series import RESULTS
 from wattribute.core.errors import ConfigInvalid
 
@@ -87,8 +88,8 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
         "--report",
         multiple=True,
         metavar="FORMAT[=FILE]",
-        help="Print this instead of the table, or write FILE beside it: json, markdown, junit, "
-        "sarif, github, gitlab, benchmark, openmetrics. May be repeated.",
+        help="Print this instead of the table, or write FILE beside it: "
+        f"{', '.join(FORMATS.names)}. May be repeated.",
     )(decorated)
     for name, text in reversed(_RULES):
         decorated = click.option(
@@ -114,11 +115,9 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _report(text: str) -> tuple[str, Path | None]:
-    from wattribute.automation.gate.output import FORMATS
-
     name, equals, file = text.partition("=")
-    if name not in FORMATS:
-        raise ConfigInvalid(f"--report {text}: {name!r} is not one of {', '.join(FORMATS)}")
+    if name not in FORMATS.names:
+        raise ConfigInvalid(f"--report {text}: {name!r} is not one of {', '.join(FORMATS.names)}")
     if equals and not file:
         raise ConfigInvalid(f"--report {text}: name a file after the =")
     return name, Path(file) if file else None

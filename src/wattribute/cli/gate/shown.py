@@ -11,7 +11,7 @@ import numpy as np
 from wattribute.automation.gate.check import Report
 from wattribute.automation.gate.decision import EXIT_CODES, Verdict
 from wattribute.automation.gate.metrics import METRICS
-from wattribute.automation.gate.output import FORMATS
+from wattribute.automation.gate.output import render
 from wattribute.automation.gate.output.words import TITLES, allowed, amount, change, power
 from wattribute.automation.gate.power import spread_of
 from wattribute.automation.gate.series import Series
@@ -44,7 +44,7 @@ def publish(report: Report, reports: Sequence[tuple[str, Path | None]]) -> int:
     if all(file is not None for _, file in reports):
         show(report)
     for name, file in reports:
-        text = FORMATS[name](report)
+        text = render(name, report)
         if file is None:
             sys.stdout.write(text)
             continue

@@ -1,27 +1,35 @@
-"""A report in the formats that CI systems read: one file for each, one table of all."""
+"""A report in the formats that CI systems read: one writer for each, one table of all."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Final
 
-from wattribute.automation.gate.check import Report
-from wattribute.automation.gate.output import (
-    annotations,
-    benchmark,
-    junit,
-    markdown,
-    openmetrics,
-    sarif,
+from wattribute.core.registry import Registry
+
+if TYPE_CHECKING:
+    from wattribute.automation.gate.check import Report
+
+FORMATS: Final = Registry(
+    "report format",
+    "wattribute.automation.gate.output",
+    {
+        "json": ("document:render", "Everything that is known."),
+        "markdown": ("markdown:render", "A job summary, or a comment on a pull request."),
+        "junit": ("junit:render", "Test cases in JUnit XML."),
+        "sarif": ("sarif:render", "SARIF 2.1.0, for code scanning."),
+        "github": ("annotations:github", "GitHub's workflow commands: notes beside the code."),
+        "gitlab": ("annotations:gitlab", "GitLab's code quality report."),
+        "benchmark": ("benchmark:render", "Points for github-action-benchmark's charts."),
+        "openmetrics": ("openmetrics:render", "OpenMetrics text."),
+    },
 )
-from wattribute.automation.gate.output.document import render as json
+"""The formats by name. Each names a function that makes a text of a ``Report``."""
 
-FORMATS: Final[Mapping[str, Callable[[Report], str]]] = {
-    "json": json,
-    "markdown": markdown.render,
-    "junit": junit.render,
-    "sarif": sarif.render,
-    "github": annotations.github,
-    "gitlab": annotations.gitlab,
-    "benchmark": benchmark.render,
-    "openmetrics": openmetrics.render,
-}
-"""Name to what renders it; each ends with a line feed, or is empty."""
+
+def render(name: str, report: "Report") -> str:
+    """Write a report in one of ``FORMATS``. The text ends with a line feed, or is empty.
+
+    Raises:
+        ConfigInvalid: there is no format of this name.
+    """
+    text: str = FORMATS.load(name, FunctionType)(report)
+    return text
