@@ -18,6 +18,8 @@ MICROWATTS_PER_MILLIWATT: Final = 1_000
 MICROJOULES_PER_KWH: Final = 3_600_000_000_000
 NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 NANOSECONDS_PER_MICROSECOND: Final = 1_000
+SECONDS_PER_HOUR: Final = 3_600
+SECONDS_PER_DAY: Final = 86_400
 
 
 def energy_at(power_uw: int, elapsed_ns: int) -> Microjoules:

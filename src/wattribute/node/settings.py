@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from wattribute.core.floor import NODE_POLICIES
 from wattribute.core.settings.section import (
     SECONDS,
     Address,
@@ -18,6 +19,7 @@ from wattribute.core.settings.section import (
     Tree,
     Watts,
     flag,
+    words,
 )
 
 
@@ -124,9 +126,7 @@ class WorkloadSettings(Section, frozen=True):
 class AttributionSettings(Section, frozen=True):
     """How the energy is shared."""
 
-    idle_policy: Annotated[
-        Literal["auto", "reserved", "usage", "full", "even", "none"], flag("--idle-policy")
-    ] = "auto"
+    idle_policy: Annotated[str, words("auto", *NODE_POLICIES), flag("--idle-policy")] = "auto"
     """Who pays the floor. ``auto``: ``reserved`` with a Kubernetes source, else ``none``."""
     idle_watts: Annotated[dict[str, Watts], flag("--idle-watts")] = field(default_factory=dict)
     """Floor given by zone (``package-0``, ``dram-0``, ...) or kind (``package``), in watts; the

@@ -6,7 +6,6 @@ from pathlib import Path
 from wattribute.core.records import Machine, Mode, Snapshot, Workload, Zone
 from wattribute.core.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
 from wattribute.node.activity.whois import Finder
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.attribution.weight import TimeWeight
 from wattribute.node.meter import GpuMeter, Meter
 from wattribute.node.meter.machine import read_topology
@@ -48,7 +47,7 @@ class Rig:
         self,
         folder: Path,
         *,
-        policy: FloorPolicy = "none",
+        policy: str = "none",
         given: Callable[[Zone], int | None] = lambda _: microwatts(10),
         state: Path | None = None,
         boot: str = "boot",

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from wattribute.core.units import microwatts
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.attribution.weight import TimeWeight
 from wattribute.node.measuring import gpus as measuring_gpus
 from wattribute.node.measuring.gpus import GpuWork
@@ -42,7 +41,7 @@ class Work(Tree):
 class Bench:
     """A window on two GPUs with floors of 30 W."""
 
-    def __init__(self, folder: Path, nvml: FakeNvml, policy: FloorPolicy = "none") -> None:
+    def __init__(self, folder: Path, nvml: FakeNvml, policy: str = "none") -> None:
         self.nvml = nvml
         nvml.gpu()
         nvml.gpu()
@@ -114,7 +113,7 @@ def test_a_process_that_ended_in_the_last_tick_is_still_the_works(
 
 @pytest.mark.parametrize(("policy", "idle_j"), [("none", 0), ("usage", 15), ("full", 20)])
 def test_the_work_pays_of_the_floor_by_its_time_on_the_device(
-    tmp_path: Path, nvml: FakeNvml, policy: FloorPolicy, idle_j: float
+    tmp_path: Path, nvml: FakeNvml, policy: str, idle_j: float
 ) -> None:
     bench = Bench(tmp_path, nvml, policy)
     bench.tick(430, 30, p7=50, p8=25)

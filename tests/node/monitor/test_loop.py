@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from wattribute.core.errors import StateInvalid
 from wattribute.core.files import draft_of
 from wattribute.core.records import Mode, Snapshot, Workload
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute_testing.rig import Rig, joules_of, row_of
 
 SECOND = 1_000_000_000
@@ -455,7 +454,7 @@ def test_a_state_that_cannot_be_written_is_removed_rather_than_left_behind(tmp_p
 def test_whatever_happens_energy_adds_up_to_the_microjoule_and_only_rises(
     tmp_path_factory: pytest.TempPathFactory,
     ticks: list[tuple[float, float, list[tuple[int, str, int, bool]], str]],
-    policy: FloorPolicy,
+    policy: str,
 ) -> None:
     rig = Rig(tmp_path_factory.mktemp("rig"), policy=policy, given=lambda _: 7 * J)
     rig.tick()

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from wattribute.core.records import Allocation, IdentityHealth, Mode, Snapshot, Workload
 from wattribute.node.activity.whois import Found
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeClock, FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, UNKNOWN
@@ -112,7 +111,7 @@ def assert_rises_add_up(before: Snapshot, after: Snapshot) -> None:
 class World:
     """A machine on which anything happens, and an agent that is killed now and then."""
 
-    def __init__(self, folder: Path, policy: FloorPolicy) -> None:
+    def __init__(self, folder: Path, policy: str) -> None:
         self._folder, self._policy = folder, policy
         Rig(folder).sysfs.rapl("intel-rapl:1", "psys")
         self.rig = self._agent()
@@ -169,7 +168,7 @@ class World:
 class GpuWorld(World):
     """The same with two GPUs that fail, fall off the bus and change MIG mode, given to pods."""
 
-    def __init__(self, folder: Path, policy: FloorPolicy, nvml: FakeNvml) -> None:
+    def __init__(self, folder: Path, policy: str, nvml: FakeNvml) -> None:
         self.nvml, self.given = nvml, Told()
         for number in range(2):
             nvml.gpu(f"GPU-{number}")
@@ -239,7 +238,7 @@ def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,
     nvml_library: Path,
     steps: list[tuple[str, Ran, float, int, int]],
-    policy: FloorPolicy,
+    policy: str,
 ) -> None:
     folder = tmp_path_factory.mktemp("gpus")
     world = GpuWorld(folder, policy, FakeNvml(folder / "nvml", nvml_library))
@@ -259,7 +258,7 @@ def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
 def test_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, Ran, float, int, int]],
-    policy: FloorPolicy,
+    policy: str,
 ) -> None:
     world = World(tmp_path_factory.mktemp("world"), policy)
     before: Snapshot | None = None

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 import narwhals as nw
 import pyarrow as pa
@@ -251,9 +251,14 @@ def _one(
     for number, cost in costs.items():
         totals.setdefault(number, Totals()).pay(cost)
     services = _not_joined(read, settings, totals)
-    if method.policy == "platform" and IDLE in totals:
-        payer = read.accounts.number_of(settings.bills.platform_owner, "owner")
-        totals.setdefault(payer, Totals()).add(totals.pop(IDLE))
+    match method.floor.unpaid:
+        case "platform" if IDLE in totals:
+            payer = read.accounts.number_of(settings.bills.platform_owner, "owner")
+            totals.setdefault(payer, Totals()).add(totals.pop(IDLE))
+        case "platform" | "idle" | "row":
+            pass
+        case _:
+            assert_never(method.floor.unpaid)
     accounts = [*read.accounts, *services]
     notes = [*read.charges.notes, *charge_on(settings.bills.shared, accounts, totals)]
     return statement_of(

@@ -1,24 +1,13 @@
-"""Who pays the floor, decided at statement time from the ledger's unsplit columns.
+"""The floor's policies applied to hours of the ledger, as expressions for a query engine.
 
-========  =======================================  =====================  ========================
-policy    cpu, other                               dram                   gpu
-========  =======================================  =====================  ========================
-reserved  CPU reserved / capacity                  memory reserved        devices reserved
-usage     CPU time / capacity                      memory resident        time on devices
-full      dynamic energy (CPU time if there is     dynamic energy         dynamic energy
-          none), all of it
-even      pods, by their time alive                the same               the same
-none      nobody: it stays idle, unallocated
-separate  nobody: idle is an account of its own, counted as allocated
-platform  nobody: the platform team's account pays all of it
-========  =======================================  =====================  ========================
+What the policies are stands in ``core.floor``. The ledger keeps floor, use and reservations
+unsplit, so a statement can apply any policy, and several can be compared.
 
-Where more is reserved (used) than there is, the sum takes the place of the capacity. What nobody
-pays is the row ``idle``. Parts are rounded down to whole microjoules, and the crumbs stay in
-``idle``, so the parts add up to the floor exactly.
+Parts are rounded down to whole microjoules, and the crumbs stay on the idle row with what nobody
+pays. So the parts add up to the floor exactly.
 """
 
-from typing import Final, Literal, get_args
+from typing import Final, assert_never
 
 import narwhals as nw
 
@@ -27,13 +16,12 @@ from wattribute.accounting.chargeback.usage import (
     AMOUNTS,
     COMPONENTS,
     IDLE,
-    RESOURCE_OF,
     RESOURCES,
     UNATTRIBUTED,
 )
+from wattribute.core.floor import RESOURCE_OF, FloorPolicy, Measure, claims
+from wattribute.core.units import SECONDS_PER_HOUR
 
-FloorPolicy = Literal["reserved", "usage", "full", "even", "none", "separate", "platform"]
-POLICIES: Final[tuple[str, ...]] = get_args(FloorPolicy)
 PLACE: Final = ("place", "hour")
 """A node (or a namespace, for volumes and load balancers) and an hour, both numbered."""
 _SUMS: Final = (
@@ -45,7 +33,6 @@ _SUMS: Final = (
     *(f"{what}_{component}" for what in ("dynamic", "floor") for component in COMPONENTS),
     "pod_s",
 )
-_SECONDS: Final = 3600
 
 
 def with_idle_rows(usage: Frame) -> Frame:
@@ -83,12 +70,12 @@ def with_idle_rows(usage: Frame) -> Frame:
     return rows.join(sums, on=list(PLACE), how="inner")
 
 
-def pay_floor(rows: Frame, policy: str) -> Frame:
+def pay_floor(rows: Frame, policy: FloorPolicy) -> Frame:
     """Add what each row pays of the floor under a policy.
 
     Args:
         rows: What ``with_idle_rows`` gives.
-        policy: One of ``POLICIES``.
+        policy: Who pays.
 
     Returns:
         The rows with ``paid_<policy>`` (uJ; on the idle row what nobody pays) and
@@ -107,35 +94,81 @@ def pay_floor(rows: Frame, policy: str) -> Frame:
         nw.sum_horizontal(*(f"all_floor_{component}" for component in COMPONENTS))
         .cast(nw.Int64)
         .alias("_floor"),
-        (_spare(paid) if policy == "reserved" else zero).alias(f"spare_{policy}"),
+        (_spare(paid) if policy.by_reservation else zero).alias(f"spare_{policy.name}"),
     )
-    left = nw.col("_floor") - nw.col("_paid").sum().over(*PLACE).cast(nw.Int64)
-    kept = nw.when(consumer).then(nw.col("_paid")).otherwise(left)
-    return rows.with_columns(kept.alias(f"paid_{policy}")).drop(*paid.values(), "_paid", "_floor")
+    unpaid = nw.col("_floor") - nw.col("_paid").sum().over(*PLACE).cast(nw.Int64)
+    kept = nw.when(consumer).then(nw.col("_paid")).otherwise(unpaid)
+    rows = rows.with_columns(kept.alias(f"paid_{policy.name}"))
+    return rows.drop(*paid.values(), "_paid", "_floor")
 
 
-def _part(component: str, policy: str) -> nw.Expr:
+def _part(component: str, policy: FloorPolicy) -> nw.Expr:
     """One consumer's whole microjoules of one component's floor."""
-    floor = nw.col(f"all_floor_{component}")
-    resource = RESOURCE_OF[component]
-    match policy:
-        case "reserved" | "usage":
-            what = "reserved" if policy == "reserved" else "used"
-            capacity = nw.max_horizontal(f"all_capacity_{resource}", f"all_{what}_{resource}")
-            return share(floor, nw.col(f"{what}_{resource}"), capacity)
-        case "full":
-            seen = nw.col("account") != UNATTRIBUTED
-            zero = nw.lit(0).cast(nw.Int64)
-            dynamic = nw.when(seen).then(nw.col(f"dynamic_{component}")).otherwise(zero)
-            total = nw.col(f"all_dynamic_{component}")
-            by_energy = share(floor, dynamic, total)
-            by_time = share(floor, nw.col(f"used_{resource}"), nw.col(f"all_used_{resource}"))
-            return nw.when(total > 0).then(by_energy).otherwise(by_time)
-        case "even":
-            hour = nw.max_horizontal(nw.lit(_SECONDS).cast(nw.Int64), nw.col("all_pod_s"))
-            return share(floor, nw.col("pod_s"), hour)
-        case _:
-            return nw.lit(0).cast(nw.Int64)
+    claim, whole = claims(policy, _HourRows(component))
+    return share(nw.col(f"all_floor_{component}"), claim, whole)
+
+
+class _HourRows:
+    """The accounts of a place and hour, for one component."""
+
+    def __init__(self, component: str) -> None:
+        self._component = component
+        self._resource = RESOURCE_OF[component]
+        self.nothing = nw.lit(0).cast(nw.Int64)
+
+    def amounts(self, measure: Measure) -> nw.Expr:
+        """Each account's amount; energy that nobody was seen to use claims nothing."""
+        own = nw.col(self._column(measure))
+        if measure != "dynamic":
+            return own
+        seen = nw.col("account") != UNATTRIBUTED
+        return nw.when(seen).then(own).otherwise(self.nothing)
+
+    def total(self, measure: Measure) -> nw.Expr:
+        """The sum over the accounts of the place and hour."""
+        return nw.col(f"all_{self._column(measure)}")
+
+    def capacity(self, measure: Measure) -> nw.Expr:
+        """What the node has, in the unit of the amounts."""
+        match measure:
+            case "reserved" | "used":
+                return nw.col(f"all_capacity_{self._resource}")
+            case "time":
+                return nw.col(f"all_capacity_{self._timed}")
+            case "dynamic":
+                return self.nothing
+            case "pod_time":
+                return nw.lit(SECONDS_PER_HOUR).cast(nw.Int64)
+            case _:
+                assert_never(measure)
+
+    @staticmethod
+    def larger(first: nw.Expr, second: nw.Expr) -> nw.Expr:
+        """The larger of two numbers."""
+        return nw.max_horizontal(first, second)
+
+    @staticmethod
+    def if_any(total: nw.Expr, then: nw.Expr, otherwise: nw.Expr) -> nw.Expr:
+        """``then`` where there is any, else ``otherwise``."""
+        return nw.when(total > 0).then(then).otherwise(otherwise)
+
+    @property
+    def _timed(self) -> str:
+        """The resource whose use is a time."""
+        return "gpu" if self._resource == "gpu" else "cpu"
+
+    def _column(self, measure: Measure) -> str:
+        match measure:
+            case "reserved" | "used":
+                return f"{measure}_{self._resource}"
+            case "time":
+                return f"used_{self._timed}"
+            case "dynamic":
+                return f"dynamic_{self._component}"
+            case "pod_time":
+                return "pod_s"
+            case _:
+                assert_never(measure)
 
 
 def _spare(paid: dict[str, str]) -> nw.Expr:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import narwhals as nw
 import pyarrow as pa
@@ -34,9 +34,15 @@ class Shares:
         self.method_id = method.id
         self._by = month.accounts.by
         self._names = {account.number: account.name for account in month.accounts}
-        if method.policy == "platform":
-            self._names[IDLE] = settings.bills.platform_owner
-        self._remainder = _REMAINDER - {IDLE} if method.policy == "platform" else _REMAINDER
+        self._remainder = _REMAINDER
+        match method.floor.unpaid:
+            case "platform":
+                self._names[IDLE] = settings.bills.platform_owner
+                self._remainder = _REMAINDER - {IDLE}
+            case "idle" | "row":
+                pass
+            case _:
+                assert_never(method.floor.unpaid)
         self._by_energy = method.by_energy
         self._provenance = month.rates.provenance if month.rates else ()
         self._table = _table(month, method)

@@ -13,7 +13,6 @@ from wattribute.accounting.chargeback.engines import Engine, Frame, Span
 from wattribute.accounting.chargeback.floor import PLACE, pay_floor, with_idle_rows
 from wattribute.accounting.chargeback.grams import NodeFacts
 from wattribute.accounting.chargeback.join import Node, Nodes
-from wattribute.accounting.chargeback.methods import capacity_units, reserved_units
 from wattribute.accounting.chargeback.usage import (
     COLUMNS,
     COMPONENTS,
@@ -21,7 +20,9 @@ from wattribute.accounting.chargeback.usage import (
     RESOURCES,
     sum_by_account,
 )
+from wattribute.accounting.chargeback.weights import capacity_units, reserved_units
 from wattribute.core.errors import DataInvalid
+from wattribute.core.floor import FloorPolicy
 
 _FACTS: Final = (*NODE, "instance_type", "region")
 _HOURS_PER_DAY: Final = 24
@@ -57,7 +58,7 @@ def read_period(
     chunks: Sequence[Sequence[str]],
     span: Span,
     accounts: Accounts,
-    policies: Sequence[str],
+    policies: Sequence[FloorPolicy],
     *,
     capacity: bool,
     namespaces_for: Callable[[Nodes], Sequence[str]] = lambda _: (),
@@ -115,7 +116,7 @@ def _summed(
     engine: Engine,
     owned: Frame,
     namespaces: dict[str, int],
-    policies: Sequence[str],
+    policies: Sequence[FloorPolicy],
     *,
     corrected: bool,
 ) -> Frame:
@@ -124,16 +125,17 @@ def _summed(
     if namespaces:
         of_them = _of_namespaces(engine, owned, namespaces)
         rows = nw.concat([rows, sum_by_account(of_them, corrected=corrected)], how="vertical")
-    return _with_pod_time(rows, owned, even="even" in policies)
+    needed = any("pod_time" in policy.by for policy in policies)
+    return _with_pod_time(rows, owned, needed=needed)
 
 
-def _slim(rows: Frame, policies: Sequence[str], *, capacity: bool) -> Frame:
+def _slim(rows: Frame, policies: Sequence[FloorPolicy], *, capacity: bool) -> Frame:
     """What the splitting needs; a fleet's month of all columns would fill the disk."""
     reserved, unused = reserved_units()
     dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
     columns = [*PLACE, "account", "low_uj", "high_uj", "measured_uj", "integrated_uj"]
     for policy in policies:
-        columns += [f"paid_{policy}", f"spare_{policy}"]
+        columns += [f"paid_{policy.name}", f"spare_{policy.name}"]
     if capacity:
         kinds = ("reserved", "used", "most", "capacity")
         each = [f"{what}_{resource}" for what in kinds for resource in RESOURCES]
@@ -269,12 +271,12 @@ def _of_namespaces(engine: Engine, owned: Frame, numbers: dict[str, int]) -> Fra
     )
 
 
-def _with_pod_time(rows: Frame, owned: Frame, *, even: bool) -> Frame:
+def _with_pod_time(rows: Frame, owned: Frame, *, needed: bool) -> Frame:
     """Add ``pod_s``: pods x seconds alive, a pod as long as its longest container.
 
-    Only the policy ``even`` looks at it; else it is 0.
+    It is 0 where no policy goes by it: to find it takes a while.
     """
-    if not even:
+    if not needed:
         return rows.with_columns(nw.lit(0).cast(nw.Int64).alias("pod_s"))
     key = ("hour", "place", "account")
     pods = (

@@ -130,7 +130,7 @@ def statement_of(
 
 
 def _is_allocated(account: Account, method: Method) -> bool:
-    return account.kind in _ALLOCATED or (account.kind == "idle" and method.policy == "separate")
+    return account.kind in _ALLOCATED or (account.kind == "idle" and method.floor.unpaid == "row")
 
 
 def _matters(totals: Totals, unit: Currency) -> bool:

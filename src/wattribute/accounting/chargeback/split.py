@@ -11,10 +11,11 @@ from wattribute.accounting.chargeback.accounts import NOT_COVERED
 from wattribute.accounting.chargeback.apportion import apportion
 from wattribute.accounting.chargeback.engines import Engine, Frame
 from wattribute.accounting.chargeback.floor import share
-from wattribute.accounting.chargeback.methods import Method, with_weights
+from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.period import Period
 from wattribute.accounting.chargeback.places import Placed
 from wattribute.accounting.chargeback.usage import IDLE
+from wattribute.accounting.chargeback.weights import with_weights
 from wattribute.core.units import MICROJOULES_PER_KWH
 
 _BY: Final = ["place", "hour"]

@@ -12,8 +12,6 @@ from wattribute.accounting.chargeback.engines import Frame
 
 COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
 RESOURCES: Final = ("cpu", "memory", "gpu")
-RESOURCE_OF: Final = {"cpu": "cpu", "dram": "memory", "gpu": "gpu", "other": "cpu"}
-"""By which resource the floor of a component is reserved; ``other`` has none of its own."""
 
 NODE: Final = ("cluster", "node", "provider_id")
 COLUMNS: Final = (

@@ -1,41 +1,26 @@
-"""Who pays the floor: the energy that the machine uses for being on.
+"""The floor's policies applied to an interval: what each container row pays, in numpy.
 
-It decides bills, so it is a choice, and every report names it.
-
-=========  ======================  =======================  ==================  ================
-policy     cpu, other              dram                     gpu                 what is left
-=========  ======================  =======================  ==================  ================
-reserved   CPU requested           memory requested         devices requested   idle
-usage      CPU time used           memory resident          time on the device  idle
-full       dynamic energy          dynamic energy           dynamic energy      idle: nobody ran
-even       pods, by time alive     pods, by time alive      pods, by time alive idle: no pod
-none       nobody                  nobody                   nobody              idle: all of it
-=========  ======================  =======================  ==================  ================
-
-``reserved`` and ``usage`` share by capacity (or by the sum, where that is more), so what nobody
-reserved or used is idle. ``other`` (fans, disks, power supply) has no resource of
-its own and goes as ``cpu`` does. A request counts for the time its container was alive, and
-memory too. ``full``: when the zone used no more than its floor there is no dynamic
-energy to go by, and CPU time (on a GPU: device time) takes its place.
-
-The special rows (system, kernel) reserve nothing and are no pods, so they pay under
-``usage`` and ``full`` only, by what they used like everybody.
+What the policies are stands in ``core.floor``. A request counts for the time its container was
+alive, and memory too. The special rows (system, kernel) reserve nothing and are no pods, so they
+pay under policies that go by use or by energy only.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.floor import RESOURCE_OF, FloorPolicy, Measure, Resource, claims
 from wattribute.core.shares import apportion, apportion_groups
-
-FloorPolicy = Literal["reserved", "usage", "full", "even", "none"]
 
 _PARTS: Final = 1_000_000
 """Time alive counts in millionths of the interval."""
 _KIB: Final = 1024
 """Memory counts in KiB, so that 8 PiB x _PARTS fit in 64 bits."""
+
+_Numbers: TypeAlias = NDArray[np.int64] | int
+"""One number for each row, or one for all rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,100 +51,138 @@ class FloorBasis:
 
 
 def share_floor(
-    floor_uj: int, policy: FloorPolicy, component: str, table: FloorBasis
+    floor_uj: int, policy: FloorPolicy, component: str, basis: FloorBasis
 ) -> tuple[NDArray[np.int64], int]:
     """Return what each row pays of a floor, and what stays idle; together exactly the floor.
 
     Args:
-        floor_uj: the floor's energy, >= 0.
-        policy: who pays.
+        floor_uj: The floor's energy, >= 0.
+        policy: Who pays.
         component: ``cpu``, ``dram``, ``gpu`` or ``other``.
-        table: what to go by.
+        basis: What the policies go by.
 
     Returns:
         (c,) microjoules by row, and the microjoules that nobody pays.
 
     Raises:
-        ValueError: a policy or component that there is not, or a negative amount.
+        ValueError: a component that there is not, or a negative amount.
     """
-    match policy:
-        case "reserved":
-            return _by_capacity(floor_uj, *_reserved(component, table))
-        case "usage":
-            return _by_capacity(floor_uj, *_used(component, table))
-        case "full":
-            active = table.gpu_ns if component == "gpu" else table.cpu_ns
-            by = table.dynamic_uj if bool(table.dynamic_uj.any()) else active
-            return _by_capacity(floor_uj, by, 0)
-        case "even":
-            return _by_pod(floor_uj, table)
-        case "none":
-            return np.zeros(len(table.cpu_ns), dtype=np.int64), floor_uj
-        case _:
-            raise ValueError(f"no such floor policy: {policy!r}")
-
-
-def _by_capacity(
-    floor_uj: int, amounts: NDArray[np.int64], capacity: int
-) -> tuple[NDArray[np.int64], int]:
-    """Share by capacity or by the sum of the amounts, whichever is more; the rest is idle."""
-    unused = max(capacity - int(amounts.sum()), 0)
-    if unused == 0 and not bool(amounts.any()):
-        return np.zeros(len(amounts), dtype=np.int64), floor_uj
-    shares = apportion(floor_uj, np.append(amounts, unused))
+    if component not in RESOURCE_OF:
+        raise ValueError(f"no such component: {component!r}")
+    claim, whole = claims(policy, _IntervalRows(RESOURCE_OF[component], basis))
+    weights = np.broadcast_to(np.asarray(claim, np.int64), basis.pod.shape)
+    unclaimed = int(whole) - int(weights.sum())
+    if not whole:
+        return np.zeros(len(weights), dtype=np.int64), floor_uj
+    shares = apportion(floor_uj, np.append(weights, unclaimed))
     return shares[:-1], int(shares[-1])
 
 
-def _reserved(component: str, table: FloorBasis) -> tuple[NDArray[np.int64], int]:
-    match component:
-        case "cpu" | "other":
-            return _while_alive(table.request_cpu_mcore, table), table.capacity_cpu_mcore * _PARTS
-        case "dram":
-            return (
-                _while_alive(table.request_memory_bytes // _KIB, table),
-                table.capacity_memory_bytes // _KIB * _PARTS,
-            )
-        case "gpu":
-            return _while_alive(table.request_gpu, table), table.capacity_gpus * _PARTS
-        case _:
-            raise ValueError(f"no such component: {component!r}")
+class _IntervalRows:
+    """The container rows of an interval, for one component."""
 
+    def __init__(self, resource: Resource, basis: FloorBasis) -> None:
+        self._resource = resource
+        self._basis = basis
+        self._known: dict[Measure, NDArray[np.int64]] = {}
+        self.nothing: _Numbers = 0
 
-def _used(component: str, table: FloorBasis) -> tuple[NDArray[np.int64], int]:
-    match component:
-        case "cpu" | "other":
-            return table.cpu_ns, table.capacity_ns
-        case "dram":
-            resident_kib = np.maximum(table.memory_bytes, 0) // _KIB
-            return (
-                _while_alive(resident_kib, table),
-                table.capacity_memory_bytes // _KIB * _PARTS,
-            )
-        case "gpu":
-            return table.gpu_ns, table.capacity_gpus * table.elapsed_ns
-        case _:
-            raise ValueError(f"no such component: {component!r}")
+    def amounts(self, measure: Measure) -> _Numbers:
+        """Each row's amount, found once."""
+        if measure not in self._known:
+            self._known[measure] = self._amounts(measure)
+        return self._known[measure]
 
+    def _amounts(self, measure: Measure) -> NDArray[np.int64]:
+        """Reservations and memory count for the time alive."""
+        basis = self._basis
+        match measure:
+            case "reserved":
+                return self._while_alive(self._reserved())
+            case "used" if self._resource == "memory":
+                return self._while_alive(np.maximum(basis.memory_bytes, 0) // _KIB)
+            case "used" | "time":
+                return basis.gpu_ns if self._resource == "gpu" else basis.cpu_ns
+            case "dynamic":
+                return basis.dynamic_uj
+            case "pod_time":
+                return self._pod_time_ns()
+            case _:
+                assert_never(measure)
 
-def _while_alive(amounts: NDArray[np.int64], table: FloorBasis) -> NDArray[np.int64]:
-    """Return the amounts, each times the millionths of the interval that its row was alive."""
-    parts = table.alive_ns * (_PARTS / max(table.elapsed_ns, 1))
-    whole: NDArray[np.int64] = np.clip(np.rint(parts), 0, _PARTS).astype(np.int64)
-    return amounts * whole
+    def total(self, measure: Measure) -> _Numbers:
+        """The sum over the rows."""
+        return int(np.sum(self.amounts(measure)))
 
+    def capacity(self, measure: Measure) -> _Numbers:
+        """What the machine has, in the unit of the amounts."""
+        basis = self._basis
+        match measure:
+            case "reserved":
+                return self._units() * _PARTS
+            case "used" if self._resource == "memory":
+                return self._units() * _PARTS
+            case "used" | "time":
+                if self._resource == "gpu":
+                    return basis.capacity_gpus * basis.elapsed_ns
+                return basis.capacity_ns
+            case "dynamic":
+                return 0
+            case "pod_time":
+                return basis.elapsed_ns
+            case _:
+                assert_never(measure)
 
-def _by_pod(floor_uj: int, table: FloorBasis) -> tuple[NDArray[np.int64], int]:
-    """Share among pods by their time alive, then in each pod by its containers'.
+    @staticmethod
+    def larger(first: _Numbers, second: _Numbers) -> _Numbers:
+        """The larger of two numbers."""
+        return np.maximum(first, second)
 
-    A pod lives as long as its longest container. Time in which there was no pod is idle.
-    """
-    shares = np.zeros(len(table.pod), dtype=np.int64)
-    rows = np.flatnonzero((table.pod >= 0) & (table.alive_ns > 0))
-    if len(rows) == 0:
-        return shares, floor_uj
-    pods, place = np.unique(table.pod[rows], return_inverse=True)
-    alive_ns = np.zeros(len(pods), dtype=np.int64)
-    np.maximum.at(alive_ns, place, table.alive_ns[rows])
-    by_pod, idle_uj = _by_capacity(floor_uj, alive_ns, table.elapsed_ns)
-    shares[rows] = apportion_groups(by_pod, table.alive_ns[rows], place)
-    return shares, idle_uj
+    @staticmethod
+    def if_any(total: _Numbers, then: _Numbers, otherwise: _Numbers) -> _Numbers:
+        """``then`` where there is any, else ``otherwise``."""
+        return then if total else otherwise
+
+    def _reserved(self) -> NDArray[np.int64]:
+        """What each row reserves, in millicores, KiB or devices."""
+        match self._resource:
+            case "cpu":
+                return self._basis.request_cpu_mcore
+            case "memory":
+                return self._basis.request_memory_bytes // _KIB
+            case "gpu":
+                return self._basis.request_gpu
+            case _:
+                assert_never(self._resource)
+
+    def _units(self) -> int:
+        """How much there is to reserve, in the same units."""
+        match self._resource:
+            case "cpu":
+                return self._basis.capacity_cpu_mcore
+            case "memory":
+                return self._basis.capacity_memory_bytes // _KIB
+            case "gpu":
+                return self._basis.capacity_gpus
+            case _:
+                assert_never(self._resource)
+
+    def _while_alive(self, amounts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the amounts, each times the millionths of the interval that its row was alive."""
+        parts = self._basis.alive_ns * (_PARTS / max(self._basis.elapsed_ns, 1))
+        whole: NDArray[np.int64] = np.clip(np.rint(parts), 0, _PARTS).astype(np.int64)
+        return amounts * whole
+
+    def _pod_time_ns(self) -> NDArray[np.int64]:
+        """Return each row's part of its pod's time alive.
+
+        A pod lives as long as its longest container, and its containers share that time by theirs.
+        """
+        basis = self._basis
+        times_ns = np.zeros(len(basis.pod), dtype=np.int64)
+        rows = np.flatnonzero((basis.pod >= 0) & (basis.alive_ns > 0))
+        pods, place = np.unique(basis.pod[rows], return_inverse=True)
+        alive_ns = np.zeros(len(pods), dtype=np.int64)
+        np.maximum.at(alive_ns, place, basis.alive_ns[rows])
+        times_ns[rows] = apportion_groups(alive_ns, basis.alive_ns[rows], place)
+        return times_ns

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wattribute.core.clock import SystemClock
 from wattribute.core.errors import ActivityError
+from wattribute.core.floor import policy_named
 from wattribute.core.records import Topology
 from wattribute.node.activity.choose import choose_activity
 from wattribute.node.measuring.gpus import GpuWork
@@ -36,7 +37,7 @@ def open_window(
     chosen = choose_meters(settings, machine)
     policy = floor_policy(settings)
     notes = [f"{f.name}: {f.message}" for f in chosen.findings if f.state in ("denied", "failed")]
-    if policy not in ("usage", "full"):
+    if not policy_named(policy).by_use:
         notes.append("the machine's idle power is not in it (--idle-policy usage adds a share)")
     followed = tree if root is None else _followed(settings, topology, tree, root)
     window = Window(

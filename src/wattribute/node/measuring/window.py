@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from wattribute.core.clock import Clock
+from wattribute.core.floor import policy_named
 from wattribute.core.records import Attribution, Estimate, Interval, Load, Origin, Topology, Zone
 from wattribute.core.units import Nanoseconds, energy_at, power_of
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.node import NodeTime, NodeTimes
 from wattribute.node.attribution.packages import fit_packages
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.attribution.share import pay_floor
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
@@ -42,7 +42,7 @@ class Window:
         *,
         metering: Metering,
         sharer: Sharer,
-        policy: FloorPolicy,
+        policy: str,
         procfs: Path,
         topology: Topology,
         tree: Tree | KernelTree,
@@ -57,7 +57,7 @@ class Window:
         """
         self._metering = metering
         self._sharer = sharer
-        self._policy = policy
+        self._policy = policy_named(policy)
         self._times = NodeTimes(CpuStat(procfs, topology), topology)
         self._tree = tree
         self._clock = clock
@@ -197,9 +197,9 @@ class Window:
 
         ``used``: time of the work and of all, and how much there is.
         """
-        if self._policy in ("usage", "full") and attribution.idle_uj:
+        if self._policy.by_use and attribution.idle_uj:
             work_ns, all_ns, capacity_ns = used
-            whole_ns = all_ns if self._policy == "full" else max(capacity_ns, all_ns)
+            whole_ns = max(capacity_ns, all_ns) if self._policy.capped else all_ns
             paid_uj = attribution.idle_uj * work_ns // max(whole_ns, 1)
             attribution = pay_floor(attribution, np.array([paid_uj, 0], np.int64))
         before = self.by_component.get(

@@ -11,7 +11,6 @@ from wattribute.core.errors import ActivityError, StateInvalid
 from wattribute.core.records import Health, Interval, Machine, NodeFacts, Snapshot, Usage
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.activity import Activity
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.groups import Groups, group_cgroups
@@ -63,7 +62,7 @@ class Monitor:
         identity: Identity | None,
         cluster: Cluster | None = None,
         sharer: Sharer,
-        policy: FloorPolicy,
+        policy: str,
         timing: Timing,
         clock: Clock,
         state_file: StateFile | None = None,
@@ -319,7 +318,7 @@ class Monitor:
             node=self._books.node.totals(self._metering.up()),
             birth_held_uj=publisher.birth_held(containers),
             floors=self._sharer.floors,
-            policy=self._payer.policy,
+            policy=self._payer.policy.name,
             capacity=self._capacity(),
             gpus=self._gpus.states,
             platform_fit=self._sharer.platform_fit,

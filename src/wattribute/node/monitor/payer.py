@@ -8,9 +8,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.floor import policy_named
 from wattribute.core.records import Allocation, Consumer, GpuState, Machine, Usage
 from wattribute.core.sums import sum_by
-from wattribute.node.attribution.policy import FloorBasis, FloorPolicy, share_floor
+from wattribute.node.attribution.policy import FloorBasis, share_floor
 from wattribute.node.attribution.share import pay_floor
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.held import slots_held
@@ -24,14 +25,17 @@ _MIB: Final = 1 << 20
 
 
 class FloorPayer:
-    """Applies one policy; collects what it goes by."""
+    """Applies one policy, and collects what the policy goes by."""
 
-    def __init__(self, policy: FloorPolicy, machine: Machine, gpu_floor: GpuFloor = "even") -> None:
-        """Take the policy, and the machine whose capacity is reserved or used.
+    def __init__(self, policy: str, machine: Machine, gpu_floor: GpuFloor = "even") -> None:
+        """Take a policy by its name, and the machine whose capacity is reserved or used.
 
         ``gpu_floor``: how those who hold one GPU share its floor under ``reserved``.
+
+        Raises:
+            ConfigInvalid: there is no such policy.
         """
-        self.policy = policy
+        self.policy = policy_named(policy)
         self._gpu_floor = gpu_floor
         self._usage: Usage | None = None
         self._table: FloorBasis | None = None
@@ -67,7 +71,7 @@ class FloorPayer:
         attribution = share.attribution
         zone = attribution.interval.zone
         component = zone.component
-        if self.policy == "none" or component is None or not attribution.idle_uj:
+        if not self.policy.by or component is None or not attribution.idle_uj:
             return share
         if self._table is None or self._usage is not usage:
             self._usage, self._table = usage, self._of_tick(usage, books)
@@ -102,12 +106,11 @@ class FloorPayer:
         if self._gpu_floor == "memory" and memory[held > 0].any():
             held = np.where(held > 0, memory, 0)
             slots = 1
-        reserved = self.policy == "reserved"
         return replace(
             table,
             gpu_ns=used_ns,
             request_gpu=held,
-            capacity_gpus=max(int(held.sum()), slots) if reserved else 1,
+            capacity_gpus=max(int(held.sum()), slots) if self.policy.by_reservation else 1,
         )
 
     def _given(self, device: str, table: FloorBasis, books: Books) -> tuple[NDArray[np.int64], int]:

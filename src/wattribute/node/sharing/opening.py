@@ -7,7 +7,6 @@ from typing import Final
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Load, Machine, Topology, Zone
 from wattribute.core.units import microwatts, nanoseconds
-from wattribute.node.attribution.policy import FloorPolicy
 from wattribute.node.attribution.weight import CyclesWeight, TimeWeight
 from wattribute.node.meter import Meter
 from wattribute.node.meter.power_model import open_estimator
@@ -50,7 +49,7 @@ def make_sharer(
     )
 
 
-def floor_policy(settings: NodeSettings, *, kubernetes: bool = False) -> FloorPolicy:
+def floor_policy(settings: NodeSettings, *, kubernetes: bool = False) -> str:
     """``auto`` is ``reserved`` only where a Kubernetes source tells of reservations."""
     policy = settings.attribution.idle_policy
     if policy == "auto":
