@@ -2,7 +2,8 @@ import os
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from conftest import Painter
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+OWN: Final = "wattribute_container_joules_total"
 FALLBACK = (*RAPL, Channel("package", "trained_power_model", Origin.ESTIMATED))
 SERVER = (
     *RAPL,
@@ -127,22 +129,52 @@ def makers(draw: st.DrawFn) -> SnapshotMaker:
     )
 
 
+COMPONENT_OF: Final = {
+    f"kepler_container_{kind}_joules_total": component
+    for kind, component in (
+        ("package", "cpu"), ("dram", "dram"), ("other", "other"), ("gpu", "gpu")
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("generation", ["kepler-0.9", "none"])
 @settings(max_examples=40)
-@given(makers())
-def test_all_rows_add_up_to_the_node_to_the_microjoule(maker: SnapshotMaker) -> None:
+@given(maker=makers())
+def test_all_rows_add_up_to_the_node_to_the_microjoule(
+    generation: str, maker: SnapshotMaker
+) -> None:
+    families = COMPONENT_OF if generation != "none" else dict.fromkeys([OWN], "")
     renderer, containers, processes = Renderer(), ContainerLabels(), ProcessLabels()
     for _ in range(2):
         scene = Scene(maker.tick(), NodeLabels("n"), (), containers, processes)
-        pieces = renderer.render(metrics_families("kepler-0.9", processes=True), scene)
+        pieces = renderer.render(metrics_families(generation, processes=True), scene)
 
-        sums, node = add_up(b"".join(text(pieces)).decode())
+        sums, node = add_up(b"".join(text(pieces)).decode(), families)
 
         assert sums == node
 
 
-def add_up(page: str) -> tuple[dict[tuple[str, str], Decimal], dict[tuple[str, str], Decimal]]:
-    """(rows by component and mode, the node by component and mode), read from the text."""
-    component_of = {"package": "cpu", "dram": "dram", "other": "other", "gpu": "gpu"}
+def test_a_name_that_came_late_takes_no_joule_from_the_row_before_it(painter: "Painter") -> None:
+    snapshot = SnapshotMaker(containers=2).tick()
+    named, nameless = snapshot.containers.consumers[2:]
+    same = replace(nameless, container_id=named.container_id, pod_name="", container_name="")
+    table = replace(snapshot.containers, consumers=(*snapshot.containers.consumers[:3], same))
+
+    page = painter.text(
+        replace(snapshot, containers=table), metrics_families("none", processes=False)
+    )
+
+    sums, node = add_up(page, {OWN: ""})
+    assert sums == node
+
+
+def add_up(
+    page: str, families: Mapping[str, str]
+) -> tuple[dict[tuple[str, str], Decimal], dict[tuple[str, str], Decimal]]:
+    """Read rows, and the node, by component and mode from the text.
+
+    ``families`` names the families of the rows and their component; "": a label says it.
+    """
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     node: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for line in page.splitlines():
@@ -151,9 +183,8 @@ def add_up(page: str) -> tuple[dict[tuple[str, str], Decimal], dict[tuple[str, s
             continue
         labels = {k: v.strip('"') for k, v in (p.split("=", 1) for p in _pairs(rest))}
         value = Decimal(line.rpartition(" ")[2])
-        for kind, component in component_of.items():
-            if name == f"kepler_container_{kind}_joules_total":
-                sums[component, labels["mode"]] += value
+        if name in families:
+            sums[families[name] or labels["component"], labels["mode"]] += value
         if name == "wattribute_idle_joules_total":
             sums[labels["component"], "idle"] += value
         elif name == "wattribute_unattributed_joules_total":

@@ -17,10 +17,10 @@ _HEAD: Final = """\
 Joules are counters that only rise; power is the mean of the last tick. All values have six
 decimals or are whole numbers, so that sums are exact to the microjoule.
 
-Between any two scrapes, per component and mode, the rises of the containers' joules (special rows
-included), of `wattribute_idle_joules_total` (idle), of `wattribute_unattributed_joules_total`
-(dynamic) and of `wattribute_birth_held_joules` add up to the rise of
-`wattribute_node_joules_total`.
+Between any two scrapes, per component and mode, the rises of `wattribute_container_joules_total`
+(special rows included), of `wattribute_idle_joules_total` (idle), of
+`wattribute_unattributed_joules_total` (dynamic) and of `wattribute_birth_held_joules` add up to the
+rise of `wattribute_node_joules_total`.
 
 * `component` (cpu, dram, gpu, other) partitions the node's energy. Zone kinds overlap: core and
   uncore are in package, platform holds all.

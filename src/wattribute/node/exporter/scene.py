@@ -98,6 +98,15 @@ class Scene:
         return [column for column, channel in enumerate(channels) if channel.component]
 
     @cached_property
+    def columns_by_component(self) -> dict[tuple[str, str], list[int]]:
+        """The columns of each component and origin."""
+        places: dict[tuple[str, str], list[int]] = {}
+        for column in self.component_columns:
+            channel = self.snapshot.channels[column]
+            places.setdefault((channel.component or "", str(channel.origin)), []).append(column)
+        return places
+
+    @cached_property
     def container_uj(self) -> NDArray[np.int64]:
         """(n, channels, 2) as published: held rows are 0 (design section 9, rule 2)."""
         table = self.snapshot.containers

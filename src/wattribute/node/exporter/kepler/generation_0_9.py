@@ -10,7 +10,7 @@ from typing import Final
 from wattribute.core.records import Consumer
 from wattribute.node.estimator.microarchitectures import microarchitecture_of
 from wattribute.node.exporter.family import Family, Samples, counter, crossed, gauge, listed
-from wattribute.node.exporter.identity import container_id_of
+from wattribute.node.exporter.identity import container_id_of, named_container_style
 from wattribute.node.exporter.labels import block
 from wattribute.node.exporter.layout import last_of_each
 from wattribute.node.exporter.scene import MODES, Scene
@@ -33,18 +33,6 @@ _Sources = Sequence[tuple[str, list[int]]]
 """Sources of a kind of zone, and the columns of each."""
 
 
-def container_style(consumer: Consumer, _alive: bool) -> str:  # noqa: FBT001 - a column's value
-    """Kepler 0.9's labels of a container."""
-    return block(
-        (
-            ("container_id", container_id_of(consumer)),
-            ("pod_name", consumer.pod_name),
-            ("container_name", consumer.container_name),
-            ("container_namespace", consumer.namespace),
-        )
-    )
-
-
 def process_style(pid: str, command: str, consumer: Consumer, vm: str, _alive: bool) -> str:  # noqa: FBT001
     """Kepler 0.9's labels of a process."""
     return block(
@@ -58,7 +46,7 @@ def process_style(pid: str, command: str, consumer: Consumer, vm: str, _alive: b
 
 
 def _containers(scene: Scene, sources: _Sources) -> Samples:
-    shown = scene.containers(container_style)
+    shown = scene.containers(named_container_style)
     energy = scene.container_uj[shown.rows]
     values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
     return crossed(shown, _tails(sources, [word for _, word in MODES]), values)

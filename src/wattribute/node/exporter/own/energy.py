@@ -1,4 +1,4 @@
-"""Energy by component, mode and origin: of the node, and what of it no container shows."""
+"""Energy by component, mode and origin: of containers, of the node, and of no container."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,8 +6,24 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed
+from wattribute.node.exporter.family import Family, Samples, counter, crossed, gauge, listed
+from wattribute.node.exporter.identity import named_container_style
+from wattribute.node.exporter.labels import block
 from wattribute.node.exporter.scene import MODES, Scene
+
+
+def _container_joules(scene: Scene) -> Samples | None:
+    columns = scene.columns_by_component
+    if not columns:
+        return None
+    shown = scene.containers(named_container_style)
+    energy = scene.container_uj[shown.rows]
+    tails, values = [], []
+    for (component, origin), places in columns.items():
+        for mode, word in MODES:
+            tails.append(block((("component", component), ("mode", word), ("origin", origin))))
+            values.append(energy[:, places, mode].sum(axis=1))
+    return crossed(shown, tails, values)
 
 
 def _node_joules(scene: Scene) -> Samples | None:
@@ -45,6 +61,10 @@ def _birth_held(scene: Scene) -> Samples | None:
 
 
 FAMILIES: Final[tuple[Family, ...]] = (
+    counter("wattribute_container_joules_total",
+            "Energy of a container by component; components do not overlap.",
+            ("container_id", "pod_name", "container_name", "container_namespace",
+             "component", "mode", "origin"), _container_joules),
     counter("wattribute_node_joules_total",
             "Energy of this node by component; components do not overlap.",
             ("component", "mode", "origin"), _node_joules),
