@@ -1,21 +1,23 @@
-"""The one door to httpx in this room: a bounded answer within a bounded time, or one clear line.
+"""Requests to an API of carbon figures: a bounded answer within a bounded time, or one clear line.
 
-No redirects, no retries (the grid stands in for what fails), and no word of a query or a header in
-any message or log: they hold tokens.
+A request that fails is not repeated: the grid takes the next source instead.
 """
 
-import logging
-import ssl
-import time
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
-from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityFailed
+from wattribute.core.errors import (
+    ConfigInvalid,
+    IntensityAbsent,
+    IntensityDenied,
+    IntensityFailed,
+    SourceFailed,
+)
+from wattribute.http.httpx_client import HttpxClient
+from wattribute.http.tokens import secret_in
 
 _LIMIT: Final = 16 * 1024 * 1024
 """Bytes of one answer; a year of ENTSO-E's is about 10 MB."""
@@ -29,17 +31,14 @@ class Api:
         """Nothing is sent yet.
 
         Raises:
-            IntensityDenied: the address would carry a secret in the clear.
+            IntensityDenied: The address would carry a secret in the clear.
         """
         self.name = name
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
-        parsed = httpx.URL(self._url)
-        if parsed.scheme != "https" and parsed.host not in _LOOPBACK:
+        parts = urlsplit(self._url)
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise IntensityDenied(f"{name}: {self._url}: must be https, because a token is sent")
-        # They log whole addresses, in which ENTSO-E's token is.
-        for noisy in ("httpx", "httpcore"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
 
     def get(
         self,
@@ -53,28 +52,20 @@ class Api:
         Raises:
             IntensityAbsent: 400 or 404, the API's way to say that it has not got it.
             IntensityDenied: 401 or 403.
-            IntensityFailed: no answer, another one, too long or too late.
+            IntensityFailed: No answer, another one, too long or too late.
         """
-        until_s = time.monotonic() + self._timeout_s
-        body = bytearray()
         try:
             with (
-                httpx.Client(verify=_tls(), timeout=self._timeout_s) as client,
-                client.stream(
-                    "GET", self._url + path, params=query, headers=headers, auth=auth
-                ) as answer,
+                HttpxClient(timeout_s=self._timeout_s) as client,
+                client.send(
+                    "GET", self._url + path, query=query, headers=headers, auth=auth
+                ) as reply,
             ):
-                for piece in answer.iter_bytes():
-                    body += piece
-                    if len(body) > _LIMIT:
-                        raise self._failed(path, f"answered more than {_LIMIT} bytes")
-                    if time.monotonic() > until_s:
-                        raise self._failed(path, f"took longer than {self._timeout_s:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            reason = "no answer in time" if isinstance(exc, httpx.TimeoutException) else _kind(exc)
-            raise self._failed(path, reason) from None  # the cause's text may hold the query
-        self._check(path, answer.status_code)
-        return bytes(body)
+                body = reply.read(_LIMIT, self._timeout_s)
+        except SourceFailed as exc:
+            raise self._failed(path, str(exc)) from None
+        self._check(path, reply.status)
+        return body
 
     def json(
         self,
@@ -86,7 +77,7 @@ class Api:
         """The object that is the body.
 
         Raises:
-            IntensityAbsent, IntensityDenied, IntensityFailed: as ``get``.
+            IntensityAbsent, IntensityDenied, IntensityFailed: As `get`.
         """
         try:
             return msgspec.json.decode(self.get(path, query, headers, auth), type=dict[str, object])
@@ -111,26 +102,11 @@ def secret(name: str, path: str, key: str) -> str:
     """The one line of a file that holds a token.
 
     Raises:
-        IntensityDenied: no such file is named, it cannot be read, or is empty.
+        IntensityDenied: No such file is named, it cannot be read, or it has no token.
     """
     if not path:
         raise IntensityDenied(f"{name}: needs a token; set {key} to the file that holds it")
     try:
-        text = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        raise IntensityDenied(f"{name}: {path}: cannot be read: {reason} ({key})") from exc
-    if not text or not text.isprintable() or not text.isascii():
-        raise IntensityDenied(f"{name}: {path}: is not one line with a token ({key})")
-    return text
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """The authorities to trust, read once: that takes longer than a request does."""
-    return httpx.create_ssl_context()
-
-
-def _kind(exc: Exception) -> str:
-    """The error without its text, which may hold the address."""
-    return f"no answer ({type(exc).__name__})"
+        return secret_in(path, key)
+    except ConfigInvalid as exc:
+        raise IntensityDenied(f"{name}: {exc}") from exc

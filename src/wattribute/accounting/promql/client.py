@@ -1,14 +1,13 @@
 """Asks a Prometheus-compatible HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics."""
 
 import logging
-import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final, NoReturn, Self
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from wattribute.accounting.promql.matrix import MatrixReader, Series, check_envelope
@@ -20,6 +19,9 @@ from wattribute.core.errors import (
     SourceInterrupted,
     SourceLimited,
 )
+from wattribute.http.httpx_client import HttpxClient, Reply
+from wattribute.http.tls import client_context
+from wattribute.http.tokens import secret_in
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ _WHOLE_ONLY: Final = {"partial_response": "false", "deny_partial_response": "1",
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _WAITS_S: Final = (1.0, 3.0, 10.0)
 _CHUNK: Final = 1 << 20
+_LARGEST: Final = 1 << 30
+"""Bytes of an instant query's answer; raw samples are read as they come."""
 _LIMITS: Final = ("too many", "limit", "exceed", "maximum", "timed out", "too large", "-search.max")
 """Words in the errors of servers that will not answer so much at once."""
 
@@ -76,12 +80,8 @@ class Prometheus:
         self._settings = settings
         self._sleep = sleep
         self._waits_s = tuple(waits_s)
-        try:
-            context = ssl.create_default_context(cafile=settings.ca_file or None)
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigInvalid(f"ledger.ca_file: {settings.ca_file}: {exc}") from exc
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(settings.timeout, connect=10.0), verify=context
+        self._client = HttpxClient(
+            timeout_s=settings.timeout, context=client_context(settings.ca_file, "ledger.ca_file")
         )
         self._endpoint = settings.prometheus_url.rstrip("/") + "/api/v1/query"
 
@@ -100,19 +100,13 @@ class Prometheus:
             SourceInterrupted: the connection broke while the answer came in.
             SourceFailed: no answer, or not all of it.
         """
-        response = self._open(query, at_s)
-        try:
-            body = response.read()
+        with self._open(query, at_s) as reply, self._with_name():
+            body = reply.read(_LARGEST)
             check_envelope(body)
-            answer = msgspec.json.decode(body, type=_Vector)
-        except httpx.HTTPError as exc:
-            raise SourceInterrupted(f"{self.name}: the answer broke off: {exc!r}") from exc
-        except msgspec.DecodeError as exc:
-            raise SourceFailed(f"{self.name}: no answer of the query API: {exc}") from exc
-        except SourceFailed as exc:
-            raise SourceFailed(f"{self.name}: {exc}") from exc
-        finally:
-            response.close()
+            try:
+                answer = msgspec.json.decode(body, type=_Vector)
+            except msgspec.DecodeError as exc:
+                raise SourceFailed(f"no answer of the query API: {exc}") from exc
         return [(row.metric, float(row.value[1])) for row in answer.data.result]
 
     def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[Series]:
@@ -126,44 +120,48 @@ class Prometheus:
             SourceInterrupted: the connection broke while the answer came in.
             SourceFailed: no answer, or not all of it.
         """
-        response = self._open(f"{selector}[{max(round(end_s - start_s), 1)}s]", end_s)
+        query = f"{selector}[{max(round(end_s - start_s), 1)}s]"
         reader = MatrixReader()
-        try:
-            for data in response.iter_bytes(_CHUNK):
+        with self._open(query, end_s) as reply, self._with_name():
+            for data in reply.pieces(_CHUNK):
                 yield from reader.feed(data)
             yield from reader.close()
-        except httpx.HTTPError as exc:
-            raise SourceInterrupted(f"{self.name}: the answer broke off: {exc!r}") from exc
+
+    @contextmanager
+    def _with_name(self) -> Iterator[None]:
+        """Let failures say which service it was."""
+        try:
+            yield
+        except SourceInterrupted as exc:
+            raise SourceInterrupted(f"{self.name}: {exc}") from exc
         except SourceFailed as exc:
             raise SourceFailed(f"{self.name}: {exc}") from exc
-        finally:
-            response.close()
 
-    def _open(self, query: str, at_s: float) -> httpx.Response:
+    def _open(self, query: str, at_s: float) -> Reply:
         """An answer whose body is not read yet; asked again where that may help."""
         problem = ""
         for wait_s in (*self._waits_s, None):
             try:
-                response = self._send(query, at_s)
-            except httpx.TransportError as exc:
-                problem = f"cannot be asked: {exc or type(exc).__name__}"
+                reply = self._send(query, at_s)
+            except SourceFailed as exc:
+                problem = f"cannot be asked: {exc}"
             else:
-                if response.status_code == httpx.codes.OK:
-                    return response
-                problem = self._refusal(response)
+                if reply.status == HTTPStatus.OK:
+                    return reply
+                problem = self._refusal(reply)
             if wait_s is not None:
                 _LOG.info("%s: %s; asking again in %.0f s", self.name, problem, wait_s)
                 self._sleep(wait_s)
         raise SourceFailed(f"{self.name}: {problem}")
 
-    def _send(self, query: str, at_s: float) -> httpx.Response:
-        request = self._client.build_request(
+    def _send(self, query: str, at_s: float) -> Reply:
+        return self._client.send(
             "POST",
             self._endpoint,
-            data={"query": query, "time": f"{at_s:.3f}", **_WHOLE_ONLY},
+            form={"query": query, "time": f"{at_s:.3f}", **_WHOLE_ONLY},
             headers=self._headers(),
+            auth=self._auth(),
         )
-        return self._client.send(request, auth=self._auth(), stream=True)
 
     def _headers(self) -> dict[str, str]:
         settings = self._settings
@@ -171,24 +169,21 @@ class Prometheus:
         if settings.tenant:
             headers.update({"X-Scope-OrgID": settings.tenant, "THANOS-TENANT": settings.tenant})
         if settings.bearer_token_file:
-            token = _secret("ledger.bearer_token_file", settings.bearer_token_file)
+            token = secret_in(settings.bearer_token_file, "ledger.bearer_token_file")
             headers["Authorization"] = f"Bearer {token}"
         return headers
 
-    def _auth(self) -> httpx.BasicAuth | None:
+    def _auth(self) -> tuple[str, str] | None:
         settings = self._settings
         if not settings.username:
             return None
-        password = _secret("ledger.password_file", settings.password_file)
-        return httpx.BasicAuth(settings.username, password)
+        return settings.username, secret_in(settings.password_file, "ledger.password_file")
 
-    def _refusal(self, response: httpx.Response) -> str:
+    def _refusal(self, reply: Reply) -> str:
         """What an answer says that is no result, if asking again may help; else raises."""
-        try:
-            text = _error_of(response.read())
-        finally:
-            response.close()
-        status = response.status_code
+        with reply, self._with_name():
+            text = _error_of(reply.read(_LARGEST))
+        status = reply.status
         said = f"{self.name}: status {status}: {text}"
         if status in (401, 403):
             raise SourceDenied(
@@ -203,7 +198,7 @@ class Prometheus:
 
 def _refuse(said: str, status: int, text: str) -> NoReturn:
     hint = ""
-    if status == httpx.codes.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         hint = "; the address must end where /api/v1 begins (Mimir: /prometheus; vmselect: "
         hint += "/select/0/prometheus)"
     elif "org id" in text.lower():
@@ -219,11 +214,3 @@ def _error_of(body: bytes) -> str:
         answer = {}
     text = str(answer.get("error") or body[:200].decode(errors="replace"))
     return " ".join(text.split())[:300] or "no word"
-
-
-def _secret(key: str, path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
-        raise ConfigInvalid(f"{key}: {path or 'not given'}: cannot read it: {reason}") from exc
