@@ -1,16 +1,16 @@
-"""Who may see what: the web-config as it is now, and what is shown to strangers."""
+"""Who may ask a server, and over which connections: the web-config as it is now, and tokens."""
 
 import logging
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.http.credentials import Credentials
-from wattribute.http.listen import parse_address
+from wattribute.http.credentials import Credentials, user_of
+from wattribute.http.tokens import matches, token_in
 from wattribute.http.web_config import WebConfig, files_of, load
 
 if TYPE_CHECKING:
@@ -18,100 +18,113 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_S: Final = 1.0
-"""Time between looks at the files; 0.1 ms each."""
-SAFE_INTERVAL_S: Final = 1.0
-"""Energy counters read faster than this by strangers are a side channel: PLATYPUS (Lipp et al.,
-2021) recovers keys from RAPL at 20 ms, and needs far longer as the readings get coarser."""
-
-
-def is_loopback(listen: Sequence[str]) -> bool:
-    """Whether only this machine can reach all of the addresses."""
-    return all(parse_address(text).is_loopback for text in listen)
+"""Time between two looks at the files of the web-config; a look takes 0.1 ms."""
 
 
 class Access:
-    """The web-config, read again when one of its files changes.
+    """The access rules of one server.
 
-    A change that is not valid is logged once, and what was there before stays.
+    The web-config is read again when one of its files changes. A change that is not valid is
+    logged once, and the rules from before stay. Token files are read for every request.
     """
 
-    def __init__(self, listen: Sequence[str], web_config: str, interval_s: float) -> None:
-        """``web_config``: path, or "" for none; ``interval_s``: of the monitor.
+    def __init__(
+        self,
+        web_config: str = "",
+        *,
+        tls: "ssl.SSLContext | None" = None,
+        tokens: Mapping[str, Path] | None = None,
+        check: Callable[[WebConfig], None] = lambda _: None,
+    ) -> None:
+        """Read and check all files.
+
+        Args:
+            web_config: Path of the web-config; "" is none.
+            tls: How connections are secured where the web-config does not say it; None is no TLS.
+            tokens: Files with tokens, by the settings that name them.
+            check: Called with each web-config before it counts, with an empty one where there is
+                no file; it raises `ConfigInvalid` to refuse it.
 
         Raises:
-            ConfigInvalid: off loopback, without authentication, faster than 1 s; or an
-                address or the web-config is wrong.
+            ConfigInvalid: The web-config or a token file is wrong, or ``check`` refuses it.
         """
         self._path = Path(web_config) if web_config else None
-        self._off_loopback = not is_loopback(listen)
-        self._needs_auth = self._off_loopback and interval_s < SAFE_INTERVAL_S
-        self._where = ", ".join(listen)
-        self._interval_s = interval_s
+        self._tokens = dict(tokens or {})
+        self._check = check
         self._lock = threading.Lock()
         self._config = WebConfig()
-        self._tls: ssl.SSLContext | None = None
+        self._own_tls = self._tls = tls
         self._credentials: Credentials | None = None
         self._files: Sequence[Path] = ()
         self._stamps: Sequence[object] = ()
         self._looked_s = time.monotonic()
+        for setting, path in self._tokens.items():
+            token_in(path, setting)
         self._load()
 
     @property
-    def shows_processes(self) -> bool:
-        """Whether names and energy of single processes may be shown."""
-        return not self._off_loopback or self._config.authenticates
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether clients must speak TLS."""
-        return self._tls is not None
+    def authenticates(self) -> bool:
+        """Whether the web-config lets in only clients that show who they are."""
+        return self._config.authenticates
 
     @property
     def tls(self) -> "ssl.SSLContext | None":
-        """As the web-config says."""
+        """The context of new connections; None is no TLS."""
         return self._tls
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Headers of every answer."""
+        """Headers that the web-config adds to every answer."""
         return tuple(self._config.http_server_config.headers.items())
 
     def secured(self, client: socket.socket) -> socket.socket:
         """A new connection, after the TLS handshake where TLS is set; takes ``client`` over.
 
         Raises:
-            OSError: no TLS, not in time, or not a certificate that we let in.
+            OSError: The handshake failed or took too long, or the client's certificate is not one
+                that is let in.
         """
         self._look()
-        context, tls = self._tls, self._config.tls_server_config
-        if context is None or tls is None:
+        context, server = self._tls, self._config.tls_server_config
+        if context is None:
             return client
-        from wattribute.http.tls import has_one_of  # noqa: PLC0415 - ssl is 4 MB
-
         secured = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
         try:
             secured.do_handshake()
         except BaseException:
             secured.close()
             raise
-        if tls.client_allowed_sans and not has_one_of(secured, tls.client_allowed_sans):
+        from wattribute.http.tls import has_one_of  # noqa: PLC0415 - ssl is 4 MB
+
+        sans = () if server is None else server.client_allowed_sans
+        if sans and not has_one_of(secured, sans):
             secured.close()
             raise ConnectionRefusedError("none of client_allowed_sans is in the certificate")
         return secured
 
     def allows(self, authorization: str) -> bool:
-        """Whether these credentials may read; the header may be empty."""
+        """Whether a request may be answered, as far as the web-config's users are concerned.
+
+        Without users everybody may ask. The ``Authorization`` header may be empty.
+        """
         self._look()
         credentials = self._credentials
         return credentials is None or credentials.allows(authorization)
 
-    def verifies(self, authorization: str) -> bool:
-        """Whether these credentials are a user's; never where there are no users."""
+    def user(self, authorization: str) -> str | None:
+        """The user of the web-config whose name and password the header has; None is no user."""
         self._look()
-        credentials = self._credentials
-        return credentials is not None and credentials.allows(authorization)
+        user, credentials = user_of(authorization), self._credentials
+        if user is None or credentials is None or not credentials.allows(authorization):
+            return None
+        return user
+
+    def tokens(self, authorization: str) -> Sequence[str]:
+        """The settings of those token files whose token the header has."""
+        return [name for name, path in self._tokens.items() if matches(path, authorization)]
 
     def _look(self) -> None:
+        """Read the web-config again if one of its files has changed."""
         now_s = time.monotonic()
         if self._path is None or now_s - self._looked_s < _LOOK_S:
             return
@@ -130,12 +143,7 @@ class Access:
 
     def _load(self) -> None:
         config = load(self._path) if self._path is not None else WebConfig()
-        if self._needs_auth and not config.authenticates:
-            raise ConfigInvalid(
-                f"exporter.listen {self._where} with monitor.interval {self._interval_s:g}: "
-                "readings faster than 1 s are shown to strangers; use an interval of 1 s or more, "
-                "a loopback address, or a web-config with basic_auth_users"
-            )
+        self._check(config)
         tls = self._context(config)
         credentials = self._credentials
         if config.basic_auth_users != self._config.basic_auth_users:
@@ -148,19 +156,20 @@ class Access:
 
     def _context(self, config: WebConfig) -> "ssl.SSLContext | None":
         if config.tls_server_config is None or self._path is None:
-            return None
+            return self._own_tls
         from wattribute.http.tls import context_of  # noqa: PLC0415 - ssl is 4 MB
 
         return context_of(config.tls_server_config, self._path.parent)
 
 
 def _stamps(files: Sequence[Path]) -> Sequence[object]:
-    found: list[object] = []
+    """What changes with the content of each file; None for a file that is not there."""
+    stamps: list[object] = []
     for file in files:
         try:
             status = file.stat()
         except OSError:
-            found.append(None)
+            stamps.append(None)
         else:
-            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
-    return found
+            stamps.append((status.st_mtime_ns, status.st_size, status.st_ino))
+    return stamps

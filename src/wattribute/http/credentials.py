@@ -64,7 +64,7 @@ class Credentials:
 
 
 def user_of(authorization: str) -> str | None:
-    """Who an ``Authorization`` header says that asks, unchecked; None: it is no basic auth."""
+    """The user that an ``Authorization`` header names, unchecked; None if it is not basic auth."""
     given = _decoded(authorization)
     return None if given is None else given[0]
 

@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,15 @@ def parse_address(text: str) -> Address:
             f"{text!r} is not an address to listen on; write HOST:PORT, [IPV6]:PORT or :PORT"
         )
     return Address(match["six"] or match["host"] or "", int(match["port"]))
+
+
+def is_loopback(listen: Sequence[str]) -> bool:
+    """Whether only this machine can reach all of the addresses.
+
+    Raises:
+        ConfigInvalid: One of them is not HOST:PORT.
+    """
+    return all(parse_address(text).is_loopback for text in listen)
 
 
 def bind(text: str) -> socket.socket:

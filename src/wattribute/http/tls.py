@@ -46,12 +46,7 @@ def context_of(tls: TlsServer, folder: Path) -> ssl.SSLContext:
     if tls.prefer_server_cipher_suites:
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     certificate, key = folder / tls.cert_file, folder / tls.key_file
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ValueError) as exc:
-        raise ConfigInvalid(
-            f"web config: cert_file {certificate} with key_file {key}: {_reason(exc)}"
-        ) from exc
+    _load_chain(context, certificate, key, ("web config: cert_file", "key_file"))
     context.verify_mode = _VERIFY[tls.client_auth_type]
     if context.verify_mode != ssl.CERT_NONE:
         _load_clients(context, tls, folder)
@@ -61,6 +56,22 @@ def context_of(tls: TlsServer, folder: Path) -> ssl.SSLContext:
             "client_auth_type RequireAndVerifyClientCert"
         )
     _choose_ciphers(context, tls)
+    return context
+
+
+def server_context(cert: Path, key: Path, settings: tuple[str, str]) -> ssl.SSLContext:
+    """The context of a server that has no web-config, with TLS 1.2 or later.
+
+    Args:
+        cert: The certificate with its chain, as PEM.
+        key: The key of the certificate.
+        settings: The settings that name the two files, for messages.
+
+    Raises:
+        ConfigInvalid: A file cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _load_chain(context, cert, key, settings)
     return context
 
 
@@ -101,6 +112,15 @@ def _same_address(san: str, names: set[str]) -> bool:
         except ValueError:
             continue
     return False
+
+
+def _load_chain(context: ssl.SSLContext, cert: Path, key: Path, settings: tuple[str, str]) -> None:
+    try:
+        context.load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ValueError) as exc:
+        raise ConfigInvalid(
+            f"{settings[0]} {cert} with {settings[1]} {key}: {_reason(exc)}"
+        ) from exc
 
 
 def _load_clients(context: ssl.SSLContext, tls: TlsServer, folder: Path) -> None:

@@ -13,10 +13,10 @@ _LEAST: Final = 16
 _MOST_BYTES: Final = 1 << 16
 
 
-def matches(path: Path | None, authorization: str) -> bool:
-    """Whether an ``Authorization`` header has the token in this file; None: no token is right."""
+def matches(path: Path, authorization: str) -> bool:
+    """Whether an ``Authorization`` header has the token in this file; a bad file has none."""
     scheme, _, given = authorization.partition(" ")
-    if path is None or scheme.lower() != "bearer":
+    if scheme.lower() != "bearer":
         return False
     try:
         wanted = token_in(path)
@@ -25,8 +25,12 @@ def matches(path: Path | None, authorization: str) -> bool:
     return hmac.compare_digest(given.strip().encode(), wanted)
 
 
-def token_in(path: Path) -> bytes:
-    """The token in a file, that clients of ours must send.
+def token_in(path: Path, setting: str = "token file") -> bytes:
+    """The token in a file that clients of our server must send.
+
+    Args:
+        path: The file.
+        setting: The setting that names it, for messages.
 
     Raises:
         ConfigInvalid: The file cannot be read, or has no good token.
@@ -34,10 +38,10 @@ def token_in(path: Path) -> bytes:
     try:
         token = _content(path).strip()
     except OSError as exc:
-        raise ConfigInvalid(f"token file {path}: {exc.strerror}") from exc
+        raise ConfigInvalid(f"{setting}: {path}: cannot be read: {exc.strerror}") from exc
     if len(token) < _LEAST or not token.isascii() or len(token.split()) != 1:
         raise ConfigInvalid(
-            f"token file {path}: needs one word of {_LEAST} characters or more; "
+            f"{setting}: {path}: needs one word of {_LEAST} characters or more; "
             f"make one with: openssl rand -hex 32 > {path}"
         )
     return token

@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
-from wattribute.http.access import Access
 from wattribute.node.exporter.api.shapes import Document
+from wattribute.node.exporter.disclosure import Disclosure
+from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
 
@@ -220,7 +221,7 @@ def test_fast_readings_are_for_this_machine_alone(
 ) -> None:
     addresses = ("127.0.0.1:1", listen)
     if allowed:
-        Access(addresses, "", interval)
+        Disclosure(ExporterSettings(listen=addresses), interval)
     else:
         with pytest.raises(ConfigInvalid, match="faster than 1 s"):
-            Access(addresses, "", interval)
+            Disclosure(ExporterSettings(listen=addresses), interval)

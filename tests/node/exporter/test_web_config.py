@@ -16,10 +16,11 @@ import yaml
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
 from wattribute.http import access, credentials
-from wattribute.http.access import Access
 from wattribute.http.credentials import Credentials
 from wattribute.http.tls import context_of
 from wattribute.http.web_config import TlsServer, checked, load
+from wattribute.node.exporter.disclosure import Disclosure
+from wattribute.node.settings import ExporterSettings
 
 Start = Callable[..., Any]
 Connect = Callable[..., Any]
@@ -177,7 +178,7 @@ def test_a_change_of_the_file_counts_without_a_restart(
     monkeypatch.setattr(access, "_LOOK_S", 0.0)
     monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0)
     config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
-    doors = Access((":0",), config, 0.5)
+    doors = Disclosure(ExporterSettings(listen=(":0",), web_config=config), 0.5).access
     right = basic("prom", "opensesame").partition(": ")[2]
     assert doors.allows(right)
 
@@ -294,4 +295,6 @@ def test_what_the_file_says_of_tls_holds(certificates: Path) -> None:
 def test_authentication_lets_fast_readings_out(tmp_path: Path) -> None:
     config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
 
-    access.Access((":9102",), config, interval_s=0.2)
+    settings = ExporterSettings(listen=(":9102",), web_config=config)
+
+    assert Disclosure(settings, interval_s=0.2).shows_processes

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from wattribute.accounting.report.tables import json_of
 from wattribute.accounting.settings import AccountingSettings
-from wattribute.accounting.web.access import Gate
+from wattribute.accounting.web.authentication import Authentication
 from wattribute.accounting.web.desk import Busy, Desk
 from wattribute.accounting.web.openapi import document
 from wattribute.accounting.web.viewers import Forbidden, Viewer
@@ -53,9 +53,9 @@ _Handler = Callable[[Request, Viewer], Awaitable[Response]]
 class Service:
     """The handlers."""
 
-    def __init__(self, settings: AccountingSettings, gate: Gate) -> None:
-        """``gate`` says who asks."""
-        self._gate = gate
+    def __init__(self, settings: AccountingSettings, authentication: Authentication) -> None:
+        """``authentication`` finds out who asks."""
+        self._authentication = authentication
         self._views = Views(settings, Desk(settings))
         style = str(PAGE_TEMPLATES.globals["style"]).encode()
         digest = base64.b64encode(sha256(style).digest()).decode()
@@ -80,7 +80,7 @@ class Service:
                 for ending in _MEDIA
             ]
         # A page that was resolved to this address under another name must not read it (rebinding).
-        hosts = ["*"] if self._gate.asks else _LOOPBACK
+        hosts = ["*"] if self._authentication.is_needed else _LOOPBACK
         return Starlette(
             routes=[*guarded, Route("/healthz", _alive), Route("/readyz", _alive)],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
@@ -88,11 +88,12 @@ class Service:
 
     def _guarded(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            viewer = await run_in_threadpool(self._gate.viewer, request)
+            viewer = await run_in_threadpool(self._authentication.viewer, request)
             if viewer is None:
                 await asyncio.sleep(_REFUSED_S)
                 answer = _failed(request, 401, "who asks? A team's token, or a user's password")
-                scheme = 'Basic realm="wattribute"' if self._gate.takes_passwords else "Bearer"
+                takes_passwords = self._authentication.takes_passwords
+                scheme = 'Basic realm="wattribute"' if takes_passwords else "Bearer"
                 answer.headers["WWW-Authenticate"] = scheme
             else:
                 answer = await _answered(handler, request, viewer)
@@ -102,7 +103,7 @@ class Service:
                 ("Referrer-Policy", "no-referrer"),
                 ("Cache-Control", "private, no-cache"),
                 ("Vary", "Authorization"),
-                *self._gate.headers,
+                *self._authentication.access.headers,
             ):
                 answer.headers[name] = value
             return answer

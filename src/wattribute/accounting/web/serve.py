@@ -1,8 +1,8 @@
 """Starting the service."""
 
 from wattribute.accounting.settings import AccountingSettings
-from wattribute.accounting.web.access import Gate
 from wattribute.accounting.web.app import Service
+from wattribute.accounting.web.authentication import Authentication
 from wattribute.http.asgi import run
 
 
@@ -13,5 +13,6 @@ def serve(settings: AccountingSettings) -> None:
         ConfigInvalid: a setting is wrong, or strangers could read statements.
         ListenFailed: the address cannot be listened on.
     """
-    gate = Gate(settings.web)
-    run(Service(settings, gate).app(), settings.web.listen, "statements", "/", gate.tls)
+    authentication = Authentication(settings.web)
+    app = Service(settings, authentication).app()
+    run(app, settings.web.listen, "statements", "/", authentication.access.tls)

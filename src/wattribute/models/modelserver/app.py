@@ -26,8 +26,8 @@ from starlette.routing import Route
 
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import Machine
+from wattribute.http.access import Access
 from wattribute.models.modelserver import kepler
-from wattribute.models.modelserver.access import Access
 from wattribute.models.modelserver.catalogue import Catalogue, Entry, Known
 from wattribute.models.modelserver.quarantine import Quarantine
 from wattribute.node.estimator.power_recording import MAX_BYTES
@@ -39,6 +39,8 @@ _REFUSED_S: Final = 0.5
 """What a wrong token costs whoever guesses."""
 _LONGEST: Final = 200
 _OPEN: Final = ("/healthz", "/readyz")
+POSTING_TOKEN: Final = "--token-file"  # noqa: S105 - an option
+"""The option that names the token for posting, which is good for reading as well."""
 _NUMBER: Final = {field.name for field in fields(Machine) if field.type is int}
 _FIELDS: Final = {field.name for field in fields(Machine)}
 
@@ -48,9 +50,25 @@ _Handler = Callable[[Request], Awaitable[Response]]
 class Service:
     """The handlers, and what they count."""
 
-    def __init__(self, catalogue: Catalogue, quarantine: Quarantine | None, access: Access) -> None:
-        """``quarantine``: None: recordings are not taken."""
-        self._catalogue, self._quarantine, self._access = catalogue, quarantine, access
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        quarantine: Quarantine | None,
+        access: Access,
+        *,
+        open_reads: bool,
+    ) -> None:
+        """Keep what the handlers need.
+
+        Args:
+            catalogue: The models.
+            quarantine: Where recordings go; None takes no recordings.
+            access: The tokens, by option; posting always needs that of `POSTING_TOKEN`.
+            open_reads: Reading needs no token.
+        """
+        self._catalogue, self._quarantine = catalogue, quarantine
+        self.access: Final = access
+        self._open_reads = open_reads
         self._answers: Counter[tuple[str, int]] = Counter()
 
     def app(self) -> Starlette:
@@ -75,11 +93,11 @@ class Service:
         """The handler behind the token that it needs; its answers are counted."""
 
         async def guarded(request: Request) -> Response:
-            given = request.headers.get("authorization", "")
+            tokens = self.access.tokens(request.headers.get("authorization", ""))
             if path == "/api/v1/recordings":
-                allowed = self._access.may_post(given)
+                allowed = POSTING_TOKEN in tokens
             else:
-                allowed = path in _OPEN or self._access.may_read(given)
+                allowed = path in _OPEN or self._open_reads or bool(tokens)
             if allowed:
                 try:
                     answer = await handler(request)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattribute.core.errors import ConfigInvalid
+from wattribute.http.access import Access
 from wattribute.http.asgi import run
-from wattribute.http.listen import parse_address
-from wattribute.models.modelserver.access import Access
-from wattribute.models.modelserver.app import Service
+from wattribute.http.listen import is_loopback
+from wattribute.http.tls import server_context
+from wattribute.models.modelserver.app import POSTING_TOKEN, Service
 from wattribute.models.modelserver.catalogue import Catalogue
 from wattribute.models.modelserver.quarantine import Quarantine
 
@@ -31,51 +32,47 @@ class Options:
 
 
 def make_service(options: Options) -> Service:
-    """The service, checked.
+    """The service with these options.
 
     Raises:
-        ConfigInvalid: an option is wrong, or strangers could do more than was said.
+        ConfigInvalid: An option is wrong, or strangers could do more than was said.
     """
-    loopback = parse_address(options.listen).is_loopback
-    tokens = options.token_file or options.read_token_file
-    if not loopback and not tokens and not options.open_reads:
+    loopback = is_loopback((options.listen,))
+    if not loopback and not options.open_reads and not _token_files(options):
         raise ConfigInvalid(
             f"--listen {options.listen}: not only this machine can reach it; give --token-file or "
             "--read-token-file, or --open-reads if all may read the models"
         )
     if options.quarantine is not None and options.token_file is None:
         raise ConfigInvalid("--quarantine: recordings are taken only with --token-file")
-    if (options.tls_cert is None) != (options.tls_key is None):
-        raise ConfigInvalid("--tls-cert and --tls-key go together")
-    access = Access(
-        options.token_file,
-        options.read_token_file,
-        open_reads=options.open_reads or (loopback and options.read_token_file is None),
-    )
+    access = Access(tls=_tls(options), tokens=_token_files(options))
     quarantine = (
         Quarantine(options.quarantine, options.most_recordings) if options.quarantine else None
     )
-    return Service(Catalogue(options.models), quarantine, access)
+    open_reads = options.open_reads or (loopback and options.read_token_file is None)
+    return Service(Catalogue(options.models), quarantine, access, open_reads=open_reads)
 
 
 def serve(options: Options) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ConfigInvalid: as `make_service`.
-        ListenFailed: the address cannot be listened on.
+        ConfigInvalid: As `make_service`.
+        ListenFailed: The address cannot be listened on.
     """
     service = make_service(options)
-    context = None
-    if options.tls_cert is not None and options.tls_key is not None:
-        context = _tls(options.tls_cert, options.tls_key)
-    run(service.app(), options.listen, "power models", "/api/v1/models", context)
+    run(service.app(), options.listen, "power models", "/api/v1/models", service.access.tls)
 
 
-def _tls(cert: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(cert, key)
-    except OSError as exc:
-        raise ConfigInvalid(f"--tls-cert {cert}, --tls-key {key}: {exc.strerror or exc}") from exc
-    return context
+def _token_files(options: Options) -> dict[str, Path]:
+    """The token files that are given, by the options that name them."""
+    files = {POSTING_TOKEN: options.token_file, "--read-token-file": options.read_token_file}
+    return {option: path for option, path in files.items() if path is not None}
+
+
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.tls_cert is None and options.tls_key is None:
+        return None
+    if options.tls_cert is None or options.tls_key is None:
+        raise ConfigInvalid("--tls-cert and --tls-key go together")
+    return server_context(options.tls_cert, options.tls_key, ("--tls-cert", "--tls-key"))

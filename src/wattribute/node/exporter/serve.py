@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from wattribute.core.clock import Clock, SystemClock
 from wattribute.core.records import Snapshot
-from wattribute.http.access import Access
 from wattribute.http.listen import Address
 from wattribute.http.server import Server
+from wattribute.node.exporter.disclosure import Disclosure
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.site import Site
 from wattribute.node.settings import ExporterSettings
@@ -33,10 +33,10 @@ class Exporter:
             ConfigInvalid: an address or the web-config is wrong, or fast readings would
                 be shown to strangers.
         """
-        access = Access(settings.listen, settings.web_config, interval_s)
-        site = Site(settings, source, access, node, clock or SystemClock())
-        self._server = Server(settings.listen, site.answer, access.secured)
-        self._scheme = "https" if access.is_tls else "http"
+        disclosure = Disclosure(settings, interval_s)
+        site = Site(settings, source, disclosure, node, clock or SystemClock())
+        self._server = Server(settings.listen, site.answer, disclosure.access.secured)
+        self._scheme = "http" if disclosure.access.tls is None else "https"
 
     def start(self) -> None:
         """Listen, and serve in threads.

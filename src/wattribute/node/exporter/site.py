@@ -10,12 +10,12 @@ import msgspec
 from wattribute.core.clock import Clock
 from wattribute.core.records import Snapshot
 from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
-from wattribute.http.access import Access
 from wattribute.http.message import Request, Response
 from wattribute.http.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
 from wattribute.node.exporter import health, page
 from wattribute.node.exporter.api.document import document
 from wattribute.node.exporter.bodies import MetricsBodies, compressed
+from wattribute.node.exporter.disclosure import Disclosure
 from wattribute.node.exporter.families import kepler_families, metrics_families
 from wattribute.node.exporter.family import Family
 from wattribute.node.exporter.kepler.nodes_0_11 import BUILD_INFO
@@ -39,14 +39,15 @@ class Site:
         self,
         settings: ExporterSettings,
         source: Callable[[], Snapshot | None],
-        access: Access,
+        disclosure: Disclosure,
         node: NodeLabels,
         clock: Clock,
     ) -> None:
         """``source`` gives the newest snapshot; None before the first."""
         self._settings = settings
         self._source = source
-        self._access = access
+        self._disclosure = disclosure
+        self._access = disclosure.access
         self._node = node
         self._clock = clock
         self._started_ns = clock.monotonic_ns()
@@ -109,7 +110,7 @@ class Site:
         gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
         body = bodies.body(
             snapshot,
-            processes=self._access.shows_processes,
+            processes=self._disclosure.shows_processes,
             stale=self._is_stale(snapshot),
             openmetrics=openmetrics,
             gzip=gzip,
@@ -151,7 +152,7 @@ class Site:
         if given and not (given.isascii() and given.isdigit()):
             return _text(HTTPStatus.BAD_REQUEST, f"processes={given!r}: not a whole number")
         most = None
-        if self._access.shows_processes:
+        if self._disclosure.shows_processes:
             most = min(int(given[:9]), len(snapshot.processes.pid)) if given else -1
         body = self._api_body(snapshot, most)
         if accepts_gzip(request.headers.get("accept-encoding", "")):

@@ -10,7 +10,7 @@ import pytest
 
 from wattribute.accounting.settings import Team, WebSettings
 from wattribute.accounting.web import app
-from wattribute.accounting.web.access import Gate
+from wattribute.accounting.web.authentication import Authentication
 from wattribute.accounting.web.viewers import viewer_of
 from wattribute.core.errors import ConfigInvalid
 
@@ -160,10 +160,10 @@ def test_a_file_without_users_opens_nothing(client: Make, tmp_path: Path) -> Non
     [
         ({"listen": ":9103"}, "not only this machine"),
         ({"trusted_proxies": ("10.0.0.7/24",)}, "no address or network"),
-        ({"teams": {"a": Team(token_file="/nowhere/file")}}, "token file"),  # noqa: S106 - a file
+        ({"teams": {"a": Team(token_file="/nowhere/file")}}, "/nowhere/file: cannot"),  # noqa: S106 - a file
         ({"teams": {"a": Team(users=("ada",))}}, "need web.web_config"),
     ],
 )
 def test_settings_that_would_show_too_much_are_refused(web: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigInvalid, match=why):
-        Gate(WebSettings(**web))
+        Authentication(WebSettings(**web))
