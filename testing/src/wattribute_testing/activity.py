@@ -83,7 +83,7 @@ class FakeActivity:
         return usage
 
     def bpf_run_ns(self) -> int | None:
-        """No programs."""
+        """Return 0, because no BPF programs run."""
         return None
 
     def close(self) -> None:
@@ -110,14 +110,14 @@ class FakeActivity:
     def _cgroups(self) -> Cgroups:
         paths = sorted(self._present, key=self._ids.__getitem__)
         row = {path: index for index, path in enumerate(paths)}
-        used: dict[str, int] = dict.fromkeys(paths, 0)
+        used_ns: dict[str, int] = dict.fromkeys(paths, 0)
         for _pid, cgroup, _comm, cpu_ns, _alive in self._processes:
             path = "/" if cgroup == "kernel" else cgroup
-            while path in used:
-                used[path] += cpu_ns
+            while path in used_ns:
+                used_ns[path] += cpu_ns
                 path = "" if path == "/" else path.rpartition("/")[0] or "/"
         counted = [
-            -1 if path in self._gone else self._counters.get(path, used[path]) for path in paths
+            -1 if path in self._gone else self._counters.get(path, used_ns[path]) for path in paths
         ]
         return Cgroups(
             generation=self._generation,

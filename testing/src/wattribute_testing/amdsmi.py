@@ -27,18 +27,18 @@ def build_rocm(folder: Path) -> Path:
         FileNotFoundError: there is no C compiler, or no package amdsmi, whose functions it has.
         subprocess.CalledProcessError: it does not compile.
     """
-    found, package = compiler(), importlib.util.find_spec("amdsmi")
-    if found is None or package is None or package.origin is None:
+    compiler_path, package = compiler(), importlib.util.find_spec("amdsmi")
+    if compiler_path is None or package is None or package.origin is None:
         raise FileNotFoundError("no C compiler (cc), or no package amdsmi (wattribute[amd])")
     wrapper = Path(package.origin).with_name("amdsmi_wrapper.py").read_text(encoding="utf-8")
     answered = set(_ANSWERED.findall(_SOURCE.read_text()))
-    others = sorted(set(_LOOKED_FOR.findall(wrapper)) - answered)
+    missing_functions = sorted(set(_LOOKED_FOR.findall(wrapper)) - answered)
     library = folder / "lib/libamd_smi.so"
     library.parent.mkdir(parents=True, exist_ok=True)
     flags = ("-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror")
-    names = "-DOTHERS=" + " ".join(f"OTHER({name})" for name in others)
+    names = "-DOTHERS=" + " ".join(f"OTHER({name})" for name in missing_functions)
     subprocess.run(
-        [found, *flags, names, "-o", str(library), str(_SOURCE), "-ldl"],
+        [compiler_path, *flags, names, "-o", str(library), str(_SOURCE), "-ldl"],
         check=True,
         capture_output=True,
     )

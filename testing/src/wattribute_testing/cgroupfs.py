@@ -65,8 +65,8 @@ class FakeCgroupfs:
 
     def remove(self, path: str) -> None:
         """Remove a cgroup and all under it; the time stays in the counters above."""
-        for gone in [p for p in self._used_ns if p == path or p.startswith(f"{path}/")]:
-            del self._used_ns[gone]
+        for removed in [p for p in self._used_ns if p == path or p.startswith(f"{path}/")]:
+            del self._used_ns[removed]
         shutil.rmtree(self.folder(path))
         if not self._v2:
             shutil.rmtree(self._memory(path).parent)

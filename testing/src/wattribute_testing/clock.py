@@ -24,7 +24,7 @@ class FakeClock:
         return Nanoseconds(self._boottime_ns)
 
     def wall_ns(self) -> Nanoseconds:
-        """Unix time."""
+        """Return the Unix time in nanoseconds."""
         return Nanoseconds(self._wall_ns)
 
     def advance(self, seconds: float) -> None:

@@ -33,19 +33,19 @@ class FakeDrm:
             keys: what else fdinfo says, without ``drm-``; ``_`` stands for ``-``:
                 ``engine_render="5000 ns"``, ``cycles_rcs=10``, ``resident_vram0="4 KiB"``.
         """
-        told = {"driver": "fake", "pdev": device, "client-id": number, **keys}
-        lines = [f"drm-{key.replace('_', '-')}:\t{value}" for key, value in told.items()]
+        keys_and_values = {"driver": "fake", "pdev": device, "client-id": number, **keys}
+        lines = [f"drm-{key.replace('_', '-')}:\t{value}" for key, value in keys_and_values.items()]
         self._link(pid, fd, "/dev/dri/renderD128", "\n".join(["pos:\t0", *lines]) + "\n")
 
     def end(self, pid: int) -> None:
         """A process has ended."""
         shutil.rmtree(self._procfs / str(pid))
 
-    def _link(self, pid: int, fd: int, target: str, said: str) -> None:
+    def _link(self, pid: int, fd: int, target: str, text: str) -> None:
         folder = self._procfs / str(pid)
         for name in ("fd", "fdinfo"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         link = folder / "fd" / str(fd)
         if not link.is_symlink():
             link.symlink_to(target)
-        (folder / "fdinfo" / str(fd)).write_text(said)
+        (folder / "fdinfo" / str(fd)).write_text(text)

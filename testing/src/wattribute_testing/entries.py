@@ -79,7 +79,7 @@ class MadeLedger:
 
         ``cpu``, ``gib``, ``gpu`` are (reserved, used).
         """
-        given: dict[str, Value] = {
+        defaults: dict[str, Value] = {
             "energy_uj": uj,
             "namespace": "default",
             "pod_uid": f"uid-{name}",
@@ -95,7 +95,7 @@ class MadeLedger:
             "gpu_request_s": round(gpu[0] * _HOUR_S),
             "gpu_sm_ns": round(gpu[1] * _HOUR_S * 1e9),
         }
-        self.add(hour, node, kind="workload", **{**given, **values})
+        self.add(hour, node, kind="workload", **{**defaults, **values})
 
     def write(self, folder: Path, name: str = "s1") -> Path:
         """Write the entries below a folder, one file per day; returns the folder."""

@@ -33,13 +33,15 @@ def build_library(folder: Path) -> Path:
         FileNotFoundError: there is no C compiler.
         subprocess.CalledProcessError: it does not compile.
     """
-    found = compiler()
-    if found is None:
+    compiler_path = compiler()
+    if compiler_path is None:
         raise FileNotFoundError("no C compiler (cc): the fake NVML library cannot be built")
     library = folder / _NAME
     flags = ("-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror")
     subprocess.run(
-        [found, *flags, "-o", str(library), str(_SOURCE), "-ldl"], check=True, capture_output=True
+        [compiler_path, *flags, "-o", str(library), str(_SOURCE), "-ldl"],
+        check=True,
+        capture_output=True,
     )
     return library
 

@@ -91,13 +91,13 @@ class FakePodResources:
         self._answer.Clear()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the socket, and stop the server."""
         self._server.stop(None)
         self._pool.shutdown()
 
     def _container(self, namespace: str, pod: str, container: str) -> Any:  # noqa: ANN401 - made
-        told = self._answer.pod_resources.add(name=pod, namespace=namespace)
-        added = told.containers.add(name=container)
+        pod_answer = self._answer.pod_resources.add(name=pod, namespace=namespace)
+        added = pod_answer.containers.add(name=container)
         added.cpu_ids.extend([0, 1, 300])
         return added
 
@@ -111,9 +111,9 @@ class FakePodResources:
 def _types() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="api.proto", package="v1", syntax="proto3")
     for message, members in _MESSAGES.items():
-        made = file.message_type.add(name=message)
+        message_type = file.message_type.add(name=message)
         for number, (name, kind, repeated) in members.items():
-            field = made.field.add(name=name, number=number, label=3 if repeated else 1)
+            field = message_type.field.add(name=name, number=number, label=3 if repeated else 1)
             if isinstance(kind, str):
                 field.type, field.type_name = field.TYPE_MESSAGE, f".v1.{kind}"
             else:

@@ -68,7 +68,7 @@ class FakePrometheus:
                 self.wfile.write(body[:keep])
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
-                """Say nothing."""
+                """Suppress the log line of the standard server."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

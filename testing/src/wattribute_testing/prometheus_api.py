@@ -58,15 +58,15 @@ class FakePrometheus:
 
     @property
     def url(self) -> str:
-        """For ``ledger.prometheus_url``."""
+        """The address to set as ``ledger.prometheus_url``."""
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to listen on a free port."""
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Stop."""
+        """Close the server and its socket."""
         self._http.shutdown()
         self._http.server_close()

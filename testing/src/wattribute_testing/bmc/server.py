@@ -50,15 +50,15 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Http"
 
     def do_GET(self) -> None:
-        """A resource."""
+        """Answer with a resource."""
         self._handle("GET")
 
     def do_POST(self) -> None:
-        """A login."""
+        """Answer a login."""
         self._handle("POST")
 
     def do_DELETE(self) -> None:
-        """A logout."""
+        """Answer a logout."""
         self._handle("DELETE")
 
     def _handle(self, method: str) -> None:
@@ -183,7 +183,7 @@ class FakeBmc:
             return status, b'{"error": {"message": "told to fail"}}', moved
         if method == "POST":
             return self._login(plain, body)
-        if plain != ROOT and not self._known(headers):
+        if plain != ROOT and not self._authenticated(headers):
             return HTTPStatus.UNAUTHORIZED, b"{}", {"WWW-Authenticate": 'Basic realm="BMC"'}
         if method == "DELETE":
             return self._logout(plain), b"{}", {}
@@ -201,15 +201,15 @@ class FakeBmc:
             return HTTPStatus.NOT_FOUND, b"{}", {}
         if self.faults.no_sessions:
             return self.faults.no_sessions, b"{}", {}
-        asked = json.loads(body)
-        if (asked["UserName"], asked["Password"]) != (self.username, self.password):
+        login = json.loads(body)
+        if (login["UserName"], login["Password"]) != (self.username, self.password):
             return HTTPStatus.UNAUTHORIZED, b"{}", {}
         self._made += 1
         token, where = f"token-{self._made}", f"{_SESSIONS}/{self._made}"
         self.sessions[token] = where
         return HTTPStatus.CREATED, b"{}", {"X-Auth-Token": token, "Location": self.url + where}
 
-    def _known(self, headers: Mapping[str, str]) -> bool:
+    def _authenticated(self, headers: Mapping[str, str]) -> bool:
         pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         right = self.basic and headers.get("Authorization") == f"Basic {pair}"
         return right or headers.get("X-Auth-Token", "") in self.sessions

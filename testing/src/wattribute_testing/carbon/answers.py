@@ -17,7 +17,7 @@ _G_PER_LB: Final = 453.59237
 _NOT_FOUND: Final = 404, b'{"error": "not found"}'
 
 
-def electricity_maps(what: str, query: Query, at: At, zones: frozenset[str]) -> Answer:
+def electricity_maps(resource: str, query: Query, at: At, zones: frozenset[str]) -> Answer:
     """``/carbon-intensity/{latest,past-range,forecast}``; the hour that is now is estimated."""
     zone = query.get("zone", "")
     if zone not in zones:
@@ -36,15 +36,15 @@ def electricity_maps(what: str, query: Query, at: At, zones: frozenset[str]) -> 
             **common,
         }
 
-    if what == "latest":
+    if resource == "latest":
         return _json(row(now))
-    if what == "past-range":
+    if resource == "past-range":
         start, end = _instant(query["start"]), _instant(query["end"])
         if end - start > timedelta(days=10):
             return 400, b'{"error": "The range is longer than 10 days."}'
         hours = _steps(start, min(end, now + _HOUR), _HOUR)
         return _json({"zone": zone, "data": [row(hour) for hour in hours]})
-    if what == "forecast":
+    if resource == "forecast":
         hours = _steps(now, now + int(query.get("horizonHours", "24")) * _HOUR, _HOUR)
         ahead = [
             {"carbonIntensity": round(at(hour), 3), "datetime": _zulu(hour, ".000Z")}
@@ -54,7 +54,7 @@ def electricity_maps(what: str, query: Query, at: At, zones: frozenset[str]) -> 
     return _NOT_FOUND
 
 
-def watttime(what: str, query: Query, at: At, regions: frozenset[str]) -> Answer:
+def watttime(resource: str, query: Query, at: At, regions: frozenset[str]) -> Answer:
     """``/v3/{historical,forecast}``; pounds per megawatt-hour, every five minutes."""
     region = query.get("region", "")
     if region not in regions:
@@ -69,7 +69,7 @@ def watttime(what: str, query: Query, at: At, regions: frozenset[str]) -> Answer
         "data_point_period_seconds": 300,
         "warnings": [],
     }
-    if what == "forecast":
+    if resource == "forecast":
         hours = int(query.get("horizon_hours", "24"))
         meta |= {"generated_at": _zulu(now, "+00:00"), "generated_at_period_seconds": 300}
         times = _steps(now, now + max(hours * _HOUR, step), step)
@@ -79,7 +79,8 @@ def watttime(what: str, query: Query, at: At, regions: frozenset[str]) -> Answer
             return 400, b'{"error": "BAD_REQUEST", "message": "Query is longer than 32 days."}'
         times = _steps(start, min(end, now), step)
     data = [
-        {"point_time": _zulu(one, "+00:00"), "value": at(one) / _G_PER_LB * 1000} for one in times
+        {"point_time": _zulu(time, "+00:00"), "value": at(time) / _G_PER_LB * 1000}
+        for time in times
     ]
     return _json({"data": data, "meta": meta})
 
@@ -103,15 +104,15 @@ def uk(path: str, at: At) -> Answer:
             return _NOT_FOUND
     rows = [
         {
-            "from": f"{one:%Y-%m-%dT%H:%MZ}",
-            "to": f"{one + step:%Y-%m-%dT%H:%MZ}",
+            "from": f"{time:%Y-%m-%dT%H:%MZ}",
+            "to": f"{time + step:%Y-%m-%dT%H:%MZ}",
             "intensity": {
-                "forecast": round(at(one)) + 1,
-                "actual": round(at(one)) if one < now else None,
+                "forecast": round(at(time)) + 1,
+                "actual": round(at(time)) if time < now else None,
                 "index": "moderate",
             },
         }
-        for one in times
+        for time in times
     ]
     return _json({"data": rows})
 
@@ -126,10 +127,10 @@ def entsoe(query: Query, at: At, domains: frozenset[str]) -> Answer:
     )
     end = min(end, _floor(datetime.now(UTC), _HOUR))
     times = _steps(start, end, _HOUR)
-    coal = {one: 1000 * (at(one) - 11) / (820 - 11) for one in times}
-    wind = {one: 1000 - megawatts for one, megawatts in coal.items()}
+    coal = {time: 1000 * (at(time) - 11) / (820 - 11) for time in times}
+    wind = {time: 1000 - megawatts for time, megawatts in coal.items()}
     series = "".join(
-        _series(number, psr, start, end, [amounts[one] for one in times])
+        _series(number, psr, start, end, [amounts[time] for time in times])
         for number, (psr, amounts) in enumerate((("B05", coal), ("B19", wind)), start=1)
     )
     stored = _series(3, "B10", start, end, [500.0 for _ in times], side="out")

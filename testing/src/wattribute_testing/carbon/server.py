@@ -132,13 +132,17 @@ class FakeCarbonApis:
     ) -> answers.Answer:
         """The true answer to a request."""
         api, _, rest = path.strip("/").partition("/")
-        what = rest.rpartition("/")[2]
+        resource = rest.rpartition("/")[2]
         if api == "uk":
             return answers.uk(rest, self.at)
         if rest == "login":
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-            known = headers.get("Authorization") == f"Basic {pair}"
-            return (200, b'{"token": "%s"}' % self.token.encode()) if known else (403, b"{}")
+            password_is_right = headers.get("Authorization") == f"Basic {pair}"
+            return (
+                (200, b'{"token": "%s"}' % self.token.encode())
+                if password_is_right
+                else (403, b"{}")
+            )
         tokens = {
             "electricity-maps": headers.get("auth-token"),
             "watttime": headers.get("Authorization", "").removeprefix("Bearer "),
@@ -147,13 +151,13 @@ class FakeCarbonApis:
         if tokens.get(api) != self.token:
             return 401, b'{"error": "Invalid token"}'
         if api == "electricity-maps":
-            return answers.electricity_maps(what, query, self.at, self.zones)
+            return answers.electricity_maps(resource, query, self.at, self.zones)
         if api == "watttime":
-            return answers.watttime(what, query, self.at, self.regions)
+            return answers.watttime(resource, query, self.at, self.regions)
         return answers.entsoe(query, self.at, self.domains)
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to listen on a free port."""
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         return self
 

@@ -23,28 +23,28 @@ class FakeApiServer(FakeServer):
 
     bookmark_every_s: float = 60.0
 
-    def answer(self, exchange: Exchange, seen: Seen) -> None:
+    def answer(self, exchange: Exchange, request: Seen) -> None:
         """Route a request."""
-        if seen.path == _PODS:
-            verb = "watch" if seen.query.get("watch") in ("1", "true") else "list"
+        if request.path == _PODS:
+            verb = "watch" if request.query.get("watch") in ("1", "true") else "list"
             if not self.may(verb, "pods"):
                 self._forbid(exchange, f'cannot {verb} resource "pods"', "at the cluster scope")
             else:
-                (self._watch if verb == "watch" else self._list)(exchange, seen)
-        elif seen.path.startswith(_NODES):
-            name = seen.path.removeprefix(_NODES)
-            found = self.cluster.node(name)
+                (self._watch if verb == "watch" else self._list)(exchange, request)
+        elif request.path.startswith(_NODES):
+            name = request.path.removeprefix(_NODES)
+            node = self.cluster.node(name)
             if not self.may("get", "nodes"):
                 self._forbid(exchange, 'cannot get resource "nodes"', "at the cluster scope")
-            elif found is None:
+            elif node is None:
                 self._fail(exchange, 404, f'nodes "{name}" not found')
             else:
-                exchange.whole(HTTPStatus.OK, encoded(found))
+                exchange.whole(HTTPStatus.OK, encoded(node))
         else:
             self._fail(exchange, 404, "the server could not find the requested resource")
 
     def error(self, status: int, message: str) -> bytes:
-        """A Status."""
+        """Return a Status object, as Kubernetes reports errors."""
         return encoded(self._status(status, message or _REASONS.get(status, "")))
 
     def _status(self, status: int, message: str) -> Json:
@@ -56,13 +56,13 @@ class FakeApiServer(FakeServer):
     def _fail(self, exchange: Exchange, status: int, message: str) -> None:
         exchange.whole(status, self.error(status, message))
 
-    def _forbid(self, exchange: Exchange, what: str, where: str) -> None:
-        kind = "nodes" if "nodes" in what else "pods"
-        text = f'{kind} is forbidden: User "{USER}" {what} in API group "" {where}'
+    def _forbid(self, exchange: Exchange, action: str, where: str) -> None:
+        kind = "nodes" if "nodes" in action else "pods"
+        text = f'{kind} is forbidden: User "{USER}" {action} in API group "" {where}'
         self._fail(exchange, 403, text)
 
-    def _list(self, exchange: Exchange, seen: Seen) -> None:
-        selector = _selector(seen)
+    def _list(self, exchange: Exchange, request: Seen) -> None:
+        selector = _selector(request)
         if selector is None:
             self._fail(exchange, 400, "field label not supported")
             return
@@ -85,29 +85,29 @@ class FakeApiServer(FakeServer):
             ),
         )
 
-    def _watch(self, exchange: Exchange, seen: Seen) -> None:
-        selector = _selector(seen)
+    def _watch(self, exchange: Exchange, request: Seen) -> None:
+        selector = _selector(request)
         if selector is None:
             self._fail(exchange, 400, "field label not supported")
         else:
-            exchange.stream(self._events(seen, selector))
+            exchange.stream(self._events(request, selector))
 
-    def _events(self, seen: Seen, selector: list[tuple[str, str]]) -> Iterator[bytes]:
+    def _events(self, request: Seen, selector: list[tuple[str, str]]) -> Iterator[bytes]:
         if self.faults.watch_ends_at_once:
             return
         if self.faults.junk is not None:
             yield self.faults.junk + b"\n"
-        version = int(seen.query.get("resourceVersion", "0"))
-        ends_s = time.monotonic() + float(seen.query.get("timeoutSeconds", "1800"))
-        bookmarks = seen.query.get("allowWatchBookmarks") == "true"
+        version = int(request.query.get("resourceVersion", "0"))
+        ends_s = time.monotonic() + float(request.query.get("timeoutSeconds", "1800"))
+        bookmarks = request.query.get("allowWatchBookmarks") == "true"
         while time.monotonic() < ends_s and not self.stopped:
             until_s = min(ends_s, time.monotonic() + self.bookmark_every_s)
-            found = self.cluster.since(version, until_s, lambda: self.stopped)
-            if found is None:
+            news = self.cluster.since(version, until_s, lambda: self.stopped)
+            if news is None:
                 text = f"too old resource version: {version} ({self.cluster.oldest})"
                 yield _event("ERROR", self._status(410, text))
                 return
-            changes, version = found
+            changes, version = news
             for change in changes:
                 if matches(change.object, selector):
                     yield _event(change.type, change.object)
@@ -123,16 +123,16 @@ def _bookmark(version: int) -> Json:
     }  # fmt: skip
 
 
-def _event(kind: str, made: Json) -> bytes:
-    return encoded({"type": kind, "object": made}) + b"\n"
+def _event(kind: str, document: Json) -> bytes:
+    return encoded({"type": kind, "object": document}) + b"\n"
 
 
-def _selector(seen: Seen) -> list[tuple[str, str]] | None:
+def _selector(request: Seen) -> list[tuple[str, str]] | None:
     """The field selector; None: of a field that pods cannot be selected by."""
-    found = []
-    for term in filter(None, seen.query.get("fieldSelector", "").split(",")):
+    terms = []
+    for term in filter(None, request.query.get("fieldSelector", "").split(",")):
         key, _, value = term.partition("=")
         if key not in ("spec.nodeName", "metadata.name", "metadata.namespace"):
             return None
-        found.append((key, value.removeprefix("=")))
-    return found
+        terms.append((key, value.removeprefix("=")))
+    return terms

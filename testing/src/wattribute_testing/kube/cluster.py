@@ -73,7 +73,7 @@ class FakeCluster:
             return list(self._pods.values()), self.version
 
     def node(self, name: str) -> Json | None:
-        """A node."""
+        """Return the node of this name; None if there is none."""
         return self._nodes.get(name)
 
     def since(

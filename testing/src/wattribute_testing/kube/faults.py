@@ -30,7 +30,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request."""
+    """A request that the server received."""
 
     path: str
     query: dict[str, str]

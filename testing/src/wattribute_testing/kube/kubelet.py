@@ -24,12 +24,12 @@ class FakeKubelet(FakeServer):
         self._node_name = node_name
 
     def error(self, status: int, message: str) -> bytes:
-        """Text."""
+        """Return an error as plain text, as the kubelet does."""
         return (message or HTTPStatus(status).phrase).encode()
 
-    def answer(self, exchange: Exchange, seen: Seen) -> None:
+    def answer(self, exchange: Exchange, request: Seen) -> None:
         """Route a request."""
-        if seen.path.rstrip("/") != "/pods":
+        if request.path.rstrip("/") != "/pods":
             exchange.whole(HTTPStatus.NOT_FOUND, b"404 page not found\n")
         elif not self.may("get", "nodes/pods"):
             text = (

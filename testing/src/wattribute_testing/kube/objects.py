@@ -92,12 +92,12 @@ def pod(
             "containerStatuses": _running(containers, runtime),
             "initContainerStatuses": [
                 {
-                    "name": one,
+                    "name": container,
                     "containerID": f"{runtime}://{i}",
                     "state": {"terminated": {"exitCode": 0, "containerID": f"{runtime}://{i}"}},
                     "lastState": {},
                 }
-                for one, i in (init_containers or {}).items()
+                for container, i in (init_containers or {}).items()
             ],
             "ephemeralContainerStatuses": _running(ephemeral_containers or {}, runtime),
         },
@@ -107,10 +107,13 @@ def pod(
 def pod_of_real_size(name: str) -> Json:
     """A pod of 12 kB, as one with a sidecar, environment, mounts and managed fields is."""
     namespace = f"team-{len(name)}"
-    made = pod(
+    document = pod(
         name,
         namespace,
-        containers={each: container_id(f"{namespace}/{name}/{each}") for each in ("app", "proxy")},
+        containers={
+            container: container_id(f"{namespace}/{name}/{container}")
+            for container in ("app", "proxy")
+        },
         init_containers={"init": container_id(f"{namespace}/{name}/init")},
         requests={"cpu": "100m", "memory": "128Mi"},
         limits={"cpu": "2", "memory": "1Gi"},
@@ -120,15 +123,15 @@ def pod_of_real_size(name: str) -> Json:
         | {"pod-template-hash": "7d9c5b8f6c"},
         owner=("ReplicaSet", f"{name}-7d9c5b8f6c"),
     )
-    for container in made["spec"]["containers"]:
+    for container in document["spec"]["containers"]:
         container["env"] = [{"name": f"VARIABLE_{n}", "value": "x" * 30} for n in range(25)]
         container["volumeMounts"] = [{"name": f"v-{n}", "mountPath": f"/v/{n}"} for n in range(6)]
-    made["metadata"]["managedFields"] = [
+    document["metadata"]["managedFields"] = [
         {"manager": "kubelet", "fieldsV1": {f"f:field-{n}": {f"f:{m}": {}}}}
         for n in range(20)
         for m in range(5)
     ]
-    return made
+    return document
 
 
 def static_pod(name: str, config_hash: str, *, mirror: bool = True, **given: Any) -> Json:  # noqa: ANN401
@@ -140,16 +143,16 @@ def static_pod(name: str, config_hash: str, *, mirror: bool = True, **given: Any
         mirror: as the API server shows it, under a uid of its own; else as the kubelet does.
         given: as for ``pod``.
     """
-    made = pod(name, "kube-system", pod_uid=None if mirror else config_hash, **given)
+    document = pod(name, "kube-system", pod_uid=None if mirror else config_hash, **given)
     annotations = {"kubernetes.io/config.hash": config_hash, "kubernetes.io/config.source": "file"}
     if mirror:
         annotations["kubernetes.io/config.mirror"] = config_hash
-        made["metadata"]["ownerReferences"] = [
-            {"apiVersion": "v1", "kind": "Node", "name": made["spec"]["nodeName"], "uid": "n",
+        document["metadata"]["ownerReferences"] = [
+            {"apiVersion": "v1", "kind": "Node", "name": document["spec"]["nodeName"], "uid": "n",
              "controller": True}
         ]  # fmt: skip
-    made["metadata"]["annotations"] = annotations
-    return made
+    document["metadata"]["annotations"] = annotations
+    return document
 
 
 def node(
@@ -159,7 +162,7 @@ def node(
     labels: Mapping[str, str] | None = None,
     capacity: Mapping[str, str] | None = None,
 ) -> Json:
-    """A node."""
+    """Return a Node object."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -188,16 +191,16 @@ def _running(containers: Mapping[str, str], runtime: str) -> list[Json]:
     ]
 
 
-def fields_of(made: Json) -> dict[str, str]:
+def fields_of(document: Json) -> dict[str, str]:
     """What a field selector of pods can name."""
     return {
-        "metadata.name": made["metadata"]["name"],
-        "metadata.namespace": made["metadata"].get("namespace", ""),
-        "spec.nodeName": made.get("spec", {}).get("nodeName", ""),
+        "metadata.name": document["metadata"]["name"],
+        "metadata.namespace": document["metadata"].get("namespace", ""),
+        "spec.nodeName": document.get("spec", {}).get("nodeName", ""),
     }
 
 
-def matches(made: Json, selector: Sequence[tuple[str, str]]) -> bool:
+def matches(document: Json, selector: Sequence[tuple[str, str]]) -> bool:
     """Whether an object has these fields."""
-    fields = fields_of(made)
+    fields = fields_of(document)
     return all(fields[key] == value for key, value in selector)

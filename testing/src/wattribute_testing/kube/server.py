@@ -25,11 +25,11 @@ class _Cut(Exception):  # noqa: N818 - not an error: the test asked for it
 
 
 class Exchange(BaseHTTPRequestHandler):
-    """One connection."""
+    """A connection, and the answers that are sent on it."""
 
     protocol_version = "HTTP/1.1"
     server: "_Http"
-    _sent = 0
+    _bytes_sent = 0
 
     def do_GET(self) -> None:
         """Answer, with the faults that are on."""
@@ -38,7 +38,7 @@ class Exchange(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         owner.seen.append(Seen(parts.path, query, token, time.monotonic()))
-        self._sent = 0
+        self._bytes_sent = 0
         try:
             self._answer(owner, Seen(parts.path, query, token, 0.0))
         except (_Cut, OSError, ssl.SSLError):
@@ -46,23 +46,23 @@ class Exchange(BaseHTTPRequestHandler):
             with suppress(OSError):
                 self.connection.shutdown(2)
 
-    def _answer(self, owner: "FakeServer", seen: Seen) -> None:
+    def _answer(self, owner: "FakeServer", request: Seen) -> None:
         faults = owner.faults
         while faults.silent.is_set() and not owner.stopped:
             time.sleep(0.01)
         if faults.status:
             headers = {"Retry-After": str(faults.retry_after_s)} if faults.retry_after_s else {}
             self.whole(faults.status, owner.error(faults.status, "told to fail"), headers)
-        elif faults.junk is not None and not seen.query.get("watch"):
+        elif faults.junk is not None and not request.query.get("watch"):
             self.whole(HTTPStatus.OK, faults.junk)
         elif faults.huge_bytes:
             self._huge(faults.huge_bytes)
         elif faults.endless:
             self.stream(owner.blanks())
-        elif owner.tokens is not None and seen.token not in owner.tokens:
+        elif owner.tokens is not None and request.token not in owner.tokens:
             self.whole(HTTPStatus.UNAUTHORIZED, owner.error(HTTPStatus.UNAUTHORIZED, ""))
         else:
-            owner.answer(self, seen)
+            owner.answer(self, request)
 
     def whole(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         """An answer whose length is said."""
@@ -101,11 +101,11 @@ class Exchange(BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
                 time.sleep(faults.byte_every_s)
             return
-        if faults.cut_after_bytes and self._sent + len(data) > faults.cut_after_bytes:
-            self.wfile.write(data[: max(faults.cut_after_bytes - self._sent, 0)])
+        if faults.cut_after_bytes and self._bytes_sent + len(data) > faults.cut_after_bytes:
+            self.wfile.write(data[: max(faults.cut_after_bytes - self._bytes_sent, 0)])
             raise _Cut
         self.wfile.write(data)
-        self._sent += len(data)
+        self._bytes_sent += len(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Nothing on standard error."""
@@ -199,7 +199,7 @@ class FakeServer:
         """The body of an error."""
         raise NotImplementedError
 
-    def answer(self, exchange: Exchange, seen: Seen) -> None:
+    def answer(self, exchange: Exchange, request: Seen) -> None:
         """Answer a request that is let in."""
         raise NotImplementedError
 

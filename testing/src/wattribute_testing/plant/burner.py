@@ -37,12 +37,12 @@ def _burn(schedule: str) -> None:
     start = last = time.monotonic()
     due = time.process_time()
     while True:
-        now, used = time.monotonic(), time.process_time()
+        now, usage = time.monotonic(), time.process_time()
         load = _load_at(points, now - start)
         due += load * (now - last)
         last = now
         # What a busy machine withheld for longer than this is not made up for.
-        due = min(max(due, used - 0.02), used + 0.05)
+        due = min(max(due, usage - 0.02), usage + 0.05)
         _burn_until(due)
         if load < 1:
             time.sleep(0.01)
@@ -57,8 +57,8 @@ def _churn(count: int, burst_ms: float, per_second: float, report: int) -> None:
         if not pid:
             _burn_until(burst_ms / 1e3)
             os._exit(0)
-        _, _, used = os.wait4(pid, 0)
-        cpu_ns = round((used.ru_utime + used.ru_stime) * 1e9)
+        _, _, usage = os.wait4(pid, 0)
+        cpu_ns = round((usage.ru_utime + usage.ru_stime) * 1e9)
         os.write(report, struct.pack("qq", pid, cpu_ns))
 
 

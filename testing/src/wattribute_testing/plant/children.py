@@ -107,11 +107,11 @@ class Fleet:
             if elapsed_s >= child.stop_s:
                 child.stop_s = _FAR_FUTURE_S
                 os.kill(child.process.pid, signal.SIGKILL)
-            pid, status, used = os.wait4(child.process.pid, os.WNOHANG)
+            pid, status, usage = os.wait4(child.process.pid, os.WNOHANG)
             changes += self._drain(child)
             if pid:
                 # rusage holds what the child has reaped itself: that was reported one by one.
-                total_ns = round((used.ru_utime + used.ru_stime) * 1e9) - child.reported_ns
+                total_ns = round((usage.ru_utime + usage.ru_stime) * 1e9) - child.reported_ns
                 changes.append(_advance(child.process, total_ns))
                 if os.WIFEXITED(status) and os.WEXITSTATUS(status):
                     self.notes.append(

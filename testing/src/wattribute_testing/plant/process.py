@@ -134,13 +134,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     if options.attached:
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    told = False
+    is_ready = False
 
     def say_ready(_: Truth) -> None:
-        nonlocal told
-        if not told:
+        nonlocal is_ready
+        if not is_ready:
             print("ready", flush=True)  # noqa: T201 - what Plant waits for
-            told = True
+            is_ready = True
 
     try:
         run_plant(

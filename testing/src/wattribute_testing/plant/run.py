@@ -193,11 +193,11 @@ class _Machine:
             before = self._group_ns[number]
             cgroup = self._cgroups[number]
             if read is not None and cgroup is not None and cgroup.per_cpu:
-                spent = [max(0, read[c] - b) for c, b in zip(self._cpus, before, strict=True)]
+                spent_ns = [max(0, read[c] - b) for c, b in zip(self._cpus, before, strict=True)]
             else:
                 total = by_process[number] if read is None else max(0, read[0] - sum(before))
-                spent = place_on_cpus(total, busy_step, self._allowed[number])
-            placed.append(spent)
+                spent_ns = place_on_cpus(total, busy_step, self._allowed[number])
+            placed.append(spent_ns)
         return placed
 
     def _place_rest(self, busy_ns: list[int]) -> list[int]:
@@ -244,15 +244,17 @@ class _Machine:
 
     def cpu_ns(self) -> dict[str, int]:
         """CPU time since the start by row."""
-        spent = {g.name: sum(ns) for g, ns in zip(self._plan.groups, self._group_ns, strict=True)}
-        return spent | {"rest": sum(self._rest_ns)}
+        spent_ns = {
+            g.name: sum(ns) for g, ns in zip(self._plan.groups, self._group_ns, strict=True)
+        }
+        return spent_ns | {"rest": sum(self._rest_ns)}
 
     def truth(self, *, finished: bool = False) -> Truth:
         """Everything up to the last step."""
         zones = self.books.rows()
-        seen = [0] * len(self._plan.groups)
+        process_counts = [0] * len(self._plan.groups)
         for process in self._fleet.processes:
-            seen[process.group] += 1
+            process_counts[process.group] += 1
         groups = {
             group.name: GroupTruth(
                 cgroup=group.cgroup.format(id=container_id) if cgroup else "",
@@ -263,7 +265,12 @@ class _Machine:
                 processes=count,
             )
             for group, container_id, cgroup, spent_ns, count in zip(
-                self._plan.groups, self._ids, self._cgroups, self._group_ns, seen, strict=True
+                self._plan.groups,
+                self._ids,
+                self._cgroups,
+                self._group_ns,
+                process_counts,
+                strict=True,
             )
         }
         return Truth(

@@ -170,10 +170,10 @@ def check(scenario: Scenario) -> Scenario:
             raise ConfigInvalid(f"{name}: needs points of rising time")
         if not all(0 <= value <= most for _, value in points):
             raise ConfigInvalid(f"{name}: values must lie within 0 and {most:g}")
-    known = zone_names(scenario)
+    zones = zone_names(scenario)
     for fault in scenario.faults:
-        if fault.zone not in known:
-            raise ConfigInvalid(f"fault: no zone {fault.zone}; there are {', '.join(known)}")
+        if fault.zone not in zones:
+            raise ConfigInvalid(f"fault: no zone {fault.zone}; there are {', '.join(zones)}")
     return scenario
 
 

@@ -143,8 +143,8 @@ def siblings_of(cpus: Sequence[int], scenario: Scenario) -> list[int]:
         waiting: dict[int, int] = {}
         for position, socket in enumerate(sockets):
             if socket in waiting:
-                other = waiting.pop(socket)
-                siblings[position], siblings[other] = other, position
+                sibling = waiting.pop(socket)
+                siblings[position], siblings[sibling] = sibling, position
             else:
                 waiting[socket] = position
     return siblings

@@ -12,7 +12,7 @@ from wattribute.core.errors import ConfigInvalid
 
 
 class GroupTruth(Struct, frozen=True, kw_only=True):
-    """One group."""
+    """What one group of processes really used."""
 
     cgroup: str
     """Path in the hierarchy; "" when it has none."""

@@ -82,9 +82,9 @@ def place_on_cpus(spent_ns: int, weights: Sequence[int], allowed: Sequence[int])
     placed = [0] * len(weights)
     possible = {cpu: max(0, weights[cpu]) for cpu in allowed}
     total = sum(possible.values())
-    left = spent_ns
+    remaining_ns = spent_ns
     for cpu in allowed[:-1]:
         placed[cpu] = spent_ns * possible[cpu] // total if total else spent_ns // len(allowed)
-        left -= placed[cpu]
-    placed[allowed[-1]] += left
+        remaining_ns -= placed[cpu]
+    placed[allowed[-1]] += remaining_ns
     return placed

@@ -1,4 +1,4 @@
-"""Notes beside the code: GitHub's workflow commands, GitLab's code quality report."""
+"""Annotations beside the code: workflow commands of GitHub, code quality reports of GitLab."""
 
 import hashlib
 import json
@@ -23,29 +23,29 @@ _SEVERITIES: Final = {
 
 
 def github(report: Report) -> str:
-    """``::error file=...::message``, to be printed by a step of the job."""
+    """Write lines ``::error file=...::message``, which a step of the job prints."""
     lines = []
-    for one in report.comparisons:
-        file, line = place(one, _PLACE)
-        where = f"file={_property(file)},line={line},title={_property(TITLES[one.verdict])}"
-        lines.append(f"::{_COMMANDS[one.verdict]} {where}::{_data(sentence(one))}\n")
+    for comparison in report.comparisons:
+        file, line = place(comparison, _PLACE)
+        where = f"file={_property(file)},line={line},title={_property(TITLES[comparison.verdict])}"
+        lines.append(f"::{_COMMANDS[comparison.verdict]} {where}::{_data(sentence(comparison))}\n")
     return "".join(lines)
 
 
 def gitlab(report: Report) -> str:
-    """A code quality report (``artifacts:reports:codequality``): merge requests show it."""
+    """Write a code quality report (``artifacts:reports:codequality``) for merge requests."""
     body = []
-    for one in report.comparisons:
-        if one.verdict not in _SEVERITIES:
+    for comparison in report.comparisons:
+        if comparison.verdict not in _SEVERITIES:
             continue
-        file, line = place(one, _PLACE)
-        about = f"{one.name}\0{one.metric}\0{one.limit is not None}"
+        file, line = place(comparison, _PLACE)
+        about = f"{comparison.name}\0{comparison.metric}\0{comparison.limit is not None}"
         body.append(
             {
-                "description": sentence(one),
-                "check_name": f"energy-{one.verdict.replace(' ', '-')}",
+                "description": sentence(comparison),
+                "check_name": f"energy-{comparison.verdict.replace(' ', '-')}",
                 "fingerprint": hashlib.sha256(about.encode()).hexdigest(),
-                "severity": _SEVERITIES[one.verdict],
+                "severity": _SEVERITIES[comparison.verdict],
                 "location": {"path": file, "lines": {"begin": line}},
             }
         )
@@ -53,10 +53,10 @@ def gitlab(report: Report) -> str:
 
 
 def _data(text: str) -> str:
-    """As actions/toolkit escapes a command's message."""
+    """Escape the message of a command as actions/toolkit does."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """As actions/toolkit escapes a command's property."""
+    """Escape a property of a command as actions/toolkit does."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -8,16 +8,16 @@ from wattribute.automation.gate.output.words import one_line
 
 
 def render(report: Report) -> str:
-    """One point for each comparison whose new value is known."""
+    """Write one point for each comparison whose new value is known."""
     points = [
         {
-            "name": f"{one_line(one.name)}: {one.metric}",
-            "unit": METRICS[one.metric].unit or "1",
-            "value": one.new,
-            "range": f"± {100 * (one.spread or 0):.1f} %",
-            "extra": one_line(f"{one.verdict}: {one.reason}; {one.origin}"),
+            "name": f"{one_line(comparison.name)}: {comparison.metric}",
+            "unit": METRICS[comparison.metric].unit or "1",
+            "value": comparison.new,
+            "range": f"± {100 * (comparison.spread or 0):.1f} %",
+            "extra": one_line(f"{comparison.verdict}: {comparison.reason}; {comparison.origin}"),
         }
-        for one in report.comparisons
-        if one.new is not None and one.limit is None
+        for comparison in report.comparisons
+        if comparison.new is not None and comparison.limit is None
     ]
     return json.dumps(points, indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""JSON, with everything that is known."""
+"""JSON with the whole report."""
 
 import msgspec
 
@@ -7,6 +7,9 @@ from wattribute.automation.gate.decision import EXIT_CODES
 
 
 def render(report: Report) -> str:
-    """Keys are those of ``Report``, ``Comparison`` and ``Rules``; they are added, not renamed."""
+    """Write the report; keys are the fields of ``Report``, ``Comparison`` and ``Rules``.
+
+    Later versions may add keys, and never rename them.
+    """
     body = msgspec.to_builtins(report) | {"exit_code": EXIT_CODES[report.verdict]}
     return msgspec.json.format(msgspec.json.encode(body)).decode() + "\n"

@@ -14,17 +14,17 @@ _TAGS = {
 
 
 def render(report: Report) -> str:
-    """A regression is a failure; what cannot be told is an error, never a pass."""
-    said = [_TAGS.get(one.verdict) for one in report.comparisons]
+    """Write a regression as a failure, and an undecided comparison as an error, never as a pass."""
+    tags = [_TAGS.get(comparison.verdict) for comparison in report.comparisons]
     counts = (
-        f'tests="{len(said)}" failures="{said.count("failure")}" '
-        f'errors="{said.count("error")}" skipped="0"'
+        f'tests="{len(tags)}" failures="{tags.count("failure")}" '
+        f'errors="{tags.count("error")}" skipped="0"'
     )
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="wattribute gate" {counts}>',
         f'  <testsuite name="energy" {counts} time="0">',
-        *(line for one in report.comparisons for line in _case(one, report)),
+        *(line for comparison in report.comparisons for line in _case(comparison, report)),
         "  </testsuite>",
         "</testsuites>",
     ]
@@ -45,13 +45,13 @@ def _case(comparison: Comparison, report: Report) -> list[str]:
     if tag := _TAGS.get(comparison.verdict):
         kind = _attribute(comparison.verdict)
         lines.append(f"      <{tag} type={kind} message={_attribute(comparison.reason)}/>")
-    if said := power(comparison, report):
-        lines.append(f"      <system-out>{_attribute(said)[1:-1]}</system-out>")
+    if sensitivity := power(comparison, report):
+        lines.append(f"      <system-out>{_attribute(sensitivity)[1:-1]}</system-out>")
     return [*lines, "    </testcase>"]
 
 
 def _attribute(text: str) -> str:
-    """Quoted; without characters that XML 1.0 cannot hold."""
+    """Quote a text for XML, and replace the characters that XML 1.0 does not allow."""
     allowed = "".join(
         c if c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff" else "\ufffd"
         for c in one_line(text)

@@ -1,4 +1,4 @@
-"""OpenMetrics text: GitLab's metrics report, or a Pushgateway of one's own."""
+"""OpenMetrics text for the metrics report of GitLab, or for a Pushgateway."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _FAMILIES = (
 
 
 def render(report: Report) -> str:
-    """Gauges by name and metric, and the verdict as a state set."""
+    """Write gauges by name and metric, and the verdict as a state set."""
     lines: list[str] = []
     for family, field, text in _FAMILIES:
         rows = list(_rows(report, family, field))
@@ -28,22 +28,22 @@ def render(report: Report) -> str:
         "# TYPE wattribute_gate_verdict stateset",
         "# HELP wattribute_gate_verdict What came out.",
     ]
-    for one in report.comparisons:
-        labels = _labels(one)
+    for comparison in report.comparisons:
+        labels = _labels(comparison)
         lines += [
             f'wattribute_gate_verdict{{{labels},wattribute_gate_verdict="{verdict}"}} '
-            f"{int(one.verdict is verdict)}"
+            f"{int(comparison.verdict is verdict)}"
             for verdict in Verdict
         ]
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
 def _rows(report: Report, family: str, field: str) -> Iterator[str]:
-    for one in report.comparisons:
-        value = getattr(one, field)
-        if value is not None and one.limit is None:
-            shown = "+Inf" if value == float("inf") else repr(float(value))
-            yield f"wattribute_gate_{family}{{{_labels(one)}}} {shown}"
+    for comparison in report.comparisons:
+        value = getattr(comparison, field)
+        if value is not None and comparison.limit is None:
+            text_value = "+Inf" if value == float("inf") else repr(float(value))
+            yield f"wattribute_gate_{family}{{{_labels(comparison)}}} {text_value}"
 
 
 def _labels(comparison: Comparison) -> str:

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS): what code scanning shows beside the code."""
+"""SARIF 2.1.0 (OASIS), which code scanning shows beside the code."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ _PLACE: Final = ".energy-baseline.json"
 
 
 def render(report: Report) -> str:
-    """One result for each comparison that did not pass."""
+    """Write one result for each comparison that did not pass."""
     body = {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -39,7 +39,11 @@ def render(report: Report) -> str:
                     }
                 },
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(one) for one in report.comparisons if one.verdict in _RULES],
+                "results": [
+                    _result(comparison)
+                    for comparison in report.comparisons
+                    if comparison.verdict in _RULES
+                ],
             }
         ],
     }

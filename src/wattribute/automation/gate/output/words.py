@@ -1,4 +1,4 @@
-"""What several formats say alike."""
+"""Phrases that several formats share."""
 
 import re
 from typing import Final
@@ -18,60 +18,60 @@ TITLES: Final = {
 
 
 def one_line(text: str) -> str:
-    """The text without control characters: names are chosen by strangers."""
+    """Replace control characters in a text, because strangers choose the names in it."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def sentence(comparison: Comparison) -> str:
-    """``tests: energy_j: regression: +9.8 %, and surely ...``."""
-    said = f"{comparison.name}: {comparison.metric}: {comparison.verdict}: {comparison.reason}"
-    return one_line(said)
+    """Describe a comparison: ``tests: energy_j: regression: +9.8 %, certainly ...``."""
+    text = f"{comparison.name}: {comparison.metric}: {comparison.verdict}: {comparison.reason}"
+    return one_line(text)
 
 
 def amount(value: float | None, metric: str) -> str:
-    """``12.34 J``; ``-`` where it is not known."""
+    """Format a value with its unit, as in ``12.34 J``; an unknown one is ``-``."""
     if value is None:
         return "-"
     return f"{value:.4g} {METRICS[metric].unit}".strip()
 
 
 def change(comparison: Comparison) -> str:
-    """``+1.2 %`` and its interval."""
+    """Format the change and its interval, as in ``+1.2 % (-0.4 to +2.8)``."""
     if comparison.ratio is None:
         return "-"
     low = "?" if not comparison.low else f"{100 * (comparison.low - 1):+.1f}"
-    known = comparison.high is not None and comparison.high != float("inf")
-    high = f"{100 * ((comparison.high or 0) - 1):+.1f}" if known else "?"
+    bounded = comparison.high is not None and comparison.high != float("inf")
+    high = f"{100 * ((comparison.high or 0) - 1):+.1f}" if bounded else "?"
     return f"{100 * (comparison.ratio - 1):+.1f} % ({low} to {high})"
 
 
 def allowed(comparison: Comparison) -> str:
-    """The tolerance, or the absolute limit."""
+    """Format the tolerance, or the absolute limit."""
     if comparison.limit is not None:
         return f"< {amount(comparison.limit, comparison.metric)}"
     return f"{100 * comparison.tolerance:+.1f} %"
 
 
 def power(comparison: Comparison, report: Report) -> str:
-    """What such runs could have found; "" where nothing was compared."""
+    """Describe what such runs can find; "" where nothing was compared."""
     if comparison.spread is None or comparison.limit is not None:
         return ""
     runs = f"{comparison.base_runs}+{comparison.new_runs} runs"
     scatter = f"that scatter by {100 * comparison.spread:.1f} %"
     beyond = f" beyond {100 * comparison.tolerance:g} %" if comparison.tolerance else ""
     if comparison.finds is None:
-        said = f"{runs} {scatter} find nothing"
+        text = f"{runs} {scatter} find nothing"
     else:
-        said = f"{runs} {scatter} find +{100 * comparison.finds:.1f} %{beyond} in 8 of 10 builds"
+        text = f"{runs} {scatter} find +{100 * comparison.finds:.1f} %{beyond} in 8 of 10 builds"
     if needed := comparison.runs_for_1_percent:
-        said += f"; +1 % needs {needed}+{needed}"
+        text += f"; +1 % needs {needed}+{needed}"
     if (needed := comparison.runs_for_detect) and report.rules.detect != 0.01:
-        said += f", +{100 * report.rules.detect:g} % {needed}+{needed}"
-    return f"{one_line(comparison.name)}: {comparison.metric}: {said}"
+        text += f", +{100 * report.rules.detect:g} % {needed}+{needed}"
+    return f"{one_line(comparison.name)}: {comparison.metric}: {text}"
 
 
 def place(comparison: Comparison, default: str) -> tuple[str, int]:
-    """File and line that an annotation points at."""
+    """Return the file and the line that an annotation points at."""
     file, _, line = comparison.location.rpartition(":")
     if file and line.isdigit():
         return file, max(int(line), 1)
