@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as far as a metrics endpoint needs them: bytes in, bytes out, no socket.
+"""HTTP/1.1 messages as far as metrics and JSON need them: bytes in, bytes out, no socket.
 
 Source: RFC 9112. Requests with a body are refused: nothing here takes one.
 """
@@ -46,6 +46,16 @@ class Response:
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
+
+
+NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
+"""Tells browsers to believe the content type."""
+GET_ONLY: Final = Response(
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    b"GET or HEAD only\n",
+    headers=(("Allow", "GET, HEAD"), NO_SNIFFING),
+)
+"""The answer to any other method."""
 
 
 def parse(head: bytes) -> Request:

@@ -1,4 +1,4 @@
-"""The HTTP server: threads, bounded in number and in patience.
+"""The HTTP server of the agent and of the scaler: threads, bounded in number and in patience.
 
 One thread accepts; each connection has its own thread, so that a slow client or a
 TLS handshake holds up nobody else. When all places are taken, the connection that
@@ -75,7 +75,7 @@ class Server:
         self._addresses = tuple(Address.of(listener) for listener in self._listeners)
         woken, self._wake = socket.socketpair()
         self._thread = threading.Thread(
-            target=self._accept, args=(woken,), name="exporter", daemon=True
+            target=self._accept, args=(woken,), name="http", daemon=True
         )
         self._thread.start()
 
@@ -124,7 +124,7 @@ class Server:
             return
         connection = _Connection(client, self._handle, self._secured)
         thread = threading.Thread(
-            target=self._run, args=(connection,), name="exporter-client", daemon=True
+            target=self._run, args=(connection,), name="http-client", daemon=True
         )
         with self._lock:
             self._connections[connection] = thread
@@ -184,7 +184,7 @@ class _Connection:
             if head is None:
                 return False
             request = parse(head)
-            response = self._handle(request)
+            response = self._answer(request)
         except Refused as exc:
             request = Request("GET", "/", keep_alive=False)
             response = Response(exc.status, f"{exc}\n".encode())
@@ -193,6 +193,14 @@ class _Connection:
             response = Response(HTTPStatus.REQUEST_TIMEOUT, b"too slow\n")
         self._send(request, response)
         return request.keep_alive
+
+    def _answer(self, request: Request) -> Response:
+        """The answer to a request, also where our own code fails."""
+        try:
+            return self._handle(request)
+        except Exception:  # noqa: BLE001 - a bug must not leave the client without an answer
+            _LOG.exception("no answer to %s %s", request.method, request.path)
+            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, b"failed; the log says why\n")
 
     def _read_head(self) -> bytes | None:
         """The next request's head; None when the client has gone between requests."""

@@ -1,4 +1,5 @@
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from wattribute.automation.scaler.engine import Engine, Reference
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.settings import ScalerSettings
+from wattribute_testing.kube.authority import Authority
 
 QUERIES = {"queue": 'sum(queue{exported_namespace="$namespace"})'}
 METADATA = {
@@ -90,6 +92,39 @@ def test_a_listed_policy_is_answered_as_the_metrics_api_wants_it(api: str) -> No
 )
 def test_who_may_read_what(api: str, path: str, token: str, status: int) -> None:
     assert get(api + path, token)[0] == status
+
+
+def test_a_token_that_is_replaced_counts_at_once(api: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("another-token-of-16")
+
+    assert get(f"{api}/api/v1/scale/shop/reports")[0] == 401
+    assert get(f"{api}/api/v1/scale/shop/reports", "another-token-of-16")[0] == 200
+
+
+def test_only_reading_is_answered(api: str) -> None:
+    request = urllib.request.Request(f"{api}/healthz", method="DELETE")
+    with pytest.raises(urllib.error.HTTPError, match="405"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def test_with_tls_it_has_the_certificate_of_the_settings(
+    demand: Any, sky: Any, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "server")
+    certificate, key = authority.issue(["127.0.0.1"])
+    settings = ScalerSettings(
+        json_listen="127.0.0.1:0", queries=QUERIES, tls_cert=str(certificate), tls_key=str(key)
+    )
+    engine = Engine(settings, demand, sky)
+    json_api = JsonApi(engine, sky, {}, settings)
+    json_api.start()
+    context = ssl.create_default_context(cafile=authority.certificate)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    url = f"https://{json_api.address}/healthz"
+    with urllib.request.urlopen(url, timeout=10, context=context) as answer:
+        assert answer.read() == b"ok\n"
+    json_api.close()
+    engine.close()
 
 
 def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from wattribute.core.clock import Clock
 from wattribute.core.records import Snapshot
 from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
-from wattribute.http.message import Request, Response
+from wattribute.http.message import GET_ONLY, NO_SNIFFING, Request, Response
 from wattribute.http.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
 from wattribute.node.exporter import health, page
 from wattribute.node.exporter.api.document import document
@@ -66,7 +66,7 @@ class Site:
     def answer(self, request: Request) -> Response:
         """The answer to a request; never raises for what a client sent."""
         response = self._answer(request)
-        headers = {"X-Content-Type-Options": "nosniff"}
+        headers = dict([NO_SNIFFING])
         headers.update(response.headers)
         headers.update(self._access.headers)
         return Response(
@@ -83,11 +83,7 @@ class Site:
         if route is None:
             return _text(HTTPStatus.NOT_FOUND, f"not here; there are {', '.join(self._routes)}")
         if request.method not in ("GET", "HEAD"):
-            return Response(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                b"GET or HEAD only\n",
-                headers=(("Allow", "GET, HEAD"),),
-            )
+            return GET_ONLY
         return route(request)
 
     def _chosen(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
