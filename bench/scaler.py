@@ -27,7 +27,7 @@ def run(_window_s: float) -> Iterator[Figure]:
     """Needs grpcio; decisions are made anew every 5 s meanwhile."""
     try:
         from wattribute.automation.scaler.engine import Engine  # noqa: PLC0415
-        from wattribute.automation.scaler.service import Server  # noqa: PLC0415
+        from wattribute.automation.scaler.service import GrpcServer  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         yield unmeasured(SECTION, "calls", f"<= {_MOST_MS:g} ms p99", f"{exc.name}: make setup-all")
         return
@@ -42,7 +42,7 @@ def run(_window_s: float) -> Iterator[Figure]:
     ready, end, ports = threading.Event(), threading.Event(), list[int]()
 
     async def serve() -> None:
-        server = Server(engine, room)
+        server = GrpcServer(engine, room)
         await server.start()
         ports.append(server.port)
         ready.set()

@@ -185,7 +185,7 @@ class TestStream:
         ("body", "message"),
         [
             (b"3\r\na\nb\r\n0\r\n\r\n", "broke in the middle of a line"),
-            (b"9\r\n123456789\r\n", "a line of over 8 bytes"),
+            (b"9\r\n123456789\r\n", "a line is longer than 8 bytes"),
             (b"9\r\n1|END", "the stream broke"),
         ],
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.http.message import Refused, Response, head_of, parse
+from wattribute.http.message import RequestRefused, Response, head_of, parse
 
 
 def test_a_request_is_read() -> None:
@@ -46,7 +46,7 @@ def test_who_keeps_the_connection(head: bytes, keep_alive: bool) -> None:  # noq
     ],
 )
 def test_what_is_not_understood_is_refused(head: bytes, status: HTTPStatus) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         parse(head)
 
     assert refused.value.status == status
@@ -56,7 +56,7 @@ def test_what_is_not_understood_is_refused(head: bytes, status: HTTPStatus) -> N
 def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
     try:
         request = parse(head)
-    except Refused:
+    except RequestRefused:
         return
     assert request.path.startswith("/")
 

@@ -1,1 +1,1 @@
-"""HTTP as all wings speak it: servers, clients, TLS, and who may ask."""
+"""HTTP for all wings: servers, clients, TLS, and access rules."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.http.credentials import Credentials, user_of
+from wattribute.http.credentials import BasicAuth, user_of
 from wattribute.http.tokens import matches, token_in
 from wattribute.http.web_config import WebConfig, files_of, load
 
@@ -54,7 +54,7 @@ class Access:
         self._lock = threading.Lock()
         self._config = WebConfig()
         self._own_tls = self._tls = tls
-        self._credentials: Credentials | None = None
+        self._users: BasicAuth | None = None
         self._files: Sequence[Path] = ()
         self._stamps: Sequence[object] = ()
         self._looked_s = time.monotonic()
@@ -108,14 +108,14 @@ class Access:
         Without users everybody may ask. The ``Authorization`` header may be empty.
         """
         self._look()
-        credentials = self._credentials
-        return credentials is None or credentials.allows(authorization)
+        users = self._users
+        return users is None or users.allows(authorization)
 
     def user(self, authorization: str) -> str | None:
         """The user of the web-config whose name and password the header has; None is no user."""
         self._look()
-        user, credentials = user_of(authorization), self._credentials
-        if user is None or credentials is None or not credentials.allows(authorization):
+        user, users = user_of(authorization), self._users
+        if user is None or users is None or not users.allows(authorization):
             return None
         return user
 
@@ -145,14 +145,13 @@ class Access:
         config = load(self._path) if self._path is not None else WebConfig()
         self._check(config)
         tls = self._context(config)
-        credentials = self._credentials
+        users = self._users
         if config.basic_auth_users != self._config.basic_auth_users:
-            users = config.basic_auth_users
-            credentials = Credentials(users) if users else None
+            users = BasicAuth(config.basic_auth_users) if config.basic_auth_users else None
         if self._path is not None:
             self._files = files_of(config, self._path)
             self._stamps = _stamps(self._files)
-        self._config, self._tls, self._credentials = config, tls, credentials
+        self._config, self._tls, self._users = config, tls, users
 
     def _context(self, config: WebConfig) -> "ssl.SSLContext | None":
         if config.tls_server_config is None or self._path is None:

@@ -1,4 +1,4 @@
-"""Reading a web server's answer, within bounds of size and time."""
+"""Reads the answer of a web server within limits of size and time."""
 
 import time
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _PIECE: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer of a server."""
+    """The whole answer of a server."""
 
     status: int
     headers: Mapping[str, str]
@@ -23,15 +23,15 @@ class Answer:
 
 
 class Stream:
-    """The lines of an answer that goes on."""
+    """An answer without an end, read line by line."""
 
     def __init__(self, where: str, response: HTTPResponse) -> None:
-        """``where`` is the URL, for messages."""
+        """Wrap a response whose body is unread; ``where`` is the URL, for messages."""
         self._where = where
         self._response = response
 
     def line(self, most_bytes: int) -> bytes:
-        r"""The next line with its ``\n``; b"" when the server ended the answer.
+        r"""Read the next line with its ``\n``; b"" when the server ended the answer.
 
         Raises:
             SourceFailed: The stream broke or stalled, or the line is longer than ``most_bytes``.
@@ -42,19 +42,19 @@ class Stream:
             raise SourceFailed(f"{self._where}: the stream broke: {reason_of(error)}") from error
         if line and not line.endswith(b"\n"):
             if len(line) >= most_bytes:
-                raise SourceFailed(f"{self._where}: a line of over {_readable(most_bytes)}")
+                raise SourceFailed(f"{self._where}: a line is longer than {_readable(most_bytes)}")
             raise SourceFailed(f"{self._where}: the stream broke in the middle of a line")
         return line
 
 
 def body_of(response: HTTPResponse, where: str, largest_bytes: int, longest_s: float) -> bytes:
-    """The whole body.
+    """Read the whole body.
 
     Args:
-        response: The answer, its body unread.
+        response: The answer, with its body unread.
         where: The URL, for messages.
-        largest_bytes: A larger body is not read.
-        longest_s: A body that takes longer is given up.
+        largest_bytes: The largest body that is read.
+        longest_s: The longest time that the body may take, in seconds.
 
     Raises:
         SourceFailed: The body is too large, too slow, or not whole.

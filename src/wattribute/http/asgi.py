@@ -1,4 +1,7 @@
-"""The one door to uvicorn: an ASGI application on an address, until SIGTERM or SIGINT."""
+"""Runs an ASGI application on an address until SIGTERM or SIGINT.
+
+Only this module imports uvicorn.
+"""
 
 import logging
 import signal
@@ -23,22 +26,22 @@ _KEEP_ALIVE_S: Final = 15
 
 
 def run(
-    app: "ASGIApp", listen: str, what: str, path: str, context: ssl.SSLContext | None = None
+    app: "ASGIApp", listen: str, content: str, path: str, context: ssl.SSLContext | None = None
 ) -> None:
     """Serve until a signal.
 
-    Headers of proxies are not believed: who a client is comes from the socket alone.
+    Headers of proxies are ignored: a client's address is always that of its connection.
 
     Args:
         app: The application.
-        listen: ``HOST:PORT``.
-        what: For the log: ``statements``.
-        path: For the log: where to look first.
-        context: TLS.
+        listen: The address, ``HOST:PORT``.
+        content: What is served, for the log: ``statements``.
+        path: The path to look at first, for the log.
+        context: The TLS context; None serves without TLS.
 
     Raises:
-        ConfigInvalid: the address is wrong.
-        ListenFailed: it cannot be listened on.
+        ConfigInvalid: The address is wrong.
+        ListenFailed: The address cannot be listened on.
     """
     config = uvicorn.Config(
         app,
@@ -57,13 +60,16 @@ def run(
     scheme = "http" if context is None else "https"
     host, port = listener.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
-    _LOG.info("serving %s at %s://%s:%s%s", what, scheme, where, port, path)
+    _LOG.info("serving %s at %s://%s:%s%s", content, scheme, where, port, path)
     with listener:
         _Server(config).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Ends with exit code 0 at a signal; uvicorn would let the signal kill it afterwards."""
+    """A server that returns at a signal, so that the program exits with code 0.
+
+    uvicorn's own raises the signal again after it stopped, which kills the program.
+    """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

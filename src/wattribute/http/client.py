@@ -1,7 +1,7 @@
-"""Requests to one web server, as the agent and ``top`` make them: bounded, and never elsewhere.
+"""The HTTP client of the agent and ``top``, for one web server.
 
-One connection is kept open, answers have a largest size and a longest time, and redirects to
-another host are not followed. Programs that have httpx use `httpx_client`.
+It keeps one connection open, limits the size and the time of answers, and does not follow
+redirects to another host. Programs that have httpx use `httpx_client`.
 """
 
 import ssl
@@ -31,16 +31,19 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The settings or options that messages name."""
+    """The settings or options that error messages name."""
 
     url: str
-    """The one with the server's address."""
+    """The setting of the server's address."""
     ca_file: str = ""
-    """The one with the certificates that are trusted."""
+    """The setting of the file with trusted certificates."""
 
 
 class HttpClient:
-    """One web server; one thread asks, any thread may `interrupt`."""
+    """A client of one web server.
+
+    One thread sends requests; any thread may call `interrupt`.
+    """
 
     def __init__(
         self,
@@ -53,17 +56,17 @@ class HttpClient:
         largest_bytes: int = LARGEST_BYTES,
         answer_s: float = ANSWER_S,
     ) -> None:
-        """Nothing is asked yet.
+        """Create a client without a connection.
 
         Args:
-            url: ``http://`` or ``https://HOST[:PORT]``. Its path is `prefix`; requests have paths
-                of their own.
-            keys: Names for messages.
-            ca_file: Certificates that must have signed the server's; "" takes the system's.
-            insecure: Take any certificate.
-            port: Where the URL names none; None is that of the scheme.
-            largest_bytes: A larger answer is not read.
-            answer_s: An answer that takes longer is given up.
+            url: The server's address, ``http://`` or ``https://HOST[:PORT]``. Its path becomes
+                `prefix`; requests have paths of their own.
+            keys: The settings that messages name.
+            ca_file: A file with the certificates that are trusted; "" takes the system's.
+            insecure: Whether any certificate is accepted.
+            port: The port if the URL names none; None takes that of the scheme.
+            largest_bytes: The largest answer that is read.
+            answer_s: The longest time that a whole answer may take, in seconds.
 
         Raises:
             ConfigInvalid: ``url`` is not an address.
@@ -75,13 +78,13 @@ class HttpClient:
         except ValueError:
             valid = False
         if not valid:
-            shown = "it" if "@" in url else repr(url)
-            raise ConfigInvalid(f"{keys.url}: {shown} is not an address; write https://HOST:PORT")
+            quoted = "it" if "@" in url else repr(url)
+            raise ConfigInvalid(f"{keys.url}: {quoted} is not an address; write https://HOST:PORT")
         self.is_tls = parts.scheme == "https"
         self.url = f"{parts.scheme}://{parts.netloc}"
-        """Without the path."""
+        """The address without its path."""
         self.prefix = parts.path.rstrip("/")
-        """Path of the URL."""
+        """The path of the address."""
         self._host = parts.hostname or ""
         self._port = parts.port or port or (443 if self.is_tls else 80)
         self._keys = keys
@@ -100,14 +103,14 @@ class HttpClient:
         *,
         silence_s: float = SILENCE_S,
     ) -> Answer:
-        """The answer to a request; a GET follows redirects on this host.
+        """Send a request and return the answer. A GET follows redirects on this host.
 
         Args:
             method: GET, PUT, POST or DELETE.
-            path: Path of the resource, or its URL on this host.
-            headers: Sent beside or in place of the usual ones.
-            body: JSON.
-            silence_s: How long the server may be silent.
+            path: The path of the resource, or its URL on this host.
+            headers: Headers that are added to the usual ones, or replace them.
+            body: The body, which is JSON.
+            silence_s: The longest silence of the server, in seconds.
 
         Raises:
             SourceDenied: The server's certificate is not trusted.
@@ -124,12 +127,14 @@ class HttpClient:
         raise SourceFailed(f"{self._where(path)}: redirected too often")
 
     def stream(self, path: str, headers: Mapping[str, str], silence_s: float) -> Stream | Answer:
-        """An answer that goes on, until `close`; a whole one if its status is not 200.
+        """Return an answer without an end, to be read until `close`.
+
+        An answer whose status is not 200 is returned whole.
 
         Args:
-            path: Path of the resource.
-            headers: Sent beside the usual ones.
-            silence_s: A silence that is longer is a failure.
+            path: The path of the resource.
+            headers: Headers that are added to the usual ones.
+            silence_s: The longest silence of the server, in seconds.
 
         Raises:
             SourceDenied: The server's certificate is not trusted.
@@ -142,7 +147,7 @@ class HttpClient:
         return Stream(self._where(path), response)
 
     def local(self, link: str) -> str:
-        """The path that a link of this server leads to.
+        """Return the path that a link of this server leads to.
 
         Raises:
             SourceFailed: It leads to another host, or is not a link.
@@ -167,7 +172,7 @@ class HttpClient:
         return path
 
     def interrupt(self) -> None:
-        """End the request that is under way, from any thread; later ones fail, but for DELETE."""
+        """End the current request, from any thread. Later requests fail, except for DELETE."""
         self._interrupted = True
         self._connection.interrupt()
 
@@ -183,17 +188,17 @@ class HttpClient:
         body: bytes | None,
         silence_s: float,
     ) -> "HTTPResponse":
-        """Send a request; the answer with its body unread."""
+        """Send a request and return the answer, with its body unread."""
         self._check_interrupted(method, path)
         reused = self._connection.is_open
-        sent = {"Accept": "application/json", "User-Agent": "wattribute", **headers}
+        all_headers = {"Accept": "application/json", "User-Agent": "wattribute", **headers}
         if body is not None:
-            sent["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
         try:
             self._connection.open(silence_s)
             # Again, because `interrupt` cannot end a connection that is not there yet.
             self._check_interrupted(method, path)
-            return self._connection.send(method, path, body, sent)
+            return self._connection.send(method, path, body, all_headers)
         except SourceFailed:
             self.close()
             raise
@@ -204,7 +209,7 @@ class HttpClient:
             raise self._failure(path, error) from error
 
     def _where(self, path: str) -> str:
-        """The URL for messages: without the query, which can be long, change, or hold a secret."""
+        """The URL for messages, without the query, which may be long or hold a secret."""
         return f"{self.url}{path.partition('?')[0]}"
 
     def _check_interrupted(self, method: str, path: str) -> None:
@@ -212,7 +217,7 @@ class HttpClient:
             raise SourceFailed(f"{self._where(path)}: given up, because this program ends")
 
     def _context(self) -> ssl.SSLContext:
-        """The certificates that are trusted; read for each connection, for they are replaced."""
+        """The TLS context of a new connection; files are read again, because they are renewed."""
         try:
             context = client_context(self._ca_file, self._keys.ca_file)
         except ConfigInvalid as error:
@@ -225,7 +230,7 @@ class HttpClient:
         return context
 
     def _whole(self, method: str, path: str, response: "HTTPResponse") -> Answer:
-        """The answer with its body, within bounds of size and time."""
+        """The answer with its whole body, within the limits of size and time."""
         try:
             with response:
                 body = body_of(response, self._where(path), self._largest_bytes, self._answer_s)

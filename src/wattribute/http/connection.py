@@ -1,6 +1,6 @@
-"""One connection to a web server: opened when it is needed, and ended from any thread.
+"""A connection to a web server that opens on demand and can be ended from any thread.
 
-The door to ``http.client`` and, for clients, to ``ssl``: 2.5 MB, so it is imported only where a
+This module imports ``http.client`` and ``ssl``, which take 2.5 MB. So it is imported only where a
 setting needs it.
 """
 
@@ -19,30 +19,36 @@ _KEEPALIVE: Final = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
-"""A server that vanished without a word is noticed in a minute."""
+"""Notices within a minute that a server is gone, even if it did not close the connection."""
 BROKEN: Final = (OSError, http.client.HTTPException, ValueError, AttributeError)
-"""What a request can end in; the last two where `interrupt` shut it in the middle of a read."""
+"""The errors of a request. The last two come from a read that `interrupt` ended."""
 
 
 class Connection:
-    """At most one connection to one host and port."""
+    """A connection to one host and port, opened again when it broke."""
 
     def __init__(self, host: str, port: int, context: Callable[[], ssl.SSLContext] | None) -> None:
-        """Nothing is opened yet; ``context`` is called for each TLS connection, None is no TLS."""
+        """Open nothing yet.
+
+        Args:
+            host: The server's name or address.
+            port: Its port.
+            context: Called for each new connection to make its TLS context; None is no TLS.
+        """
         self._host, self._port = host, port
         self._context = context
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
-        """Kept apart, because `http.client` lets go of it when the server will close."""
+        """The socket, kept because `http.client` drops it when the server will close."""
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection; the server may have ended it since."""
+        """Whether there is a connection. The server may have closed it since."""
         return self._connection is not None
 
     def open(self, silence_s: float) -> None:
-        """Connect, unless there is a connection.
+        """Connect if there is no connection, and set the longest silence in seconds.
 
         Raises:
             OSError: There is no connection, or the server's certificate is not trusted.
@@ -62,7 +68,7 @@ class Connection:
         self.wait_at_most(silence_s)
 
     def wait_at_most(self, silence_s: float) -> None:
-        """Let reads and writes fail after a silence of so many seconds."""
+        """Let reads and writes fail after ``silence_s`` seconds of silence."""
         with self._lock:
             if self._socket is not None:
                 self._socket.settimeout(silence_s)
@@ -70,7 +76,7 @@ class Connection:
     def send(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        """Send a request over the open connection; its answer, with the body unread.
+        """Send a request over the open connection and return the answer, with its body unread.
 
         Raises:
             BROKEN: The request or its answer broke off.
@@ -82,7 +88,7 @@ class Connection:
         return connection.getresponse()
 
     def interrupt(self) -> None:
-        """End what is sent or read now, from any thread."""
+        """End the current read or write, from any thread."""
         with self._lock:
             sock = self._socket
         if sock is not None:

@@ -1,4 +1,4 @@
-"""Basic auth (RFC 7617) against bcrypt hashes."""
+"""Checks basic auth (RFC 7617) against bcrypt hashes."""
 
 import base64
 import binascii
@@ -11,34 +11,34 @@ from hashlib import sha256
 from typing import Final
 
 FAILURE_DELAY_S: Final = 0.5
-"""What a wrong password costs the client, besides the hash."""
+"""Seconds that every server waits before it refuses a wrong password or token."""
 _CACHE: Final = 64
-"""Verified credentials that are remembered; a scraper has one."""
+"""The number of verified passwords that are remembered; a scraper has one."""
 _NOBODY: Final = b"$2b$10$Tm1kDyLYzFOZXcTmSXuAEeYKrg9jnMvBMAaEIvHAqEyqrFyYaPIvC"
-"""Compared with for unknown users, so that time does not tell which users exist."""
+"""The hash that stands in for unknown users, so that time does not tell which users exist."""
 
 
-class Credentials:
-    """Users and their bcrypt hashes.
+class BasicAuth:
+    """Users and the bcrypt hashes of their passwords.
 
-    A password that was right once is remembered as a keyed digest, in memory, for
-    bcrypt takes a quarter of a second of CPU by design. Checks run one at a time,
-    so that guessing costs at most one CPU, and wrong ones are answered late.
+    A bcrypt check takes a quarter of a second of CPU by design. So a password that was right once
+    is remembered in memory, as a keyed digest. Checks run one at a time, so that guessing costs at
+    most one CPU, and a wrong password is refused late.
     """
 
     def __init__(self, users: Mapping[str, str]) -> None:
-        """``users``: name to bcrypt hash."""
+        """Take the users, by name, with their bcrypt hashes."""
         self._users = {name: hashed.encode() for name, hashed in users.items()}
         self._key = secrets.token_bytes(32)
         self._verified: set[bytes] = set()
         self._lock = threading.Lock()
 
     def allows(self, authorization: str) -> bool:
-        """Whether an ``Authorization`` header's credentials are right."""
-        given = _decoded(authorization)
-        if given is None:
+        """Whether an ``Authorization`` header has a user with the right password."""
+        login = _decoded(authorization)
+        if login is None:
             return False
-        user, password = given
+        user, password = login
         digest = hmac.digest(self._key, f"{len(user)}:{user}:{password}".encode(), sha256)
         if digest in self._verified:
             return True
@@ -65,11 +65,12 @@ class Credentials:
 
 def user_of(authorization: str) -> str | None:
     """The user that an ``Authorization`` header names, unchecked; None if it is not basic auth."""
-    given = _decoded(authorization)
-    return None if given is None else given[0]
+    login = _decoded(authorization)
+    return None if login is None else login[0]
 
 
 def _decoded(authorization: str) -> tuple[str, str] | None:
+    """The user and the password of an ``Authorization`` header; None if it is not basic auth."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

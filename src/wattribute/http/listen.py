@@ -1,4 +1,4 @@
-"""Addresses to listen on: ``127.0.0.1:9102``, ``[::1]:9102``, ``:9102`` (all of this machine)."""
+"""Addresses to listen on: ``127.0.0.1:9102``, ``[::1]:9102``, or ``:9102`` for all interfaces."""
 
 import errno
 import ipaddress
@@ -22,10 +22,10 @@ _FIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Host and port."""
+    """A host and a port to listen on."""
 
     host: str
-    """"" means all addresses of this machine."""
+    """The name or IP address; "" means all addresses of this machine."""
     port: int
 
     def __str__(self) -> str:
@@ -33,24 +33,24 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the address."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     @classmethod
-    def of(cls, listener: socket.socket) -> "Address":
-        """Where a socket listens."""
+    def of_listener(cls, listener: socket.socket) -> "Address":
+        """The address that a socket listens on."""
         host, port = listener.getsockname()[:2]
         return cls(host, port)
 
 
 def parse_address(text: str) -> Address:
-    """An address from its text.
+    """Parse an address.
 
     Raises:
-        ConfigInvalid: it is not HOST:PORT.
+        ConfigInvalid: The text is not HOST:PORT.
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) > 65_535:
@@ -70,11 +70,11 @@ def is_loopback(listen: Sequence[str]) -> bool:
 
 
 def bind(text: str) -> socket.socket:
-    """A listening socket, not blocking.
+    """Return a socket that listens on an address and does not block.
 
     Raises:
-        ConfigInvalid: the text is not an address.
-        ListenFailed: the address cannot be listened on.
+        ConfigInvalid: The text is not an address.
+        ListenFailed: The address cannot be listened on.
     """
     address = parse_address(text)
     try:

@@ -1,6 +1,6 @@
-"""HTTP/1.1 messages as far as metrics and JSON need them: bytes in, bytes out, no socket.
+"""Parses requests and writes heads of responses in HTTP/1.1 (RFC 9112), without any I/O.
 
-Source: RFC 9112. Requests with a body are refused: nothing here takes one.
+Requests with a body are refused, because neither metrics nor the scaler's JSON take one.
 """
 
 import re
@@ -10,37 +10,37 @@ from http import HTTPStatus
 from typing import Final
 
 MAX_HEAD_BYTES: Final = 16_384
-"""Request line and headers together."""
+"""The largest request line and headers, together."""
 
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VERSION: Final = re.compile(rb"HTTP/1\.[01]")
 
 
-class Refused(Exception):  # noqa: N818 - named for the answer
-    """The request cannot be served; the connection is closed after the answer."""
+class RequestRefused(Exception):  # noqa: N818 - named for the answer
+    """A request that cannot be served. The connection is closed after the answer."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        """``why`` is sent to the client."""
-        super().__init__(why)
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        """Keep the status and the reason, which are sent to the client."""
+        super().__init__(reason)
         self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request."""
+    """A client's request, which has no body."""
 
     method: str
     path: str
-    """Without the query; as sent, percent signs and all."""
+    """The path as the client sent it, without the query; percent signs are not decoded."""
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case; values of repeated headers joined with commas."""
+    """Headers by name in lower case; the values of a repeated header are joined with commas."""
     keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer."""
+    """The server's answer to a request."""
 
     status: HTTPStatus
     body: bytes
@@ -59,26 +59,26 @@ GET_ONLY: Final = Response(
 
 
 def parse(head: bytes) -> Request:
-    """A request from its head, the empty line excluded.
+    """Parse the head of a request, without the empty line that ends it.
 
     Raises:
-        Refused: it is not HTTP/1, or has a body.
+        RequestRefused: The head is not HTTP/1, or the request has a body.
     """
     first, *lines = head.split(b"\r\n")
     parts = first.split(b" ")
     if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or not parts[1].startswith(b"/"):
-        raise Refused(HTTPStatus.BAD_REQUEST, "not an HTTP request")
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "not an HTTP request")
     if not _VERSION.fullmatch(parts[2]):
-        raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.0 or HTTP/1.1 only")
+        raise RequestRefused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.0 or HTTP/1.1 only")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not _TOKEN.fullmatch(name):
-            raise Refused(HTTPStatus.BAD_REQUEST, "a header is not valid")
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, "a header is not valid")
         key, text = name.decode().lower(), value.strip().decode("latin-1")
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no request here has a body")
+        raise RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no request here has a body")
     path, _, query = parts[1].decode("latin-1").partition("?")
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" if parts[2] == b"HTTP/1.1" else connection == "keep-alive"
@@ -86,7 +86,7 @@ def parse(head: bytes) -> Request:
 
 
 def head_of(response: Response, *, keep_alive: bool) -> bytes:
-    """Status line and headers, with the empty line."""
+    """The head of a response: status line, headers, and the empty line that ends it."""
     status = response.status
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",

@@ -1,4 +1,4 @@
-"""What a client asks for in Accept and Accept-Encoding (RFC 9110, section 12.5)."""
+"""Reads the headers Accept and Accept-Encoding (RFC 9110, section 12.5)."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,7 +8,7 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """OpenMetrics 1.0 where it is asked for by name and nothing else is liked better."""
+    """Whether a client asks for OpenMetrics 1.0 by name and does not prefer text."""
     openmetrics = text = 0.0
     for kind, parameters, quality in _items(accept):
         version = parameters.get("version", "")
@@ -20,9 +20,9 @@ def wants_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip, or anything, is accepted."""
-    found = {coding: quality for coding, _, quality in _items(accept_encoding)}
-    return found.get("gzip", found.get("x-gzip", found.get("*", 0.0))) > 0
+    """Whether a client accepts gzip, or any encoding."""
+    qualities = {coding: quality for coding, _, quality in _items(accept_encoding)}
+    return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0))) > 0
 
 
 def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
@@ -37,7 +37,7 @@ def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
 
 
 def _quality(text: str) -> float:
-    """0 to 1; what is not a number counts as refused."""
+    """A quality from 0 to 1; text that is not such a number counts as 0, which refuses."""
     try:
         quality = float(text)
     except ValueError:

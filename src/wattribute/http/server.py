@@ -1,8 +1,8 @@
-"""The HTTP server of the agent and of the scaler: threads, bounded in number and in patience.
+"""The HTTP server of the agent and of the scaler, with a limit on connections and on waiting.
 
-One thread accepts; each connection has its own thread, so that a slow client or a
-TLS handshake holds up nobody else. When all places are taken, the connection that
-has been idle the longest is closed for the new one.
+One thread accepts connections, and each connection has a thread of its own. So a slow client or a
+TLS handshake delays nobody else. When the limit is reached, the connection that has been idle the
+longest is closed for the new one.
 """
 
 import contextlib
@@ -16,23 +16,30 @@ from http import HTTPStatus
 from typing import Final
 
 from wattribute.http.listen import Address, bind
-from wattribute.http.message import MAX_HEAD_BYTES, Refused, Request, Response, head_of, parse
+from wattribute.http.message import (
+    MAX_HEAD_BYTES,
+    Request,
+    RequestRefused,
+    Response,
+    head_of,
+    parse,
+)
 
 _LOG: Final = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 64
 HANDSHAKE_S: Final = 5.0
 HEAD_S: Final = 10.0
-"""For a whole request head, from its first byte on."""
+"""Seconds for a whole request head, from its first byte on."""
 SEND_S: Final = 30.0
-"""For a whole answer."""
+"""Seconds for sending a whole answer."""
 IDLE_S: Final = 150.0
-"""Between requests of one connection; longer than the usual scrape intervals."""
+"""Seconds between requests of one connection; longer than the usual scrape intervals."""
 _END: Final = b"\r\n\r\n"
 
 
 class Server:
-    """Listens on several addresses and answers with ``handle``."""
+    """An HTTP server on one or more addresses."""
 
     def __init__(
         self,
@@ -42,7 +49,14 @@ class Server:
         *,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
-        """``secured`` makes the TLS handshake of a connection, in the connection's thread."""
+        """Take the settings; `start` listens.
+
+        Args:
+            listen: The addresses, ``HOST:PORT``.
+            handle: Makes the answer to a request. It runs in the thread of the connection.
+            secured: Makes the TLS handshake of a connection, in the same thread.
+            max_connections: The largest number of open connections.
+        """
         self._listen = tuple(listen)
         self._handle = handle
         self._secured = secured
@@ -57,14 +71,14 @@ class Server:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """What it listens on, ports of 0 filled in."""
+        """The addresses that it listens on, with ports of 0 filled in."""
         return self._addresses
 
     def start(self) -> None:
         """Listen on all addresses, then accept in a thread.
 
         Raises:
-            ListenFailed: an address cannot be listened on; then on none.
+            ListenFailed: An address cannot be listened on. Then no address is.
         """
         try:
             for address in dict.fromkeys(self._listen):
@@ -72,7 +86,7 @@ class Server:
         except BaseException:
             self._close_listeners()
             raise
-        self._addresses = tuple(Address.of(listener) for listener in self._listeners)
+        self._addresses = tuple(Address.of_listener(listener) for listener in self._listeners)
         woken, self._wake = socket.socketpair()
         self._thread = threading.Thread(
             target=self._accept, args=(woken,), name="http", daemon=True
@@ -80,7 +94,7 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close everything; answers that are being sent are cut off."""
+        """Close all connections at once, even in the middle of an answer."""
         self._stopping.set()
         if self._wake is not None:
             self._wake.close()
@@ -131,7 +145,7 @@ class Server:
         thread.start()
 
     def _make_room(self) -> bool:
-        """True when one more connection may be opened."""
+        """Close an idle connection if the limit is reached; False if none is idle."""
         with self._lock:
             if len(self._connections) < self._max_connections:
                 return True
@@ -156,7 +170,7 @@ class Server:
 
 
 class _Connection:
-    """One client."""
+    """The connection of a client."""
 
     def __init__(
         self,
@@ -171,7 +185,7 @@ class _Connection:
         self.idle_since: float | None = None
 
     def serve(self) -> None:
-        """Answer requests until the client or its patience ends."""
+        """Answer requests until the client closes the connection or is silent for too long."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.settimeout(HANDSHAKE_S)
         self._socket = self._secured(self._socket)
@@ -185,7 +199,7 @@ class _Connection:
                 return False
             request = parse(head)
             response = self._answer(request)
-        except Refused as exc:
+        except RequestRefused as exc:
             request = Request("GET", "/", keep_alive=False)
             response = Response(exc.status, f"{exc}\n".encode())
         except TimeoutError:
@@ -203,7 +217,7 @@ class _Connection:
             return Response(HTTPStatus.INTERNAL_SERVER_ERROR, b"failed; the log says why\n")
 
     def _read_head(self) -> bytes | None:
-        """The next request's head; None when the client has gone between requests."""
+        """Read the next request's head; None if the client closed the connection before it."""
         if not self._buffer:
             self.idle_since = time.monotonic()
             self._socket.settimeout(IDLE_S)
@@ -215,7 +229,9 @@ class _Connection:
         deadline = time.monotonic() + HEAD_S
         while _END not in self._buffer:
             if len(self._buffer) >= MAX_HEAD_BYTES:
-                raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too long")
+                raise RequestRefused(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too long"
+                )
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             more = self._socket.recv(MAX_HEAD_BYTES)
             if not more:
@@ -236,11 +252,11 @@ class _Connection:
             self._socket.sendall(response.body)
 
     def cut(self) -> None:
-        """End it from another thread."""
+        """End the connection from another thread."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         with contextlib.suppress(OSError):
             self._socket.close()

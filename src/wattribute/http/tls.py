@@ -1,4 +1,4 @@
-"""TLS: a server's context from its web-config, and a client's from the certificates it trusts."""
+"""TLS contexts of servers and clients."""
 
 import ipaddress
 import ssl
@@ -25,7 +25,7 @@ _CIPHERS: Final = {
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305": "ECDHE-RSA-CHACHA20-POLY1305",
 }
-"""Go's names (crypto/tls) to OpenSSL's: those with forward secrecy and AEAD."""
+"""OpenSSL's names by Go's (crypto/tls), of ciphers with forward secrecy and AEAD."""
 _TLS13_CIPHERS: Final = frozenset(
     {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
 )
@@ -34,10 +34,14 @@ _CURVES: Final = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP52
 
 
 def context_of(tls: TlsServer, folder: Path) -> ssl.SSLContext:
-    """The server's context; relative files start at ``folder``.
+    """The context of a server with a web-config.
+
+    Args:
+        tls: The part of the web-config.
+        folder: Where relative paths start.
 
     Raises:
-        ConfigInvalid: a file cannot be used, or a name is not known.
+        ConfigInvalid: A file cannot be used, or a name is not known.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[tls.min_version]
@@ -76,10 +80,10 @@ def server_context(cert: Path, key: Path, settings: tuple[str, str]) -> ssl.SSLC
 
 
 def client_context(ca_file: str, key: str) -> ssl.SSLContext:
-    """A client's context.
+    """The context of a client.
 
     Args:
-        ca_file: Certificates that must have signed the server's; "" takes the system's.
+        ca_file: A file with the certificates that are trusted; "" takes the system's.
         key: The setting that names the file, for messages.
 
     Raises:
@@ -100,14 +104,14 @@ def has_one_of(client: ssl.SSLSocket, sans: tuple[str, ...]) -> bool:
 
 
 def _same_address(san: str, names: set[str]) -> bool:
-    """IPv6 addresses are written in many ways."""
+    """Whether a name is this IP address. IPv6 addresses can be written in many ways."""
     try:
-        wanted = ipaddress.ip_address(san)
+        address = ipaddress.ip_address(san)
     except ValueError:
         return False
     for name in names:
         try:
-            if ipaddress.ip_address(name) == wanted:
+            if ipaddress.ip_address(name) == address:
                 return True
         except ValueError:
             continue

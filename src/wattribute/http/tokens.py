@@ -1,6 +1,6 @@
-"""Secrets in files, read again for every request.
+"""Reads secrets from files, again for every request.
 
-A secret that is replaced (Kubernetes renews mounted Secrets) counts at once.
+So a secret that is replaced counts at once; Kubernetes renews mounted Secrets.
 """
 
 import hmac
@@ -15,14 +15,14 @@ _MOST_BYTES: Final = 1 << 16
 
 def matches(path: Path, authorization: str) -> bool:
     """Whether an ``Authorization`` header has the token in this file; a bad file has none."""
-    scheme, _, given = authorization.partition(" ")
+    scheme, _, presented = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return False
     try:
-        wanted = token_in(path)
+        token = token_in(path)
     except ConfigInvalid:
         return False
-    return hmac.compare_digest(given.strip().encode(), wanted)
+    return hmac.compare_digest(presented.strip().encode(), token)
 
 
 def token_in(path: Path, setting: str = "token file") -> bytes:
@@ -48,7 +48,7 @@ def token_in(path: Path, setting: str = "token file") -> bytes:
 
 
 def secret_in(path: str, key: str) -> str:
-    """The password or token in a file, that a server wants of us.
+    """The password or token in a file that we send to a server.
 
     Args:
         path: The file; "" is none.

@@ -1,8 +1,7 @@
-"""TLS, users and headers from a Prometheus ``web-config.yml``.
+"""Reads TLS, users and headers from a Prometheus ``web-config.yml``.
 
-The format is that of prometheus/exporter-toolkit (docs/web-configuration.md). An
-unknown key is an error; so is a known one that Python's TLS cannot do, for it would
-promise what is not there.
+The format is that of prometheus/exporter-toolkit (docs/web-configuration.md). An unknown key is an
+error. So is a known key that Python's TLS cannot obey, because it would be a false promise.
 """
 
 import re
@@ -19,14 +18,14 @@ ClientAuth = Literal["", "NoClientCert", "VerifyClientCertIfGiven", "RequireAndV
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An unknown key is an error."""
+    """A part of the file, in which an unknown key is an error."""
 
 
 class TlsServer(_Part, frozen=True):
-    """``tls_server_config``."""
+    """The part ``tls_server_config``."""
 
     cert_file: str
-    """PEM, with the chain; relative paths start at the web-config's folder."""
+    """The certificate with its chain, as PEM; relative paths start at the web-config's folder."""
     key_file: str
     client_auth_type: ClientAuth = ""
     client_ca_file: str = ""
@@ -35,21 +34,21 @@ class TlsServer(_Part, frozen=True):
     min_version: Version = "TLS12"
     max_version: Version = "TLS13"
     cipher_suites: tuple[str, ...] = ()
-    """Go's names, TLS 1.2 only (those of 1.3 cannot be chosen, in Go neither)."""
+    """Ciphers of TLS 1.2 by Go's names. Those of TLS 1.3 cannot be chosen, as in Go."""
     curve_preferences: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
 
 
 class HttpServer(_Part, frozen=True):
-    """``http_server_config``."""
+    """The part ``http_server_config``."""
 
     http2: bool = True
-    """Accepted and without effect: this server speaks HTTP/1.1, which every scraper does too."""
+    """Accepted without effect: this server speaks HTTP/1.1, as every scraper does."""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class WebConfig(_Part, frozen=True):
-    """The whole file."""
+    """The whole web-config."""
 
     tls_server_config: TlsServer | None = None
     http_server_config: HttpServer = HttpServer()
@@ -57,7 +56,7 @@ class WebConfig(_Part, frozen=True):
 
     @property
     def authenticates(self) -> bool:
-        """Whether a client must show who it is."""
+        """Whether clients must authenticate, by a password or a certificate."""
         tls = self.tls_server_config
         return bool(self.basic_auth_users) or (
             tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
@@ -73,7 +72,7 @@ HEADERS: Final = frozenset(
         "X-XSS-Protection",
     }
 )
-"""The headers that exporter-toolkit lets one set."""
+"""The headers that exporter-toolkit allows to set."""
 _BCRYPT: Final = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?P<at>.*)")
 _NOT_HERE: Final = {
@@ -84,10 +83,10 @@ _NOT_HERE: Final = {
 
 
 def load(path: Path) -> WebConfig:
-    """The web-config in a file.
+    """Read a web-config from a file.
 
     Raises:
-        ConfigInvalid: it cannot be read, is not YAML, or has a key or value that is not known.
+        ConfigInvalid: The file cannot be read, is not YAML, or has an unknown key or value.
     """
     import yaml  # noqa: PLC0415 - only where a web-config is named
 
@@ -102,10 +101,10 @@ def load(path: Path) -> WebConfig:
 
 
 def checked(tree: Any, where: str) -> WebConfig:  # noqa: ANN401 - what YAML gives
-    """The web-config in a tree of plain values.
+    """Check a web-config that is a tree of plain values.
 
     Raises:
-        ConfigInvalid: a key or value is not known.
+        ConfigInvalid: A key or value is not known.
     """
     _refuse_inline(tree, where)
     try:
@@ -145,7 +144,7 @@ def _refuse_inline(tree: object, where: str) -> None:
 
 
 def files_of(config: WebConfig, path: Path) -> Sequence[Path]:
-    """The web-config's file and those that it names."""
+    """The file of a web-config and the files that it names."""
     tls = config.tls_server_config
-    named = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls is not None else ()
-    return (path, *(path.parent / name for name in named if name))
+    names = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls is not None else ()
+    return (path, *(path.parent / name for name in names if name))

@@ -9,7 +9,6 @@ import bcrypt
 import pytest
 
 from wattribute.accounting.settings import Team, WebSettings
-from wattribute.accounting.web import app
 from wattribute.accounting.web.authentication import Authentication
 from wattribute.accounting.web.viewers import viewer_of
 from wattribute.core.errors import ConfigInvalid
@@ -20,7 +19,6 @@ TOKEN = "t" * 32
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_REFUSED_S", 0)
     monkeypatch.setattr("wattribute.http.credentials.FAILURE_DELAY_S", 0)
 
 

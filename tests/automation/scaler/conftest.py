@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wattribute.automation.scaler.engine import Engine
-from wattribute.automation.scaler.service import Server
+from wattribute.automation.scaler.service import GrpcServer
 from wattribute.automation.scaler.watch import CarbonWatch
 from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import SourceFailed
@@ -35,7 +35,7 @@ def served(engine: Engine, room: ScalerSettings) -> Iterator[int]:
     ports: list[int] = []
 
     async def run() -> None:
-        server = Server(engine, room)
+        server = GrpcServer(engine, room)
         await server.start()
         ports.append(server.port)
         ready.set()

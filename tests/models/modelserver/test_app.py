@@ -15,7 +15,7 @@ import pytest
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Load, Machine
 from wattribute.core.units import nanoseconds, watts
-from wattribute.models.modelserver import app as house
+from wattribute.http import credentials
 from wattribute.models.modelserver import catalogue
 from wattribute.models.modelserver.serve import Options, make_service
 from wattribute.models.training.recordings import read_recordings
@@ -72,7 +72,7 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
-    monkeypatch.setattr(house, "_REFUSED_S", 0.0)
+    monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0.0)
     monkeypatch.setattr(catalogue, "_LOOK_S", 0.0)
     return Served(tmp_path)
 
@@ -203,7 +203,7 @@ def test_what_is_posted_is_bounded_and_checked(served: Served, tmp_path: Path) -
 def test_with_a_reading_token_everything_but_health_needs_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(house, "_REFUSED_S", 0.0)
+    monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0.0)
     served = Served(tmp_path, guarded=True, listen=":8100")
 
     assert served.get("/healthz").status_code == 200

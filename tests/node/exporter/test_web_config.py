@@ -16,7 +16,7 @@ import yaml
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
 from wattribute.http import access, credentials
-from wattribute.http.credentials import Credentials
+from wattribute.http.credentials import BasicAuth
 from wattribute.http.tls import context_of
 from wattribute.http.web_config import TlsServer, checked, load
 from wattribute.node.exporter.disclosure import Disclosure
@@ -150,7 +150,7 @@ def test_a_right_password_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> Non
     calls = []
     real = bcrypt.checkpw
     monkeypatch.setattr(bcrypt, "checkpw", lambda *args: calls.append(1) or real(*args))
-    users = Credentials({"prom": SECRET})
+    users = BasicAuth({"prom": SECRET})
     right = basic("prom", "opensesame").partition(": ")[2]
 
     assert all(users.allows(right) for _ in range(5))

@@ -33,13 +33,12 @@ from wattribute.accounting.web.openapi import document
 from wattribute.accounting.web.viewers import Forbidden, Viewer
 from wattribute.accounting.web.views import PAGE_TEMPLATES, PAGES, Asked, View, Views, render
 from wattribute.core.errors import ConfigInvalid, WattributeError
+from wattribute.http import credentials
 
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.request import Request as Question
 
 _LOG: Final = logging.getLogger(__name__)
-_REFUSED_S: Final = 0.5
-"""What wrong credentials cost whoever guesses."""
 _LONGEST: Final = 200
 _MEDIA: Final = {
     "json": "application/json",
@@ -90,7 +89,7 @@ class Service:
         async def guarded(request: Request) -> Response:
             viewer = await run_in_threadpool(self._authentication.viewer, request)
             if viewer is None:
-                await asyncio.sleep(_REFUSED_S)
+                await asyncio.sleep(credentials.FAILURE_DELAY_S)
                 answer = _failed(request, 401, "who asks? A team's token, or a user's password")
                 takes_passwords = self._authentication.takes_passwords
                 scheme = 'Basic realm="wattribute"' if takes_passwords else "Bearer"

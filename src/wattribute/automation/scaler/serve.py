@@ -16,7 +16,7 @@ from wattribute.accounting.settings import AccountingSettings
 from wattribute.automation.scaler.engine import Engine
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.policy_file import read_policy_files
-from wattribute.automation.scaler.service import Server
+from wattribute.automation.scaler.service import GrpcServer
 from wattribute.automation.scaler.watch import CarbonWatch
 from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, SourceFailed
@@ -78,7 +78,7 @@ async def _run(
     settings: ScalerSettings,
     started: Callable[[str, str], None] | None,
 ) -> None:
-    server = Server(engine, settings)
+    server = GrpcServer(engine, settings)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

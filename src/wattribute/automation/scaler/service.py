@@ -154,7 +154,7 @@ def _metrics(name: str, value: float) -> pb2.GetMetricsResponse:
     return pb2.GetMetricsResponse(metricValues=[metric])
 
 
-class Server:
+class GrpcServer:
     """gRPC on one address; within one event loop."""
 
     def __init__(self, engine: Engine, settings: ScalerSettings) -> None:

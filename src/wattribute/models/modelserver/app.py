@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import Machine
+from wattribute.http import credentials
 from wattribute.http.access import Access
 from wattribute.models.modelserver import kepler
 from wattribute.models.modelserver.catalogue import Catalogue, Entry, Known
@@ -35,8 +36,6 @@ from wattribute.node.estimator.power_recording import MAX_BYTES
 _LOG: Final = logging.getLogger(__name__)
 _BODY_S: Final = 10.0
 """A body that takes longer is given up."""
-_REFUSED_S: Final = 0.5
-"""What a wrong token costs whoever guesses."""
 _LONGEST: Final = 200
 _OPEN: Final = ("/healthz", "/readyz")
 POSTING_TOKEN: Final = "--token-file"  # noqa: S105 - an option
@@ -106,7 +105,7 @@ class Service:
                 except (TimeoutError, ClientDisconnect):
                     answer = _line(408, f"no whole body in {_BODY_S:g} s")
             else:
-                await asyncio.sleep(_REFUSED_S)
+                await asyncio.sleep(credentials.FAILURE_DELAY_S)
                 answer = _line(401, "needs the header Authorization: Bearer TOKEN")
                 answer.headers["WWW-Authenticate"] = "Bearer"
             answer.headers["X-Content-Type-Options"] = "nosniff"
