@@ -35,8 +35,8 @@ from wattribute.node.sharing.opening import floor_policy, make_metering, make_sh
 from wattribute.node.workload.engines import open_engines
 from wattribute.node.workload.kube.choose import Finding as SourceFinding
 from wattribute.node.workload.kube.choose import (
-    found,
-    found_allocations,
+    finding_of,
+    finding_of_allocations,
     open_cluster,
     open_pod_resources,
 )
@@ -185,10 +185,10 @@ def _open(settings: NodeSettings, *, with_state: bool = True, patience_s: float 
         raise
     if cluster is not None:
         cluster.wait(patience_s)
-    told = [misconfigured or found(cluster)]
+    told = [misconfigured or finding_of(cluster)]
     if opened.allocations is not None:
         opened.allocations.wait(patience_s)
-        told.append(found_allocations(opened.allocations))
+        told.append(finding_of_allocations(opened.allocations))
     names = (Finding("identity", f.name, f.state, f.message) for f in told)
     return _Opened(opened.monitor, (*opened.findings, *names))
 

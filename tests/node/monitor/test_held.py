@@ -31,7 +31,7 @@ class Told:
     def to(self, pod: str, device: str, resource: str = "nvidia.com/gpu") -> None:
         self.given.append(Allocation("ml", pod, "main", resource, device))
 
-    def held(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[Allocation, ...]:
         return tuple(self.given)
 
     def health(self) -> IdentityHealth:

@@ -222,7 +222,7 @@ class Told:
     def to(self, device: str) -> None:
         self._given.append(Allocation("", "p", "", "nvidia.com/gpu", device))
 
-    def held(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[Allocation, ...]:
         return tuple(self._given)
 
     def health(self) -> IdentityHealth:

@@ -245,7 +245,7 @@ class Monitor:
         if self._cluster is not None:
             self._payer.adopt(self._cluster.node().capacity)
         if self._allocations is not None:
-            self._payer.know_gpus(self._gpus.states, self._allocations.held())
+            self._payer.know_gpus(self._gpus.states, self._allocations.current())
         intervals, self._unshared = self._unshared, []
         silent = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
         for zone in self._metering.failed_now():

@@ -1,4 +1,4 @@
-"""Identity: pid -> cgroup -> container -> pod."""
+"""Find out which container, pod or virtual machine a process belongs to."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -7,52 +7,53 @@ from wattribute.core.records import Allocation, IdentityHealth, NodeFacts, Workl
 
 
 class Identity(Protocol):
-    """Names of containers, from a Kubernetes source or a container engine."""
+    """A source of container names: Kubernetes or a container engine."""
 
     name: str
 
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these containers; unknown ones are left out.
+        """Return what is known now about these containers; unknown ones are left out.
 
-        Never blocks: its own thread refreshes. What has not changed is the same object.
+        The call never blocks: a thread of the source refreshes the names. A workload that has
+        not changed is the same object as before.
         """
         ...
 
     def close(self) -> None:
-        """Stop its thread."""
+        """Stop the source's thread."""
         ...
 
 
 class Cluster(Identity, Protocol):
-    """What Kubernetes knows of this node, its pods and their containers. Never blocks."""
+    """A source for this node, its pods and their containers in Kubernetes. It never blocks."""
 
     def pods(self, uids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these pods, by uid as cgroup paths have it; no container is named.
+        """Return what is known now about these pods, by uid as in cgroup paths.
 
-        What has not changed is the same object.
+        The workloads name no container. One that has not changed is the same object as before.
         """
         ...
 
     def node(self) -> NodeFacts:
-        """What is known of this node."""
+        """Return what is known about this node."""
         ...
 
     def health(self) -> IdentityHealth:
-        """How the source is doing."""
+        """Return the health of the source."""
         ...
 
 
 class Allocations(Protocol):
-    """Who was given which device. Never blocks: its own thread asks."""
+    """A source of device allocations to containers. It never blocks: its own thread asks."""
 
-    def held(self) -> tuple[Allocation, ...]:
-        """What was told last; empty before that."""
+    def current(self) -> tuple[Allocation, ...]:
+        """Return the allocations of the last answer; empty before the first answer."""
         ...
 
     def health(self) -> IdentityHealth:
-        """How it is doing; ``pods``: those that hold a device."""
+        """Return the health of the source; its ``pods`` are the pods that hold a device."""
         ...
 
     def close(self) -> None:
-        """Stop its thread."""
+        """Stop the source's thread."""
         ...

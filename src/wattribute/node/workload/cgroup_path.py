@@ -1,6 +1,6 @@
-r"""Who a cgroup belongs to, from its path alone.
+r"""Find the container, pod or VM that a cgroup belongs to, from its path alone.
 
-The shapes are those of the runtimes' own code: runc's and crun's systemd and
+The path formats are those in the runtimes' source code: runc's and crun's systemd and
 cgroupfs drivers, containerd (``pkg/cri``), CRI-O, podman (``libpod``), the
 kubelet (``pkg/kubelet/cm``), LXC (``lxc.cgroup.dir.*``), systemd
 (``machine-NAME.scope``, names escaped as ``\x2d``) and libvirt.
@@ -27,13 +27,14 @@ _RUNTIMES: Final = {
 _PREFIX = "|".join(sorted(_RUNTIMES, key=len, reverse=True))
 
 _PREFIXED: Final = re.compile(rf"(?P<runtime>{_PREFIX})-(?P<id>{_ID})(?:\.scope)?")
-"""``docker-ID.scope``; a monitor's (``crio-conmon-ID.scope``) is not its container."""
+"""``docker-ID.scope``. A scope such as ``crio-conmon-ID.scope`` holds the container's monitor,
+not the container, and does not match."""
 _COLONS: Final = re.compile(rf"(?P<slice>[^:]+):(?P<runtime>[^:]+):(?P<id>{_ID})")
-"""``kubepods-podUID.slice:cri-containerd:ID``: a systemd path that a cgroupfs driver made a
-folder of."""
+"""``kubepods-podUID.slice:cri-containerd:ID``: a systemd path that a cgroupfs driver used as the
+name of a folder."""
 _BARE: Final = re.compile(_ID)
 _ECS: Final = re.compile(r"[0-9a-f]{32}-[0-9]+")
-"""Fargate: task and a number."""
+"""ECS on Fargate: the id of the task and a number."""
 _POD: Final = re.compile(rf"(?:.*-)?pod(?P<uid>{_UUID}|[0-9a-f]{{32}})(?:\.slice)?")
 """``podUID`` (cgroupfs driver), ``kubepods-burstable-podUID.slice`` (systemd driver, dashes as
 underscores); static pods have 32 hex digits."""
@@ -45,9 +46,9 @@ _PARENTS: Final = {
     "moby": "docker",
     "default": "containerd",
 }
-"""Folders whose ``ID`` children are a runtime's."""
+"""Folders whose children named ``ID`` are containers of this runtime."""
 _NAMING_PARENTS: Final = {"lxc": "lxc", "lxc.payload": "lxc", "garden": "", "buildkit": ""}
-"""Folders whose children are containers whatever their names are."""
+"""Folders whose children are all containers of this runtime, whatever their names."""
 _LXC: Final = "lxc.payload."
 _NSPAWN: Final = re.compile(r"systemd-nspawn@(?P<name>.+)\.service")
 _MACHINE: Final = re.compile(r"machine-(?P<name>.+)\.scope")
@@ -59,10 +60,10 @@ _ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})")
 
 @lru_cache(maxsize=8192)
 def place(path: str) -> Placement:
-    """What a cgroup's path says; the deepest container, pod or VM in it wins.
+    """Return the owner that a cgroup's path names; the deepest container, pod or VM wins.
 
     Args:
-        path: from the hierarchy's root; any text.
+        path: path from the root of the hierarchy; any text is accepted.
     """
     parts = path.split("/")
     for depth in range(len(parts) - 1, 0, -1):
@@ -74,7 +75,7 @@ def place(path: str) -> Placement:
 
 
 def _container_by_id(parts: Sequence[str], depth: int) -> Placement | None:
-    """Folders whose name holds a container's id."""
+    """Recognise a folder whose name contains a container id."""
     part = parts[depth]
     if match := _PREFIXED.fullmatch(part):
         return _container(parts[:depth], match["id"], _RUNTIMES[match["runtime"]])
@@ -89,7 +90,7 @@ def _container_by_id(parts: Sequence[str], depth: int) -> Placement | None:
 
 
 def _container_by_place(parts: Sequence[str], depth: int) -> Placement | None:
-    """Folders that are containers whatever their name is."""
+    """Recognise a folder that is a container because of the folder above it."""
     part, above = parts[depth], parts[depth - 1]
     if part and above in _NAMING_PARENTS:
         return _container(parts[:depth], part, _NAMING_PARENTS[above])
@@ -104,7 +105,10 @@ def _pod(parts: Sequence[str], depth: int) -> Placement | None:
 
 
 def _libvirt_folder(parts: Sequence[str], depth: int) -> Placement | None:
-    """``/machine/qemu-1-NAME.libvirt-qemu`` and ``/libvirt/qemu/NAME``: without systemd."""
+    """Recognise VMs of libvirt without systemd.
+
+    Their paths are ``/machine/qemu-1-NAME.libvirt-qemu`` and ``/libvirt/qemu/NAME``.
+    """
     part = parts[depth]
     if match := _LIBVIRT_FOLDER.fullmatch(part):
         return Placement("vm", vm_id=_unescape(match["name"]))
@@ -114,7 +118,7 @@ def _libvirt_folder(parts: Sequence[str], depth: int) -> Placement | None:
 
 
 def _machine(parts: Sequence[str], depth: int) -> Placement | None:
-    """Machines that systemd-machined registered."""
+    """Recognise a machine that is registered with systemd-machined."""
     part = parts[depth]
     if parts[depth - 1] != "machine.slice":
         return None
@@ -136,21 +140,21 @@ _KINDS: Final = (_container_by_id, _pod, _container_by_place, _libvirt_folder, _
 
 
 def _container(above: Sequence[str], container_id: str, runtime: str) -> Placement:
-    """A container, in the nearest pod above it."""
+    """Return a container's placement in the nearest pod above it."""
     pods = (_POD.fullmatch(part) for part in reversed(above))
     pod = next((match["uid"].replace("_", "-") for match in pods if match), "")
     return Placement("container", container_id, runtime, pod)
 
 
 def _unit(parts: Sequence[str]) -> str:
-    """The deepest systemd unit; a slice only where there is nothing else."""
+    """Return the deepest systemd unit of a path; a slice only if there is no other unit."""
     units = [part for part in parts if _UNIT.fullmatch(part)]
     services = [unit for unit in units if not unit.endswith(".slice")]
     return (services or units or [""])[-1]
 
 
 def _unescape(name: str) -> str:
-    r"""``a\x2db`` -> ``a-b`` (systemd-escape(1))."""
+    r"""Decode systemd's escapes: ``a\x2db`` becomes ``a-b`` (systemd-escape(1))."""
     raw = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), name)
     try:
         return raw.encode("latin-1").decode()

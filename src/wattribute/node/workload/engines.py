@@ -1,4 +1,4 @@
-"""Names of containers from the state files of docker and podman on this machine."""
+"""Read container names from the state files of Docker and Podman on this machine."""
 
 import logging
 import re
@@ -20,56 +20,56 @@ PODMAN: Final = Path("/var/lib/containers/storage")
 
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _ASK_AGAIN_S: Final = (1.0, 5.0, 30.0, 300.0)
-"""When a container without a name is looked for again: an engine writes the name before the
-container runs, so the first look finds it as a rule."""
+"""Pauses before the next look for the name of the same container. An engine writes the name before
+it starts the container, so the first look usually finds it."""
 _FORGET_S: Final = 900.0
-"""A container that nobody asked for this long is forgotten."""
+"""A container that was not looked up for this long is forgotten."""
 _LARGEST: Final = 64 << 20
-"""A state file that is larger is no state file."""
+"""A larger file is not read, because no state file is that large."""
 
 State = Literal["works", "absent", "denied"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one engine."""
+    """Whether the state files of one engine can be read."""
 
     name: str
     state: State
     message: str
-    """What is wrong and what would fix it, one line; "" when there is nothing to say."""
+    """One line: what is wrong and what would fix it; "" when nothing is wrong."""
 
 
 class _DockerConfig(msgspec.Struct):
-    """``config.v2.json``; the rest of it is not read."""
+    """The part of ``config.v2.json`` that is read."""
 
     name: str = msgspec.field(name="Name", default="")
-    """With a slash before it."""
+    """The container's name, after a slash."""
 
 
 class _PodmanContainer(msgspec.Struct):
-    """One of ``DRIVER-containers/containers.json``."""
+    """One entry of ``DRIVER-containers/containers.json``."""
 
     id: str
     names: list[str] | None = None
 
 
 class DockerNames:
-    """``CONTAINERS/ID/config.v2.json``: one file per container."""
+    """Reads Docker's names from one file per container, ``CONTAINERS/ID/config.v2.json``."""
 
     name = "docker"
 
     def __init__(self, folder: Path) -> None:
-        """``folder``: docker's ``containers``."""
+        """Read below ``folder``, Docker's folder ``containers``."""
         self.folder = folder
 
     def names(self, container_ids: Iterable[str]) -> dict[str, str]:
-        """Names of those that docker knows.
+        """Return the names of the containers that Docker knows.
 
         Raises:
-            PermissionError: they are not for us to read.
+            PermissionError: this process may not read the state files.
         """
-        found = {}
+        names = {}
         for container_id in container_ids:
             path = self.folder / container_id / "config.v2.json"
             try:
@@ -79,38 +79,41 @@ class DockerNames:
             except (OSError, ValueError):
                 continue
             if config.name.strip("/"):
-                found[container_id] = config.name.strip("/")
-        return found
+                names[container_id] = config.name.strip("/")
+        return names
 
 
 class PodmanNames:
-    """``STORAGE/DRIVER-containers/containers.json`` (and ``volatile-``): one file for all."""
+    """Reads Podman's names from ``STORAGE/DRIVER-containers/[volatile-]containers.json``.
+
+    Each of these files lists all containers.
+    """
 
     name = "podman"
 
     def __init__(self, folder: Path) -> None:
-        """``folder``: podman's graph root."""
+        """Read below ``folder``, Podman's graph root."""
         self.folder = folder
         self._read: dict[Path, tuple[int, dict[str, str]]] = {}
 
     def names(self, container_ids: Iterable[str]) -> dict[str, str]:
-        """Names of those that podman knows.
+        """Return the names of the containers that Podman knows.
 
         Raises:
-            PermissionError: they are not for us to read.
+            PermissionError: this process may not read the state files.
         """
-        known: dict[str, str] = {}
+        names_by_id: dict[str, str] = {}
         for path in self.folder.glob("*-containers/*containers.json"):
             try:
-                known |= self._names_in(path)
+                names_by_id |= self._names_in(path)
             except PermissionError:
                 raise
             except (OSError, ValueError):
                 continue
-        return {i: known[i] for i in container_ids if i in known}
+        return {i: names_by_id[i] for i in container_ids if i in names_by_id}
 
     def _names_in(self, path: Path) -> dict[str, str]:
-        """Read the file if it has changed."""
+        """Return the names in a file, which is read again only if it has changed."""
         changed_ns = path.stat().st_mtime_ns
         before = self._read.get(path)
         if before is not None and before[0] == changed_ns:
@@ -123,17 +126,17 @@ class PodmanNames:
 
 @dataclass(slots=True)
 class _Asked:
-    """A container whose name is wanted."""
+    """A container whose name was looked up."""
 
     last_s: float
-    """When it was asked for last."""
+    """Time of the last lookup."""
     workload: Workload | None = None
     looks: int = 0
     next_s: float = 0.0
 
 
 class EngineNames:
-    """Names of containers, read by a thread of its own: ``lookup`` never waits for a disk."""
+    """Container names, read by a separate thread, so that ``lookup`` never waits for a disk."""
 
     name = "engines"
 
@@ -142,7 +145,7 @@ class EngineNames:
         engines: Iterable[DockerNames | PodmanNames],
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start the thread."""
+        """Start the thread that reads the state files of ``engines``."""
         self._engines = list(engines)
         self._clock_s = clock_s
         self._asked: dict[str, _Asked] = {}
@@ -153,25 +156,25 @@ class EngineNames:
         self._thread.start()
 
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these containers; the others are looked for."""
+        """Return what is known now about these containers; the thread looks for the others."""
         now_s = self._clock_s()
-        found = {}
+        workloads = {}
         with self._lock:
             for container_id in container_ids:
-                asked = self._asked.get(container_id)
-                if asked is None:
+                entry = self._asked.get(container_id)
+                if entry is None:
                     if not _ID.fullmatch(container_id):
                         continue
-                    asked = self._asked[container_id] = _Asked(now_s)
-                asked.last_s = now_s
-                if asked.workload is not None:
-                    found[container_id] = asked.workload
-                elif asked.next_s <= now_s:
+                    entry = self._asked[container_id] = _Asked(now_s)
+                entry.last_s = now_s
+                if entry.workload is not None:
+                    workloads[container_id] = entry.workload
+                elif entry.next_s <= now_s:
                     self._wanted.set()
-        return found
+        return workloads
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Stop the thread that reads the state files."""
         self._closed = True
         self._wanted.set()
         self._thread.join(timeout=1.0)
@@ -184,10 +187,10 @@ class EngineNames:
                 self.look()
 
     def look(self) -> None:
-        """Look for the names that are due; the thread's work."""
+        """Read the names that are due; the thread calls this."""
         now_s = self._clock_s()
         with self._lock:
-            old = [i for i, asked in self._asked.items() if now_s - asked.last_s > _FORGET_S]
+            old = [i for i, entry in self._asked.items() if now_s - entry.last_s > _FORGET_S]
             for container_id in old:
                 del self._asked[container_id]
             due = [i for i, a in self._asked.items() if a.workload is None and a.next_s <= now_s]
@@ -198,26 +201,28 @@ class EngineNames:
             try:
                 names |= engine.names(due)
             except PermissionError as exc:
-                _LOG.warning("container names of %s: %s", engine.name, _denied(exc))
+                _LOG.warning(
+                    "container names of %s are not available: %s", engine.name, _denied(exc)
+                )
                 self._engines.remove(engine)
         with self._lock:
             for container_id in due:
-                asked = self._asked.get(container_id)
-                if asked is None:
+                entry = self._asked.get(container_id)
+                if entry is None:
                     continue
                 if container_id in names:
-                    asked.workload = Workload(container=names[container_id])
-                asked.next_s = now_s + _ASK_AGAIN_S[min(asked.looks, len(_ASK_AGAIN_S) - 1)]
-                asked.looks += 1
+                    entry.workload = Workload(container=names[container_id])
+                entry.next_s = now_s + _ASK_AGAIN_S[min(entry.looks, len(_ASK_AGAIN_S) - 1)]
+                entry.looks += 1
 
 
 def open_engines(
     docker: Path = DOCKER, podman: Path = PODMAN
 ) -> tuple[EngineNames | None, tuple[Finding, ...]]:
-    """The engines whose state can be read, and what was found of each.
+    """Open the engines whose state files can be read, and report on each engine.
 
     Returns:
-        None for the first where there is no engine.
+        The names, or None if no engine can be read; and one finding per engine.
     """
     usable: list[DockerNames | PodmanNames] = []
     findings = []
@@ -227,7 +232,9 @@ def open_engines(
         except PermissionError as exc:
             findings.append(Finding(engine.name, "denied", _denied(exc)))
         except OSError as exc:
-            findings.append(Finding(engine.name, "absent", f"{engine.folder}: {exc.strerror}"))
+            findings.append(
+                Finding(engine.name, "absent", f"cannot read {engine.folder}: {exc.strerror}")
+            )
         else:
             usable.append(engine)
             findings.append(Finding(engine.name, "works", ""))
@@ -235,12 +242,15 @@ def open_engines(
 
 
 def _denied(error: PermissionError) -> str:
-    return f"{error.filename}: permission denied; container names need root or CAP_DAC_READ_SEARCH"
+    return (
+        f"permission denied to read {error.filename}; to show container names, run as root or with"
+        " CAP_DAC_READ_SEARCH"
+    )
 
 
 def _bytes_of(path: Path) -> bytes:
     with path.open("rb") as file:
         text = file.read(_LARGEST + 1)
     if len(text) > _LARGEST:
-        raise ValueError(f"{path}: over {_LARGEST} bytes")
+        raise ValueError(f"{path}: larger than {_LARGEST} bytes")
     return text

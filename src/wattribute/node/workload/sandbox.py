@@ -1,24 +1,24 @@
-"""The sandbox of a pod: a container that only holds its namespaces, and runs ``pause``."""
+"""Recognise a pod's sandbox: a container that only holds namespaces and runs ``pause``."""
 
 from pathlib import Path
 from typing import Final
 
 _COMM: Final = b"pause\n"
-"""Of the image that containerd, CRI-O and dockershim's heirs run (kubernetes/build/pause)."""
+"""Process name in the image that containerd, CRI-O and cri-dockerd run (kubernetes/build/pause)."""
 _MOST: Final = 4
-"""A sandbox has one process."""
+"""A cgroup with more processes is no sandbox: a sandbox has one."""
 
 
 class SandboxFinder:
-    """Says of a cgroup whether a pod's sandbox runs in it."""
+    """Tells whether a cgroup runs a pod's sandbox."""
 
     def __init__(self, cgroups: Path, procfs: Path) -> None:
-        """``cgroups``: root of the hierarchy that paths are of; ``procfs``: root of procfs."""
+        """Read below ``cgroups``, the root of the hierarchy of all paths, and ``procfs``."""
         self._cgroups = cgroups
         self._procfs = procfs
 
     def is_sandbox(self, path: str) -> bool:
-        """Whether all its processes are ``pause``; False too if it has none or is gone."""
+        """Tell whether all processes of a cgroup are ``pause``; False if it has none or is gone."""
         try:
             pids = (self._cgroups / path.lstrip("/") / "cgroup.procs").read_bytes().split()
             if not pids or len(pids) > _MOST:

@@ -1,4 +1,4 @@
-"""Virtual machines among processes: QEMU, by its name and command line."""
+"""Recognise virtual machines among processes: QEMU, by its name and command line."""
 
 import re
 from itertools import pairwise
@@ -6,27 +6,27 @@ from pathlib import Path
 from typing import Final
 
 _COMM: Final = (b"qemu", b"kvm")
-"""Beginnings of the names of QEMU's processes; libvirt may set ``qemu:NAME``."""
+"""Prefixes of the names of QEMU's processes; libvirt may set the name ``qemu:NAME``."""
 _PROGRAM: Final = re.compile(rb"qemu-system-[^/]*|qemu-kvm|kvm|qemu")
 _GUEST: Final = re.compile(r"(?:^|,)guest=(?P<name>(?:[^,]|,,)*)")
 _READ_BYTES: Final = 65_536
 
 
 class VmFinder:
-    """Says of a process which virtual machine it runs.
+    """Tells which virtual machine a process runs.
 
-    Only a process whose name is like QEMU's is looked at, and the caller asks
-    once per process. Nothing of a command line but the VM's id is given out.
+    The command line is read only for a process whose name looks like QEMU's. The caller asks
+    once per process. Only the VM's id leaves this class, nothing else of a command line.
     """
 
     def __init__(self, procfs: Path) -> None:
-        """``procfs``: root of procfs."""
+        """Read below ``procfs``, the root of procfs."""
         self._procfs = procfs
 
     def vm_of(self, pid: int, comm: bytes) -> str:
-        """The VM's name as libvirt knows it (``-name guest=NAME``), or else its ``-uuid``.
+        """Return the VM's name in libvirt (``-name guest=NAME``), or else its ``-uuid``.
 
-        "" if it is no VM, has neither, or has ended.
+        The result is "" if the process is no VM, has neither option, or has ended.
         """
         if not comm.startswith(_COMM):
             return ""
@@ -39,7 +39,7 @@ class VmFinder:
 
 
 def vm_in(words: list[bytes]) -> str:
-    """The id in QEMU's command line; "" if it is another program's."""
+    """Return the VM's id in QEMU's command line; "" for another program's command line."""
     if not _PROGRAM.fullmatch(words[0].rpartition(b"/")[2]):
         return ""
     options: dict[bytes, bytes] = {}

@@ -212,7 +212,9 @@ def test_a_missing_token_is_named(rig: Any) -> None:
     source = rig.watch(rig.api(tls=certificate, tokens={"t"}).url)
     source.wait(10)
 
-    assert f"workload.kube_token_file {rig.token_file}: no token" in source.health().message
+    assert (
+        f"workload.kube_token_file {rig.token_file}: no readable token" in source.health().message
+    )
 
 
 def test_a_token_is_never_sent_unencrypted(rig: Any) -> None:
@@ -419,7 +421,7 @@ def test_watches_that_end_at_once_are_not_begun_again_at_once(rig: Any) -> None:
     source = rig.watch(api.url)
     rig.eventually(lambda: source.health().failures >= 3)
 
-    assert "ended at once" in source.health().message
+    assert "ended the watch at once" in source.health().message
 
 
 def test_facts_of_the_node_are_asked_once_and_from_the_cache(rig: Any) -> None:

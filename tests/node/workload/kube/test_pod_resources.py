@@ -50,7 +50,7 @@ def test_devices_of_plugins_and_of_claims_are_told_with_their_containers(
     kubelet.claim("infer", "server", "gpu.nvidia.com", "gpu-2", namespace="prod")
     source = asked(kubelet.socket)
 
-    assert source.held() == (
+    assert source.current() == (
         Allocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-a"),
         Allocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-b"),
         Allocation("ml", "train-0", "side", "rdma/hca", "0"),
@@ -63,7 +63,7 @@ def test_devices_of_plugins_and_of_claims_are_told_with_their_containers(
 def test_an_answer_of_a_thousand_pods_passes_flow_control(kubelet: FakePodResources) -> None:
     for number in range(1000):
         kubelet.give(f"pod-{number}", "c" * 60, "nvidia.com/gpu", [f"GPU-{'x' * 200}-{number}"])
-    assert len(asked(kubelet.socket).held()) == 1000
+    assert len(asked(kubelet.socket).current()) == 1000
 
 
 def test_a_server_that_refuses_is_said_with_its_reason(kubelet: FakePodResources) -> None:
@@ -77,7 +77,7 @@ def test_a_server_that_refuses_is_said_with_its_reason(kubelet: FakePodResources
 def test_a_socket_that_is_not_there_says_what_to_mount(folder: Path) -> None:
     source = asked(folder / "none.sock")
     assert "mount the kubelet's folder" in source.health().message
-    assert source.held() == ()
+    assert source.current() == ()
 
 
 def test_a_server_that_speaks_something_else_or_nothing_costs_its_answer_alone(
@@ -123,7 +123,7 @@ def test_what_was_known_stays_while_the_kubelet_is_away(
     source.close()
 
     assert source.health().failures == 1
-    assert [one.device for one in source.held()] == ["GPU-a"]
+    assert [one.device for one in source.current()] == ["GPU-a"]
 
 
 @given(st.binary(max_size=60))

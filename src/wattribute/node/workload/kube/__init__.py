@@ -1,1 +1,1 @@
-"""Names of pods, from the API server or the kubelet of a Kubernetes cluster."""
+"""Sources of pod names: the API server or the kubelet of a Kubernetes cluster."""

@@ -1,8 +1,9 @@
-"""Names from the API server: one list, then a watch, of this node's pods alone.
+"""Read pod names from the API server: list this node's pods once, then watch them.
 
-What client-go's reflector does (k8s.io/client-go/tools/cache/reflector.go): the first list
-from the server's cache (``resourceVersion=0``), then a watch from there; the server ends a
-watch after a while, and it goes on where it was; 410 Gone means a new list.
+This follows client-go's reflector (k8s.io/client-go/tools/cache/reflector.go). The first list
+comes from the server's cache (``resourceVersion=0``), and the watch continues from there. The
+server ends a watch after a while; the next watch continues where it ended. 410 Gone means that
+a new list is needed.
 """
 
 import time
@@ -20,17 +21,18 @@ from wattribute.node.workload.kube.source import UNREADABLE, PodSource, jittered
 NEEDS: Final = 'apiGroups [""], resources ["pods"], verbs ["list", "watch"]'
 _PODS: Final = "/api/v1/pods"
 WATCH_S: Final = 450.0
-"""Mean time that a watch is asked for; jittered, about 4 to 11 minutes."""
+"""Mean length of a requested watch; with jitter, about 4 to 11 minutes."""
 _SILENCE_S: Final = 30.0
-"""So much longer than it was asked for a watch may be silent."""
+"""A watch may be silent for this much longer than its requested length."""
 _STEADY_S: Final = 5.0
-"""A watch that went on so long ends a row of failures: beginning again costs the server little."""
+"""A watch that lasted this long resets the count of failures in a row: reconnecting after it costs
+the server little."""
 _SHORT_S: Final = 1.0
-"""A watch that ends sooner, and has said nothing, is a failure."""
+"""A watch that ends sooner, without an event, counts as a failure."""
 
 
 class _Any(msgspec.Struct, frozen=True):
-    """What every object has."""
+    """The part that every Kubernetes object has."""
 
     metadata: Metadata = Metadata()
 
@@ -39,22 +41,22 @@ _ANY: Final = msgspec.json.Decoder(_Any)
 
 
 class ApiServer(PodSource):
-    """List and watch of the pods on one node."""
+    """Lists and watches the pods of one node at the API server."""
 
     name = "apiserver"
 
     def __init__(
         self, endpoint: Endpoint, node: NodeWatch, node_name: str, *, watch_s: float = WATCH_S
     ) -> None:
-        """``watch_s``: mean time that a watch is asked for."""
+        """Prepare to watch the pods of ``node_name``; ``watch_s`` is the mean length of a watch."""
         super().__init__(endpoint, node)
         self._selector = {"fieldSelector": f"spec.nodeName={node_name}"}
         self._watch_s = watch_s
         self._version = ""
-        """Where the watch goes on; "": list first."""
+        """Resource version from which the watch continues; "": list first."""
         self._first = "0"
-        """For the next list: any state that the server has in its cache; after a 410, its newest,
-        lest another server's older cache be taken for news."""
+        """Resource version of the next list. "0" accepts any state in the server's cache. After a
+        410, "" asks for the newest state, because the cache of another server may be older."""
 
     def _round(self) -> None:
         try:
@@ -62,7 +64,7 @@ class ApiServer(PodSource):
                 self._list()
             self._node.refresh()
             self._told.set()
-            if self._watch():  # a server that goes ends them all
+            if self._watch():  # a server that shuts down ends all watches early
                 self._stop.wait(self._pause_s())
         except IdentityExpired:
             self._version, self._first = "", ""
@@ -74,13 +76,15 @@ class ApiServer(PodSource):
             self._endpoint.get(_PODS, query, NEEDS), self._endpoint.url + _PODS
         )
         if not listed.metadata.version:
-            raise IdentityFailed(f"{self._endpoint.url}{_PODS}: not a list of pods: no version")
+            raise IdentityFailed(
+                f"{self._endpoint.url}{_PODS}: the answer is not a list of pods: no resourceVersion"
+            )
         self._names.replace(pods)
         self._version = listed.metadata.version
         self._answered()
 
     def _watch(self) -> bool:
-        """Follow the changes until the server ends the watch; whether that was before its time."""
+        """Follow the changes until the server ends the watch; return whether it ended early."""
         seconds = jittered(self._watch_s)
         query = self._selector | {
             "watch": "1",
@@ -91,10 +95,10 @@ class ApiServer(PodSource):
         where = self._endpoint.url + _PODS
         lines = self._endpoint.stream(_PODS, query, NEEDS, seconds + _SILENCE_S)
         self._answered()
-        began_s, said = time.monotonic(), False
+        began_s, has_event = time.monotonic(), False
         try:
             for line in lines:
-                said = True
+                has_event = True
                 self._take(line, where)
                 if self._stop.is_set():
                     break
@@ -103,24 +107,26 @@ class ApiServer(PodSource):
             lasted_s = time.monotonic() - began_s
             if lasted_s >= _STEADY_S:
                 self._in_a_row, self._steady = 0, True
-        if lasted_s < _SHORT_S and not said:
-            raise IdentityFailed(f"{where}: the watch ended at once")
-        return lasted_s < seconds - 1  # timeoutSeconds is in whole ones
+        if lasted_s < _SHORT_S and not has_event:
+            raise IdentityFailed(f"{where}: the server ended the watch at once")
+        return lasted_s < seconds - 1  # timeoutSeconds is a whole number
 
     def _take(self, line: bytes, where: str) -> None:
-        """One event of the watch."""
+        """Apply one event of the watch."""
         try:
             event = EVENT.decode(line)
             if event.type == "ERROR":
                 raise _error_of(STATUS.decode(event.object), where)
             metadata = _ANY.decode(event.object).metadata
         except UNREADABLE as error:
-            self._version = ""  # what it said is lost: a new list tells
-            raise IdentityFailed(f"{where}: not an event: {error}") from error
+            self._version = ""  # the change in it is lost: a new list is needed
+            raise IdentityFailed(
+                f"{where}: a line of the watch is not an event: {error}"
+            ) from error
         if event.type == "DELETED":
             self._names.remove(metadata.uid)
         elif event.type in ("ADDED", "MODIFIED"):
-            pod = self._described_one(event.object)
+            pod = self._described_pod(event.object)
             if pod is not None:
                 self._names.put(pod)
         if metadata.version:
@@ -128,7 +134,7 @@ class ApiServer(PodSource):
 
 
 def _error_of(status: Status, where: str) -> IdentityError:
-    """The error that a watch ended with."""
+    """Return the error that a watch ended with."""
     text = f"{where}: {status.code}, {status.message}"
     if status.code == HTTPStatus.GONE:
         return IdentityExpired(text)

@@ -1,4 +1,4 @@
-"""Which source of pod names is used: as the settings say, or as the surroundings do."""
+"""Choose the source of pod names from the settings and the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,34 +15,38 @@ if TYPE_CHECKING:
 
 _KUBELET_PORT: Final = 10250
 _NODE_NAME: Final = (
-    "workload.node_name: the node's name in the cluster is needed for names of pods; set "
-    "WATTRIBUTE_WORKLOAD__NODE_NAME from spec.nodeName (the chart does), or --kube off"
+    "workload.node_name: the node's name in the cluster is needed for pod names; set "
+    "WATTRIBUTE_WORKLOAD__NODE_NAME from spec.nodeName (the chart does this), or use --kube off"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of a source."""
+    """The state of one source of names or devices."""
 
     name: str
     state: Literal["works", "not used", "denied", "failed"]
     message: str
-    """What is wrong and what would fix it, one line; "" when there is nothing to say."""
+    """One line: the state in words, or what is wrong and what would fix it."""
 
 
-def found(source: "PodSource | None") -> Finding:
-    """How a source is doing that has had time to answer."""
+def finding_of(source: "PodSource | None") -> Finding:
+    """Return the state of a source of names that has had time to answer."""
     if source is None:
-        return Finding("kubernetes", "not used", "not in a cluster, or workload.kube is off")
+        return Finding(
+            "kubernetes",
+            "not used",
+            "this process does not run in a cluster, or workload.kube is off",
+        )
     health = source.health()
     if health.up:
         return Finding(health.name, "works", f"{health.pods} pods on this node")
-    message = health.message or "no answer yet; names come when it answers"
+    message = health.message or "no answer yet; pod names appear when it answers"
     return Finding(health.name, "denied" if source.denied else "failed", message)
 
 
-def found_allocations(source: "PodResources") -> Finding:
-    """How the kubelet's word on devices is doing, when it has had time to answer."""
+def finding_of_allocations(source: "PodResources") -> Finding:
+    """Return the state of the kubelet's device allocations, after it had time to answer."""
     health = source.health()
     if health.up:
         return Finding(health.name, "works", f"{health.pods} pods hold devices")
@@ -50,7 +54,7 @@ def found_allocations(source: "PodResources") -> Finding:
 
 
 def open_pod_resources(settings: WorkloadSettings) -> "PodResources | None":
-    """Start to ask the kubelet of this node who was given which device; None: not wanted."""
+    """Start asking this node's kubelet for device allocations; None if the settings say no."""
     if not settings.pod_resources:
         return None
     from wattribute.node.workload.kube.pod_resources import PodResources  # noqa: PLC0415 - for few
@@ -59,7 +63,7 @@ def open_pod_resources(settings: WorkloadSettings) -> "PodResources | None":
 
 
 def wanted_source(settings: WorkloadSettings, environ: Mapping[str, str]) -> str:
-    """``apiserver``, ``kubelet`` or ``off``: what ``auto`` means here."""
+    """Return ``apiserver``, ``kubelet`` or ``off``; ``auto`` is resolved by the environment."""
     if settings.kube != "auto":
         return settings.kube
     in_cluster = (
@@ -69,27 +73,27 @@ def wanted_source(settings: WorkloadSettings, environ: Mapping[str, str]) -> str
 
 
 def open_cluster(settings: WorkloadSettings, environ: Mapping[str, str]) -> "PodSource | None":
-    """Start the source that is wanted; None: none is.
+    """Start the source of pod names that the settings choose; None if they choose none.
 
     Args:
-        settings: of names.
-        environ: where Kubernetes tells its pods the API server's address.
+        settings: the settings of names.
+        environ: environment variables, in which Kubernetes gives pods the API server's address.
 
     Raises:
-        ConfigInvalid: an address or the node's name is missing, or is none.
+        ConfigInvalid: an address or the node's name is missing or invalid.
     """
-    wanted = wanted_source(settings, environ)
-    if wanted == "off":
+    source_name = wanted_source(settings, environ)
+    if source_name == "off":
         return None
     if not settings.node_name:
         raise ConfigInvalid(_NODE_NAME)
-    # 2.5 MB that only this needs.
+    # These modules take 2.5 MB of memory, so they are loaded only where they are needed.
     from wattribute.node.workload.kube.apiserver import ApiServer  # noqa: PLC0415
     from wattribute.node.workload.kube.kubelet import Kubelet  # noqa: PLC0415
     from wattribute.node.workload.kube.node import NodeWatch  # noqa: PLC0415
 
     source: PodSource
-    if wanted == "apiserver":
+    if source_name == "apiserver":
         endpoint = _endpoint(settings, _api_url(settings, environ), "workload.kube_url")
         node = NodeWatch(endpoint, settings.node_name, shared=True)
         source = ApiServer(endpoint, node, settings.node_name)
@@ -120,7 +124,8 @@ def _api_url(settings: WorkloadSettings, environ: Mapping[str, str], *, needed: 
         return f"https://{_bracketed(host)}:{port}"
     if needed:
         raise ConfigInvalid(
-            "workload.kube: this is not a pod (no KUBERNETES_SERVICE_HOST); set workload.kube_url"
+            "workload.kube: no address of the API server: this process does not run in a pod "
+            "(KUBERNETES_SERVICE_HOST is not set); set workload.kube_url"
         )
     return ""
 
@@ -130,7 +135,7 @@ def _kubelet_url(settings: WorkloadSettings) -> str:
         return settings.kubelet_url
     if not settings.node_ip:
         raise ConfigInvalid(
-            "workload.kube: the kubelet's address is needed: workload.node_ip (in a pod from "
+            "workload.kube: no address of the kubelet; set workload.node_ip (in a pod from "
             "status.hostIP) or workload.kubelet_url"
         )
     return f"https://{_bracketed(settings.node_ip)}:{_KUBELET_PORT}"

@@ -1,4 +1,4 @@
-"""A pod's JSON -> workloads by container id."""
+"""Turn a pod's JSON into workloads by container id."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,21 +12,21 @@ from wattribute.node.workload.kube.shapes import ContainerStatus, Pod, PodSpec, 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What is kept of a pod."""
+    """The facts that are kept about a pod."""
 
     uids: tuple[str, ...]
-    """What cgroup paths may call it: its uid, and of a static pod the hash of its file."""
+    """Names of the pod in cgroup paths: its uid, and for a static pod the hash of its file."""
     pod: Workload
-    """The pod itself: no container, no requests."""
+    """The pod as a whole, without container and requests."""
     containers: Mapping[str, Workload]
-    """By container id, also of those that were there before a restart."""
+    """Workloads by container id, including instances from before a restart."""
 
 
 def describe(pod: Pod) -> Described:
     """Name the containers of a pod.
 
-    A static pod runs under the hash of its file (``kubernetes.io/config.hash``), which the
-    cgroup path has; the API server knows it by the uid of its mirror.
+    The cgroup path of a static pod contains the hash of its file
+    (``kubernetes.io/config.hash``). The API server uses the uid of the pod's mirror instead.
     """
     metadata, spec, status = pod.metadata, pod.spec or PodSpec(), pod.status or PodStatus()
     config_hash = metadata.annotations.config_hash if metadata.annotations else ""
@@ -47,9 +47,9 @@ def describe(pod: Pod) -> Described:
     containers: dict[str, Workload] = {}
     for container_status in _statuses(status):
         requests, limits = specified.get(container_status.name, ({}, {}))
-        named = replace(whole, container=container_status.name, requests=requests, limits=limits)
+        workload = replace(whole, container=container_status.name, requests=requests, limits=limits)
         for runtime, container_id in _ids(container_status):
-            containers[container_id] = replace(named, runtime=runtime)
+            containers[container_id] = replace(workload, runtime=runtime)
     uids = dict.fromkeys(uid for uid in (metadata.uid, config_hash) if uid)
     return Described(tuple(uids), whole, containers)
 
@@ -67,7 +67,7 @@ _RUNTIMES = {"containerd": "containerd", "cri-o": "cri-o", "docker": "docker"}
 
 
 def _ids(status: ContainerStatus) -> Iterator[tuple[str, str]]:
-    """Runtime and id of each instance that is known: the one now and the one before."""
+    """Return runtime and id of each known instance: the current one and the one before."""
     urls = [status.container_id]
     urls += [
         state.terminated.container_id

@@ -1,4 +1,4 @@
-"""Requests to a server of the cluster: with a token, and with errors that say what to do."""
+"""Send requests with a token to a server of the cluster; its errors say what to do."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -20,22 +20,25 @@ from wattribute.http.tokens import secret_in
 from wattribute.node.workload.kube.shapes import STATUS
 
 ANSWER_S: Final = 30.0
-"""A whole answer takes no longer, or is given up."""
+"""Longest time for a whole answer, after which the request fails."""
 LARGEST_BYTES: Final = 32 << 20
-"""500 pods of 64 KiB; a larger answer is refused."""
+"""500 pods of 64 KiB each; a larger answer is refused."""
 _LONGEST_LINE: Final = 8 << 20
-"""Of a watch: etcd keeps objects of at most 1.5 MiB."""
+"""Bytes in a line of a watch; etcd's objects have at most 1.5 MiB."""
 _LONGEST_MESSAGE: Final = 300
 
 
 class Endpoint:
-    """One server; each request has a connection of its own, so that a load balancer can choose."""
+    """One server of the cluster.
+
+    Each request opens a connection, so that a load balancer can choose the server.
+    """
 
     def __init__(self, url: str, token_file: str, ca_file: str, setting: str) -> None:
-        """Nothing is asked yet; ``setting`` is the key that holds ``url``.
+        """Prepare requests to ``url``, which comes from the settings key ``setting``.
 
         Raises:
-            ConfigInvalid: ``url`` is not an address.
+            ConfigInvalid: ``url`` is not a valid address.
         """
         self._client = HttpClient(
             url,
@@ -50,12 +53,12 @@ class Endpoint:
         self.requests = 0
 
     def get(self, path: str, query: Mapping[str, str], needs: str) -> bytes:
-        """The whole answer.
+        """Send a GET request and return the whole answer.
 
         Args:
-            path: Begins with a slash.
-            query: Parameters.
-            needs: The rule that allows the request, for the message when it is forbidden.
+            path: The path, which begins with a slash.
+            query: The query parameters.
+            needs: The RBAC rule that allows the request, for the message when it is forbidden.
 
         Raises:
             IdentityError: There was no answer, or it was an error, or it is too large.
@@ -74,16 +77,16 @@ class Endpoint:
     def stream(
         self, path: str, query: Mapping[str, str], needs: str, silence_s: float
     ) -> Iterator[bytes]:
-        """The lines of an answer that goes on, until `hang_up`.
+        """Send a GET request and return the lines of the answer as they come, until `hang_up`.
 
         Args:
-            path: Begins with a slash.
-            query: Parameters.
-            needs: As for `get`.
-            silence_s: A silence that is longer is a failure.
+            path: The path, which begins with a slash.
+            query: The query parameters.
+            needs: The RBAC rule that allows the request, as for `get`.
+            silence_s: Longest time without a line, after which the request fails.
 
         Raises:
-            IdentityError: As `get`; the lines raise it too.
+            IdentityError: As for `get`; iterating over the lines raises it too.
         """
         target, headers = self._target(path, query)
         try:
@@ -96,15 +99,15 @@ class Endpoint:
         raise self._refused(f"{self.url}{path}", answer, needs)
 
     def hang_up(self) -> None:
-        """End the answer that goes on."""
+        """End the streamed answer."""
         self._client.close()
 
     def close(self) -> None:
-        """End what is going on, from any thread; later requests fail."""
+        """End the current request, from any thread; later requests fail."""
         self._client.interrupt()
 
     def _target(self, path: str, query: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-        """Where a request goes, and its headers; it is counted."""
+        """Count a request, and return its target and headers."""
         self.requests += 1
         token = self._token()
         headers = {"Authorization": f"Bearer {token}"} if token and self._client.is_tls else {}
@@ -112,7 +115,7 @@ class Endpoint:
         return target, headers
 
     def _token(self) -> str:
-        """The token as it is now: the kubelet replaces the file before it expires."""
+        """Read the token anew, because the kubelet replaces the file before it expires."""
         try:
             return secret_in(self._token_file, "workload.kube_token_file")
         except ConfigInvalid:
@@ -121,26 +124,26 @@ class Endpoint:
     def _refused(
         self, where: str, answer: Answer, needs: str
     ) -> IdentityDenied | IdentityExpired | IdentityFailed:
-        """The error that an answer other than 200 stands for."""
-        status, said = answer.status, _message(answer.body)
+        """Return the error for an answer other than 200."""
+        status, message = answer.status, _message(answer.body)
         match status:
             case HTTPStatus.UNAUTHORIZED:
                 return IdentityDenied(
-                    f"{where}: 401, who we are is not accepted; "
+                    f"{where}: 401, the server does not accept our token; "
                     + (
-                        f"the token in {self._token_file} has expired or is another cluster's; "
-                        "it is read again at every try"
+                        f"the token in {self._token_file} has expired or belongs to another "
+                        "cluster; it is read again for every request"
                         if self._token()
-                        else f"workload.kube_token_file {self._token_file}: no token to be read"
+                        else f"workload.kube_token_file {self._token_file}: no readable token"
                     )
                 )
             case HTTPStatus.FORBIDDEN:
-                return IdentityDenied(f"{where}: 403, {said}; a ClusterRole must allow {needs}")
+                return IdentityDenied(f"{where}: 403, {message}; a ClusterRole must allow {needs}")
             case HTTPStatus.GONE:
-                return IdentityExpired(f"{where}: 410, {said}")
+                return IdentityExpired(f"{where}: 410, {message}")
         pause = answer.headers.get("retry-after", "")
         return IdentityFailed(
-            f"{where}: {status}, {said}", float(pause) if pause.isdecimal() else 0.0
+            f"{where}: {status}, {message}", float(pause) if pause.isdecimal() else 0.0
         )
 
 
@@ -153,9 +156,9 @@ def _lines(stream: Stream) -> Iterator[bytes]:
 
 
 def _message(body: bytes) -> str:
-    """What an error's body says, on one line."""
+    """Return the message in an error's body, on one line."""
     try:
         text = STATUS.decode(body).message
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body.decode("utf-8", "replace")
-    return " ".join(text.split())[:_LONGEST_MESSAGE] or "without a word"
+    return " ".join(text.split())[:_LONGEST_MESSAGE] or "no reason given"

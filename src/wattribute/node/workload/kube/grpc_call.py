@@ -1,6 +1,6 @@
-"""One gRPC call over a Unix socket: request out, answer in. The door of ``h2``.
+"""Make one gRPC call over a Unix socket. This is the only module that imports ``h2``.
 
-grpcio does this too, for 18 MB of disk, 31 MB of memory and six threads; h2 costs 0.6 MB
+grpcio could do this too, for 18 MB of disk, 31 MB of memory and six threads; h2 costs 0.6 MB
 and 9 MB (decision 0006).
 Source: gRPC over HTTP/2 (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md).
 """
@@ -22,34 +22,34 @@ import h2.exceptions
 from wattribute.core.errors import IdentityDenied, IdentityFailed
 
 _PREFIX: Final = struct.Struct("!?I")
-"""Before each message: whether it is compressed, and its length."""
+"""Header of each message: whether it is compressed, and its length."""
 _PIECE: Final = 1 << 16
 _STREAM: Final = 1
 _OK: Final = "0"
 _WINDOW: Final = 16 << 20
-"""So much may come before we must say that we have read it."""
+"""Bytes that the server may send before we acknowledge them."""
 
 
 @dataclass(slots=True)
 class _Answer:
     body: bytearray = field(default_factory=bytearray)
     headers: dict[str, str] = field(default_factory=dict)
-    """Of the answer and, later, of its trailers."""
+    """Headers of the answer, and then its trailers."""
     ended: bool = False
 
 
 def call(socket_file: Path, method: str, request: bytes, *, timeout_s: float, most: int) -> bytes:
-    """The answer's message.
+    """Make one call and return the message of the answer.
 
     Args:
-        socket_file: where the server listens.
+        socket_file: the socket on which the server listens.
         method: ``/package.Service/Method``.
-        request: the message, encoded.
-        timeout_s: for all of it.
-        most: bytes of the longest answer that is taken.
+        request: the encoded message.
+        timeout_s: longest time for the whole call.
+        most: bytes of the longest accepted answer.
 
     Raises:
-        IdentityDenied: the socket may not be opened by us.
+        IdentityDenied: this process may not open the socket.
         IdentityFailed: there is no socket, no answer in time, or an answer that is an error.
     """
     until_s = time.monotonic() + timeout_s
@@ -60,23 +60,23 @@ def call(socket_file: Path, method: str, request: bytes, *, timeout_s: float, mo
             answer = _talk(wire, method, request, until_s, most)
     except PermissionError as error:
         raise IdentityDenied(
-            f"{socket_file}: permission denied; needs root, or a policy (SELinux) that allows it"
+            f"{socket_file}: permission denied; run as root, or allow it in the SELinux policy"
         ) from error
     except FileNotFoundError as error:
         raise IdentityFailed(
-            f"{socket_file}: not there; mount the kubelet's folder pod-resources"
+            f"{socket_file}: no such file; mount the kubelet's folder pod-resources"
         ) from error
     except TimeoutError as error:
         raise IdentityFailed(f"{socket_file}: no answer in {timeout_s:g} s") from error
     except OSError as error:
         raise IdentityFailed(f"{socket_file}: {error.strerror or error}") from error
     except h2.exceptions.H2Error as error:
-        raise IdentityFailed(f"{socket_file}: does not speak gRPC: {error}") from error
+        raise IdentityFailed(f"{socket_file}: the server does not speak gRPC: {error}") from error
     return _message(answer, f"{socket_file} {method}")
 
 
 def _talk(wire: socket.socket, method: str, request: bytes, until_s: float, most: int) -> _Answer:
-    """Send the request, and take what comes until its stream ends."""
+    """Send the request, and receive until the stream ends."""
     peer = h2.connection.H2Connection(
         h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
     )
@@ -105,7 +105,7 @@ def _talk(wire: socket.socket, method: str, request: bytes, until_s: float, most
         for event in peer.receive_data(piece):
             _take(peer, event, answer)
         if len(answer.body) > most:
-            raise ConnectionAbortedError(0, f"an answer of over {most} bytes")
+            raise ConnectionAbortedError(0, f"the answer is larger than {most} bytes")
     return answer
 
 
@@ -119,7 +119,9 @@ def _take(peer: h2.connection.H2Connection, event: h2.events.Event, answer: _Ans
         case h2.events.StreamEnded():
             answer.ended = True
         case h2.events.StreamReset() | h2.events.ConnectionTerminated():
-            raise ConnectionResetError(0, f"the call was refused (HTTP/2 code {event.error_code})")
+            raise ConnectionResetError(
+                0, f"the server refused the call (HTTP/2 code {event.error_code})"
+            )
         case _:
             pass
 
@@ -130,11 +132,11 @@ def _message(answer: _Answer, where: str) -> bytes:
         raise IdentityFailed(f"{where}: HTTP status {status or 'missing'}")
     code = answer.headers.get("grpc-status", "missing")
     if code != _OK:
-        said = unquote(answer.headers.get("grpc-message", ""))[:300]
-        raise IdentityFailed(f"{where}: gRPC status {code}: {said or 'no reason given'}")
+        reason = unquote(answer.headers.get("grpc-message", ""))[:300]
+        raise IdentityFailed(f"{where}: gRPC status {code}: {reason or 'no reason given'}")
     if len(answer.body) < _PREFIX.size:
-        raise IdentityFailed(f"{where}: an answer without a message")
+        raise IdentityFailed(f"{where}: the answer has no message")
     compressed, length = _PREFIX.unpack_from(answer.body)
     if compressed or len(answer.body) != _PREFIX.size + length:
-        raise IdentityFailed(f"{where}: an answer that is not one plain message")
+        raise IdentityFailed(f"{where}: the answer is not one uncompressed message")
     return bytes(answer.body[_PREFIX.size :])

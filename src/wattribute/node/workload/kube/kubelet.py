@@ -1,8 +1,9 @@
-"""Names from this node's kubelet: its list of pods, asked for now and then.
+"""Read pod names from this node's kubelet by polling its list of pods.
 
-For clusters where the agent may not list pods at the API server. The kubelet has no watch, so
-an unknown container makes it ask, all unknown ones together, and no oftener than told. Who
-stays unknown (pause containers, containers outside Kubernetes) stops being a reason to ask.
+This is for clusters where the agent may not list pods at the API server. The kubelet has no
+watch. So an unknown container triggers a request, one for all unknown containers, and not more
+often than the settings allow. A container that stays unknown (a pause container, a container
+outside Kubernetes) stops triggering requests.
 """
 
 import threading
@@ -23,26 +24,26 @@ NEEDS: Final = (
 )
 _PODS: Final = "/pods"
 _EVERY_S: Final = 60.0
-"""Without anybody unknown: labels change, pods go."""
+"""Interval without unknown containers: labels change, and pods end."""
 _ANSWERS: Final = 3
-"""So many answers without it, and a container is no reason to ask any more: the kubelet knows its
-containers a second or two after they run."""
+"""After this many answers without it, a container triggers no more requests: the kubelet knows its
+containers a second or two after they start."""
 _FORGET_S: Final = 900.0
-"""A container that nobody asked for this long is forgotten."""
+"""A container that was not looked up for this long is forgotten."""
 
 
 @dataclass(slots=True)
 class _Unknown:
-    """A container that the kubelet has not named."""
+    """A container that no answer of the kubelet has named."""
 
     since: int
-    """Number of answers when it was asked for first."""
+    """Number of answers at the first lookup."""
     last_s: float
-    """When it was asked for last."""
+    """Time of the last lookup."""
 
 
 class Kubelet(PodSource):
-    """Polls ``/pods``."""
+    """Polls the kubelet's list of pods, ``/pods``."""
 
     name = "kubelet"
 
@@ -55,7 +56,7 @@ class Kubelet(PodSource):
         every_s: float = _EVERY_S,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``least_s``: least time between two questions; ``every_s``: the longest."""
+        """Poll at least ``least_s`` and at most ``every_s`` seconds after the last request."""
         super().__init__(endpoint, node)
         self._least_s = least_s
         self._every_s = max(every_s, least_s)
@@ -66,15 +67,15 @@ class Kubelet(PodSource):
         self._unknown: dict[str, _Unknown] = {}
 
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these containers; unknown ones are a reason to ask soon."""
+        """Return what is known now about these containers; unknown ones trigger a request."""
         ids = list(container_ids)
-        found = super().lookup(ids)
-        if len(found) < len(ids):
-            self._miss(container_id for container_id in ids if container_id not in found)
-        return found
+        workloads = super().lookup(ids)
+        if len(workloads) < len(ids):
+            self._miss(container_id for container_id in ids if container_id not in workloads)
+        return workloads
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Stop the thread that polls."""
         self._stop.set()
         self._wanted.set()
         super().close()
@@ -94,13 +95,15 @@ class Kubelet(PodSource):
         where = self._endpoint.url + _PODS
         listed, pods = self._described(self._endpoint.get(_PODS, {}, NEEDS), where)
         if listed.kind != "PodList":
-            raise IdentityFailed(f"{where}: not a list of pods; is this a kubelet?")
+            raise IdentityFailed(
+                f"{where}: the answer is not a list of pods; check that this address is a kubelet's"
+            )
         self._names.replace(pods)
         self._in_a_row = 0
         self._answered()
         with self._lock:
             self._answers += 1
-            self._wanted.clear()  # who is still unknown will be looked up again
+            self._wanted.clear()  # a container that is still unknown will be looked up again
             old_s = self._clock_s() - _FORGET_S
             self._unknown = {i: u for i, u in self._unknown.items() if u.last_s > old_s}
         self._node.refresh()

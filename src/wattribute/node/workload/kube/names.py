@@ -1,4 +1,4 @@
-"""The pods of this node as they are known now, and for a while those that are gone."""
+"""Keep the names of this node's pods, and for a while the names of removed pods."""
 
 import threading
 import time
@@ -9,19 +9,19 @@ from wattribute.core.records import Workload
 from wattribute.node.workload.kube.describe import Described
 
 KEEP_S: Final = 900.0
-"""How long a pod that is gone is remembered: its energy may still be without a name."""
+"""How long a removed pod is remembered: its energy may not have been named yet."""
 _MOST_GONE: Final = 20_000
-"""Of what is gone, no more is remembered, whatever a node starts and ends."""
+"""Most removed names that are remembered, however many pods a node starts and ends."""
 
 _Key = tuple[bool, str]
 """(whether it is a container, id or uid)."""
 
 
 class PodNames:
-    """Workloads by container id and by pod uid; one thread writes, any reads."""
+    """Workloads by container id and by pod uid; one thread writes, any thread reads."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
-        """No pods yet."""
+        """Start without pods."""
         self._clock_s = clock_s
         self._lock = threading.Lock()
         self._pods: dict[str, Described] = {}
@@ -29,23 +29,23 @@ class PodNames:
         self._gone: dict[_Key, float] = {}
 
     def __len__(self) -> int:
-        """Pods that are there now."""
+        """Return the number of pods that exist now."""
         return len(self._pods)
 
     def containers(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known of these containers."""
+        """Return what is known about these containers."""
         with self._lock:
-            known = self._known
-            return {i: known[True, i] for i in container_ids if (True, i) in known}
+            workloads = self._known
+            return {i: workloads[True, i] for i in container_ids if (True, i) in workloads}
 
     def pods(self, uids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known of these pods."""
+        """Return what is known about these pods."""
         with self._lock:
-            known = self._known
-            return {uid: known[False, uid] for uid in uids if (False, uid) in known}
+            workloads = self._known
+            return {uid: workloads[False, uid] for uid in uids if (False, uid) in workloads}
 
     def replace(self, pods: Iterable[Described]) -> None:
-        """These are all the pods that there are."""
+        """Replace the pods by these, which are all that exist."""
         now = {pod.pod.pod_uid: pod for pod in pods}
         with self._lock:
             for uid in self._pods.keys() - now.keys():
@@ -55,13 +55,13 @@ class PodNames:
             self._forget()
 
     def put(self, pod: Described) -> None:
-        """A pod came, or changed."""
+        """Add a pod, or replace it if it changed."""
         with self._lock:
             self._put(pod)
             self._forget()
 
     def remove(self, uid: str) -> None:
-        """A pod is gone."""
+        """Remove a pod; its names are remembered for a while."""
         with self._lock:
             self._remove(uid)
             self._forget()
@@ -80,7 +80,7 @@ class PodNames:
     def _remove(self, uid: str) -> None:
         pod = self._pods.pop(uid, None)
         if pod is not None:
-            # The mirror of a static pod may have been made anew: what is the new one's stays.
+            # The mirror of a static pod may have been replaced: the entries of the new one stay.
             mine = [key for key in _entries(pod) if self._known[key].pod_uid == uid]
             self._end(mine)
 

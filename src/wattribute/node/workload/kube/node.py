@@ -1,4 +1,4 @@
-"""What the API server knows of this node: provider, type, region, capacity."""
+"""Read facts of this node from the API server: provider, instance type, region, capacity."""
 
 import logging
 import time
@@ -18,15 +18,15 @@ _LOG = logging.getLogger(__name__)
 
 NEEDS: Final = 'apiGroups [""], resources ["nodes"], verbs ["get"]'
 AGAIN_S: Final = 1800.0
-"""Capacity changes when a device plugin starts; the rest never."""
+"""Time between requests. Capacity changes when a device plugin starts; the rest never changes."""
 _AFTER_FAILURE_S: Final = 300.0
 _INSTANCE_TYPE: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 _REGION: Final = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
-"""Well-known labels, and what they were called before 1.17."""
+"""Well-known labels, and their names before Kubernetes 1.17."""
 
 
 class NodeWatch:
-    """The node's object, asked for now and then by the thread of a source."""
+    """Reads the node's object now and then, in the thread of a source of pod names."""
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class NodeWatch:
         shared: bool,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is asked yet.
+        """Prepare to ask for the node ``name``.
 
         Args:
-            endpoint: the API server; None: there is none to ask.
-            name: of the node.
-            shared: somebody else uses and closes the endpoint too.
-            clock_s: monotonic seconds.
+            endpoint: the API server; None if there is none to ask.
+            name: the node's name.
+            shared: the source of pod names uses and closes the endpoint too.
+            clock_s: clock in monotonic seconds.
         """
         self.facts = NodeFacts()
         self._endpoint = endpoint
@@ -54,11 +54,11 @@ class NodeWatch:
 
     @property
     def extra_requests(self) -> int:
-        """Requests that nobody else counts."""
+        """Number of requests over an endpoint that is not shared, which only this object counts."""
         return 0 if self._endpoint is None or self._shared else self._endpoint.requests
 
     def refresh(self) -> None:
-        """Ask, if it is time; a failure is said once, and never stops the caller."""
+        """Ask the API server if it is time; log a failure once, and never raise it."""
         now_s = self._clock_s()
         if self._endpoint is None or now_s < self._next_s:
             return
@@ -71,20 +71,22 @@ class NodeWatch:
         except (IdentityError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._next_s = now_s + _AFTER_FAILURE_S
             if str(error) != self._said:
-                _LOG.warning("facts of the node: %s; measuring goes on without them", error)
+                _LOG.warning(
+                    "cannot read the facts of the node: %s; measuring continues without them", error
+                )
             self._said = str(error)
             return
         self._next_s = now_s + AGAIN_S
         self._said = ""
 
     def close(self) -> None:
-        """End a request of our own."""
+        """End a request over an endpoint that is not shared."""
         if self._endpoint is not None and not self._shared:
             self._endpoint.close()
 
 
 def facts_of(node: Node) -> NodeFacts:
-    """What is kept of a node."""
+    """Return the facts that are kept about a node."""
     labels = node.metadata.labels or {}
 
     def first(keys: tuple[str, ...]) -> str:

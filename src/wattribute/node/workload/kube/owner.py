@@ -1,4 +1,4 @@
-"""Who owns a pod, from the pod alone: no right to read ReplicaSets or Jobs is needed."""
+"""Find a pod's owner from the pod alone; no permission to read ReplicaSets or Jobs is needed."""
 
 import re
 from collections.abc import Mapping
@@ -10,19 +10,20 @@ _HASH_LABELS: Final = (
     ("pod-template-hash", "Deployment"),
     ("rollouts-pod-template-hash", "Rollout"),
 )
-"""The label whose value ends the ReplicaSet's name, and who made that (Kubernetes' deployment
-controller; Argo Rollouts)."""
+"""The label whose value ends the ReplicaSet's name, and the kind that created the ReplicaSet
+(Kubernetes' deployment controller; Argo Rollouts)."""
 _OF_CRON_JOB: Final = re.compile(r"(?P<name>.+)-(?P<minutes>[0-9]{8})")
 """A CronJob names its Jobs after the scheduled time in minutes since 1970
 (pkg/controller/cronjob: getJobName)."""
 _MINUTES_2017: Final = 25_000_000
-"""Before it, no CronJob named its Jobs so; a date like 20240131 is less."""
+"""Least number that is taken for such minutes (2017): earlier, no CronJob named its Jobs so, and a
+date like 20240131 is less."""
 
 
 def owner_of(metadata: Metadata) -> tuple[str, str]:
-    """Kind and name of the owner; two empty texts for a pod that nobody controls."""
+    """Return kind and name of a pod's owner; two empty texts for a pod without controller."""
     owners = metadata.owners or ()
-    owner = next((one for one in owners if one.controller), None)
+    owner = next((candidate for candidate in owners if candidate.controller), None)
     if owner is None:
         return "", ""
     if owner.kind == "ReplicaSet":

@@ -1,6 +1,6 @@
-"""Which container was given which device: the kubelet's pod-resources socket.
+"""Read which container was given which device from the kubelet's pod-resources socket.
 
-It tells of containers that hold a GPU and have not opened it, which no driver knows.
+It also lists containers that were given a GPU and have not opened it; no driver knows these.
 Source: k8s.io/kubelet/pkg/apis/podresources/v1/api.proto (List; stable since 1.28; devices of
 dynamic resource allocation since 1.34).
 """
@@ -20,10 +20,10 @@ _LOG = logging.getLogger(__name__)
 _METHOD: Final = "/v1.PodResourcesLister/List"
 _EVERY_S: Final = 10.0
 _AGAIN_S: Final = 60.0
-"""After a failure: the kubelet may be older, or its folder not mounted."""
+"""Pause after a failure: the kubelet may be too old, or its folder is not mounted."""
 _TIMEOUT_S: Final = 5.0
 _LARGEST_BYTES: Final = 16 << 20
-"""The limit of the kubelet's own clients."""
+"""The same limit as in the kubelet's own clients."""
 
 # Numbers of fields in api.proto, by message.
 _PODS: Final = 1
@@ -34,14 +34,14 @@ _DYNAMIC_CLAIMS: Final = 4
 _CLAIM_DRIVER, _CLAIM_DEVICE = 2, 4
 
 Call = Callable[[Path, str], bytes]
-"""From a socket and a method to the answer; raises IdentityError."""
+"""Takes a socket and a method, and returns the answer; raises IdentityError."""
 
 
 def allocations(message: bytes) -> tuple[Allocation, ...]:
-    """What a ListPodResourcesResponse says, one entry per device.
+    """Decode a ListPodResourcesResponse into one allocation per device.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are not such a message.
     """
     return tuple(
         allocation
@@ -52,16 +52,16 @@ def allocations(message: bytes) -> tuple[Allocation, ...]:
 
 
 class PodResources:
-    """Asks the kubelet of this node now and then, in a thread of its own."""
+    """Asks this node's kubelet for device allocations now and then, in a separate thread."""
 
     name = "pod-resources"
 
     def __init__(self, socket_file: Path, ask: Call | None = None) -> None:
-        """Begin to ask.
+        """Start the thread that asks.
 
         Args:
-            socket_file: where the kubelet listens.
-            ask: how; None: by gRPC.
+            socket_file: the socket on which the kubelet listens.
+            ask: the function that makes the call; None: gRPC.
         """
         self._socket = socket_file
         self._ask = ask or _by_grpc
@@ -74,32 +74,32 @@ class PodResources:
         self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
         self._thread.start()
 
-    def held(self) -> tuple[Allocation, ...]:
-        """Who was given which device, as the last answer had it; never waits."""
+    def current(self) -> tuple[Allocation, ...]:
+        """Return the allocations of the last answer; the call never waits."""
         return self._held
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until the first answer or failure, but no longer than that."""
+        """Wait for the first answer or failure, at most this many seconds."""
         self._told.wait(timeout_s)
 
     @property
     def denied(self) -> bool:
-        """The last failure was for want of a right."""
+        """True if the last failure was a missing permission."""
         return self._denied
 
     def health(self) -> IdentityHealth:
-        """How it is doing; ``pods``: those that hold a device."""
+        """Return the health of the source; its ``pods`` are the pods that hold a device."""
         return IdentityHealth(
             name=self.name,
             up=self._told.is_set() and not self._message,
             failures=self._failures,
             requests=self._requests,
-            pods=len({(one.namespace, one.pod) for one in self._held}),
+            pods=len({(allocation.namespace, allocation.pod) for allocation in self._held}),
             message=self._message,
         )
 
     def close(self) -> None:
-        """Stop asking; does not wait for an answer that is under way."""
+        """Stop asking, without waiting for an answer that is still due."""
         self._stop.set()
 
     def _work(self) -> None:
@@ -107,7 +107,7 @@ class PodResources:
             self._stop.wait(_EVERY_S if self._round() else _AGAIN_S)
 
     def _round(self) -> bool:
-        """Ask once; whether there was an answer."""
+        """Ask the kubelet once; return whether it answered."""
         self._requests += 1
         try:
             self._held = allocations(self._ask(self._socket, _METHOD))
@@ -115,11 +115,13 @@ class PodResources:
         except IdentityError as error:
             self._denied, problem = isinstance(error, IdentityDenied), str(error)
         except ValueError as error:
-            problem = f"{self._socket}: not a list of pod resources: {error}"
+            problem = f"{self._socket}: the answer is not a list of pod resources: {error}"
         if problem:
             self._failures += 1
             if problem != self._message:
-                _LOG.warning("%s; devices are held by who has them open", problem)
+                _LOG.warning(
+                    "%s; a device is attributed to the processes that have it open", problem
+                )
         self._message = problem
         self._told.set()
         return not problem
@@ -130,7 +132,8 @@ def _by_grpc(socket_file: Path, method: str) -> bytes:
         from wattribute.node.workload.kube.grpc_call import call  # noqa: PLC0415 - 9 MB, for few
     except ImportError as error:
         raise IdentityFailed(
-            "the kubelet's pod resources need wattribute[gpu]; in a clone: make setup-all"
+            "the kubelet's pod resources need the extra wattribute[gpu]; install it (in a clone: "
+            "make setup-all)"
         ) from error
     return call(socket_file, method, b"", timeout_s=_TIMEOUT_S, most=_LARGEST_BYTES)
 
@@ -146,13 +149,13 @@ def _of_pod(pod: bytes) -> Iterator[Allocation]:
         elif number == _POD_CONTAINERS:
             containers.append(value)
     for container in containers:
-        called, devices = _of_container(container)
+        container_name, devices = _of_container(container)
         for resource, device in devices:
-            yield Allocation(namespace, name, called, resource, device)
+            yield Allocation(namespace, name, container_name, resource, device)
 
 
 def _of_container(container: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """Its name, and (resource or driver, device) of what it was given."""
+    """Return a container's name, and (resource or driver, device) of each device given to it."""
     name, devices = "", []
     for number, value in fields(container):
         if number == _CONTAINER_NAME:
@@ -164,7 +167,10 @@ def _of_container(container: bytes) -> tuple[str, list[tuple[str, str]]]:
         elif number == _CONTAINER_DYNAMIC:
             for part, claim in fields(value):
                 if part == _DYNAMIC_CLAIMS:
-                    told = dict(fields(claim))
-                    driver, device = told.get(_CLAIM_DRIVER, b""), told.get(_CLAIM_DEVICE, b"")
+                    claim_fields = dict(fields(claim))
+                    driver, device = (
+                        claim_fields.get(_CLAIM_DRIVER, b""),
+                        claim_fields.get(_CLAIM_DEVICE, b""),
+                    )
                     devices.append((driver.decode(), device.decode()))
     return name, devices

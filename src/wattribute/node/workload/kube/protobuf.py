@@ -1,7 +1,7 @@
-"""The wire format of Protocol Buffers, as far as an answer of the kubelet needs it.
+"""Decode the wire format of Protocol Buffers, as far as the kubelet's answers need it.
 
-A message is fields of (number, value). Reading it takes 30 lines; the library would
-take 6 MB of memory and generated code.
+A message is a sequence of fields, each a number and a value. Decoding it takes 30 lines; the
+library would take 6 MB of memory and generated code.
 Source: protobuf.dev/programming-guides/encoding.
 """
 
@@ -13,10 +13,10 @@ _LONGEST_VARINT: Final = 10
 
 
 def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Its fields that are text, bytes or messages, by number, in order; others are passed over.
+    """Return a message's fields that are text, bytes or messages, in order; skip all others.
 
     Raises:
-        ValueError: it is no message.
+        ValueError: the bytes are not a message.
     """
     at = 0
     while at < len(message):
@@ -27,19 +27,19 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
         elif kind == _BYTES:
             length, at = _varint(message, at)
             if length > len(message) - at:
-                raise ValueError("a field that is longer than its message")
+                raise ValueError("a field is longer than its message")
             yield number, message[at : at + length]
             at += length
         elif kind in (_FIXED64, _FIXED32):
             at += 8 if kind == _FIXED64 else 4
         else:
-            raise ValueError(f"a field of unknown type {kind}")
+            raise ValueError(f"a field has the unknown type {kind}")
     if at != len(message):
-        raise ValueError("a field that is longer than its message")
+        raise ValueError("a field is longer than its message")
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends."""
+    """Decode a number; return it and the position after it."""
     value = 0
     for place in range(_LONGEST_VARINT):
         if at + place >= len(message):
@@ -48,4 +48,4 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << 7 * place
         if not byte & 0x80:
             return value, at + place + 1
-    raise ValueError("a number that does not end")
+    raise ValueError("a number does not end")

@@ -1,4 +1,4 @@
-"""Kubernetes quantities (``250m``, ``1.5Gi``, ``1e3``) -> whole numbers, exactly.
+"""Convert Kubernetes quantities (``250m``, ``1.5Gi``, ``1e3``) into whole numbers, exactly.
 
 Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go. ``E`` alone is exa; ``E3`` and
 ``e3`` are exponents of ten.
@@ -17,21 +17,21 @@ _TEN: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 
 _TWO: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _LONGEST: Final = 64
 _MAX: Final = 2**63 - 1
-"""Kubernetes' own bound; what is more is taken for this."""
+"""Kubernetes' own upper bound; a larger quantity becomes this."""
 
 MILLI: Final = 1000
 
 
 @lru_cache(maxsize=4096)
 def amount(text: str, unit: int = 1) -> int:
-    """How much a quantity is, rounded up as Kubernetes does.
+    """Return the value of a quantity, rounded up as Kubernetes does.
 
     Args:
         text: the quantity.
-        unit: parts of one: ``MILLI`` for thousandths.
+        unit: parts per unit: ``MILLI`` gives the value in thousandths.
 
     Raises:
-        ValueError: it is no quantity, or negative.
+        ValueError: the text is not a quantity, or is negative.
     """
     match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or not (match["whole"] or match["part"]):

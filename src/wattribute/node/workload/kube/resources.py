@@ -1,4 +1,4 @@
-"""Requests, limits, class of service and capacity, in whole numbers of our units."""
+"""Read requests, limits, QoS class and capacity as whole numbers of our units."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -10,28 +10,28 @@ from wattribute.node.workload.kube.shapes import Container
 _LOG = logging.getLogger(__name__)
 
 _GPUS: Final = frozenset({"nvidia.com/gpu", "nvidia.com/gpu.shared", "amd.com/gpu"})
-"""``.shared``: what NVIDIA's plugin calls replicas of time slicing, if told to rename them."""
+"""``.shared`` is the name of time-sliced replicas, if NVIDIA's plugin is set to rename them."""
 _GPU_PREFIXES: Final = ("nvidia.com/mig-", "gpu.intel.com/")
 _NO_GPUS: Final = frozenset(
     f"gpu.intel.com/{name}"
     for name in ("memory.max", "millicores", "tiles", "i915_monitoring", "xe_monitoring")
 )
-"""Intel's plugin: parts of a device, and the right to watch all of them."""
+"""Resources of Intel's plugin that are parts of a device, or the permission to monitor devices."""
 
 Quantities = Mapping[str, str | int | float] | None
 
 
 def is_gpu(resource: str) -> bool:
-    """Whether a resource counts devices; a MIG slice counts as one."""
+    """Tell whether a resource counts GPUs; a MIG slice counts as a device."""
     return resource in _GPUS or (resource.startswith(_GPU_PREFIXES) and resource not in _NO_GPUS)
 
 
 def amounts(quantities: Quantities) -> dict[str, int]:
-    """``cpu_mcore``, ``memory_bytes`` and ``gpu``, where they are given.
+    """Return ``cpu_mcore``, ``memory_bytes`` and ``gpu``, each where it is given.
 
-    A quantity that cannot be read is left out.
+    A quantity that cannot be parsed is left out.
     """
-    found: dict[str, int] = {}
+    values: dict[str, int] = {}
     for resource, quantity in (quantities or {}).items():
         name, unit = "", 1
         if resource == "cpu":
@@ -43,14 +43,14 @@ def amounts(quantities: Quantities) -> dict[str, int]:
         if not name:
             continue
         try:
-            found[name] = found.get(name, 0) + amount(str(quantity), unit)
+            values[name] = values.get(name, 0) + amount(str(quantity), unit)
         except ValueError as error:
             _LOG.debug("%s: %s", resource, error)
-    return found
+    return values
 
 
 def requests_and_limits(container: Container) -> tuple[dict[str, int], dict[str, int]]:
-    """What a container asks for, and what it may use; a limit without request is both."""
+    """Return a container's requests and limits; a limit without request counts as both."""
     resources = container.resources
     if resources is None:
         return {}, {}
@@ -59,16 +59,16 @@ def requests_and_limits(container: Container) -> tuple[dict[str, int], dict[str,
 
 
 def quality(pairs: Iterable[tuple[Mapping[str, int], Mapping[str, int]]]) -> str:
-    """The class of service by Kubernetes' rule, for a pod whose status does not say.
+    """Return the QoS class by Kubernetes' rule, for a pod whose status does not contain it.
 
     Args:
-        pairs: requests and limits of each container, init containers too.
+        pairs: requests and limits of each container, including init containers.
     """
-    both = ("cpu_mcore", "memory_bytes")
+    names = ("cpu_mcore", "memory_bytes")
     listed = list(pairs)
-    if not any(requests.get(name) for requests, _ in listed for name in both):
+    if not any(requests.get(name) for requests, _ in listed for name in names):
         return "BestEffort"
     for requests, limits in listed:
-        if any(not limits.get(name) or limits[name] != requests.get(name) for name in both):
+        if any(not limits.get(name) or limits[name] != requests.get(name) for name in names):
             return "Burstable"
     return "Guaranteed"

@@ -1,7 +1,7 @@
-"""What is read of the API's JSON: a few fields; the rest is skipped without being built.
+"""The fields that are read from the API's JSON; all others are skipped without being built.
 
-Source of the fields: Kubernetes API v1 (Pod, Node, Status, WatchEvent). All have a default,
-for a pod may lack any of them, and lists may be null.
+Source of the fields: Kubernetes API v1 (Pod, Node, Status, WatchEvent). Each field has a
+default, because a pod may lack any of them. Lists may be null.
 """
 
 from typing import Any, Final
@@ -10,7 +10,7 @@ import msgspec
 
 
 class OwnerReference(msgspec.Struct, frozen=True, gc=False):
-    """Who made the object."""
+    """A reference to an owner of the object (OwnerReference)."""
 
     kind: str = ""
     name: str = ""
@@ -18,14 +18,14 @@ class OwnerReference(msgspec.Struct, frozen=True, gc=False):
 
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):
-    """The annotations that say something of identity."""
+    """The annotations that identify a pod."""
 
     config_hash: str = msgspec.field(name="kubernetes.io/config.hash", default="")
-    """Of a static pod: its uid as the kubelet and the cgroup path have it."""
+    """For a static pod: its uid in the kubelet and in the cgroup path."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """ObjectMeta."""
+    """The metadata of an object (ObjectMeta)."""
 
     name: str = ""
     namespace: str = ""
@@ -37,43 +37,43 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """Quantities by resource; numbers where someone did not quote them."""
+    """Quantities by resource name; a quantity is a number if it was written without quotes."""
 
     requests: dict[str, str | int | float] | None = None
     limits: dict[str, str | int | float] | None = None
 
 
 class Container(msgspec.Struct, frozen=True):
-    """As specified."""
+    """A container as the pod's spec describes it."""
 
     name: str = ""
     resources: Resources | None = None
 
 
 class Terminated(msgspec.Struct, frozen=True, gc=False):
-    """How an instance of a container ended."""
+    """The end of a container's instance."""
 
     container_id: str = msgspec.field(name="containerID", default="")
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """State of a container's instance; only the end of it is read."""
+    """The state of a container's instance; only its end is read."""
 
     terminated: Terminated | None = None
 
 
 class ContainerStatus(msgspec.Struct, frozen=True):
-    """What became of a container."""
+    """The current status of a container."""
 
     name: str = ""
     container_id: str = msgspec.field(name="containerID", default="")
-    """``containerd://ID``; "" until it was created."""
+    """``containerd://ID``; "" until the container is created."""
     state: State | None = None
     last_state: State | None = msgspec.field(name="lastState", default=None)
 
 
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """As specified."""
+    """The containers that a pod's spec lists."""
 
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
@@ -81,7 +81,7 @@ class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """As the kubelet last reported."""
+    """The pod's status as the kubelet last reported it."""
 
     qos_class: str = ""
     container_statuses: list[ContainerStatus] | None = None
@@ -90,7 +90,7 @@ class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Pod(msgspec.Struct, frozen=True):
-    """A pod."""
+    """A pod, as far as it is read."""
 
     metadata: Metadata = Metadata()
     spec: PodSpec | None = None
@@ -98,13 +98,13 @@ class Pod(msgspec.Struct, frozen=True):
 
 
 class ListMetadata(msgspec.Struct, frozen=True):
-    """ListMeta."""
+    """The metadata of a list (ListMeta)."""
 
     version: str = msgspec.field(name="resourceVersion", default="")
 
 
 class PodList(msgspec.Struct, frozen=True):
-    """A list; each item is decoded for itself, so that a bad one costs only itself."""
+    """A list of pods; each item is decoded separately, so that a malformed pod affects no other."""
 
     items: list[msgspec.Raw] | None
     metadata: ListMetadata = ListMetadata()
@@ -112,19 +112,19 @@ class PodList(msgspec.Struct, frozen=True):
 
 
 class NodeSpec(msgspec.Struct, frozen=True):
-    """As the cloud provider registered it."""
+    """The node's spec, which the cloud provider fills in."""
 
     provider_id: str = msgspec.field(name="providerID", default="")
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """What the kubelet reported."""
+    """The node's status as the kubelet reported it."""
 
     capacity: dict[str, str | int | float] | None = None
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A node."""
+    """A node, as far as it is read."""
 
     metadata: Metadata = Metadata()
     spec: NodeSpec | None = None
@@ -139,7 +139,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """An error as the API server words it."""
+    """An error as the API server describes it."""
 
     message: str = ""
     code: int = 0

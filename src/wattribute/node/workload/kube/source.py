@@ -1,4 +1,4 @@
-"""What both sources share: a thread that asks, waits longer after failures, and tells."""
+"""The common part of both sources of pod names: a thread that asks, and backs off on failures."""
 
 import logging
 import random
@@ -21,23 +21,23 @@ _LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
-"""As client-go: names come back within a minute of the server."""
+"""As in client-go: names are back within a minute after the server is."""
 _SPREAD_S: Final = 10.0
-"""A server that goes ends all agents' watches at one instant: they come back over so long. The name
-of a new container is awaited for three times that (``monitor.birth_hold``)."""
+"""A server that shuts down ends the watches of all agents at one instant; they reconnect over this
+time. The name of a new container is awaited for three times as long (``monitor.birth_hold``)."""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class PodSource(ABC):
-    """Names from a server of the cluster, kept fresh by a thread of its own.
+    """Pod names from a server of the cluster, kept up to date by a separate thread.
 
-    The server being away costs names of what is new, and nothing else: what is known stays.
+    While the server is away, only new pods and containers have no name: known names stay.
     """
 
     name: str
 
     def __init__(self, endpoint: Endpoint, node: NodeWatch) -> None:
-        """Nothing is asked before ``start``."""
+        """Prepare the source; it asks nothing before ``start``."""
         self._endpoint = endpoint
         self._node = node
         self._names = PodNames()
@@ -47,35 +47,35 @@ class PodSource(ABC):
         self._failures = 0
         self._in_a_row = 0
         self._steady = False
-        """The last watch went on for a while: the end of it was not for us alone."""
+        """True if the last watch lasted a while: the server probably ended those of all agents."""
         self._bad_pods = 0
         self._message = ""
         self._denied = False
         self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread that asks the server."""
         self._thread.start()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until the first answer, or the first failure, which is the caller's to tell."""
+        """Wait for the first answer or the first failure; the caller reports that failure."""
         self._told.wait(timeout_s)
         self._awaited = True
 
     def lookup(self, container_ids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these containers."""
+        """Return what is known now about these containers."""
         return self._names.containers(container_ids)
 
     def pods(self, uids: Iterable[str]) -> Mapping[str, Workload]:
-        """What is known now of these pods."""
+        """Return what is known now about these pods."""
         return self._names.pods(uids)
 
     def node(self) -> NodeFacts:
-        """What is known of this node."""
+        """Return what is known about this node."""
         return self._node.facts
 
     def health(self) -> IdentityHealth:
-        """How the source is doing."""
+        """Return the health of the source."""
         return IdentityHealth(
             name=self.name,
             up=self._told.is_set() and not self._message,
@@ -87,11 +87,11 @@ class PodSource(ABC):
 
     @property
     def denied(self) -> bool:
-        """The last failure was for want of a right."""
+        """True if the last failure was a missing permission."""
         return self._denied
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Stop the thread that asks the server."""
         self._stop.set()
         self._endpoint.close()
         self._node.close()
@@ -100,10 +100,10 @@ class PodSource(ABC):
 
     @abstractmethod
     def _round(self) -> None:
-        """Ask once and wait for what comes next.
+        """Ask the server once, and wait until the next request is due.
 
         Raises:
-            IdentityError: it could not be asked; it is asked again later.
+            IdentityError: the request failed; it is repeated later.
         """
 
     def _work(self) -> None:
@@ -116,16 +116,16 @@ class PodSource(ABC):
                 self._stop.wait(self._failed(error))
 
     def _answered(self) -> None:
-        """The server has answered."""
+        """Note that the server has answered."""
         if self._message:
-            _LOG.info("names of pods: %s answers again", self._endpoint.url)
+            _LOG.info("pod names: %s answers again", self._endpoint.url)
         self._message, self._denied = "", False
 
     def _failed(self, error: IdentityError) -> float:
-        """Note a failure; seconds to wait."""
+        """Note a failure; return the seconds to wait."""
         text = str(error)
         if text != self._message and self._awaited:
-            _LOG.warning("names of pods: %s; what is known stays, and it is tried again", text)
+            _LOG.warning("pod names: %s; known names stay, and the request is repeated", text)
         self._failures += 1
         self._message = text
         self._denied = isinstance(error, IdentityDenied)
@@ -133,9 +133,10 @@ class PodSource(ABC):
         return max(self._pause_s(), error.retry_s)
 
     def _pause_s(self) -> float:
-        """Twice as long each time, up to 15 to 45 s; the first anything up to 10 s after a watch.
+        """Return the next pause: each is twice as long as the last, up to 15 to 45 s.
 
-        So a thousand agents do not come back to a restarted server at one instant.
+        The first pause after a steady watch is random, up to 10 s. So a thousand agents do not
+        return to a restarted server at one instant.
         """
         self._in_a_row += 1
         if self._steady:
@@ -144,33 +145,33 @@ class PodSource(ABC):
         return jittered(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._in_a_row - 1, 10)))
 
     def _described(self, body: bytes, where: str) -> tuple[PodList, list[Described]]:
-        """A list of pods; one that cannot be read costs itself alone.
+        """Decode a list of pods; a pod that cannot be decoded is left out.
 
         Raises:
-            IdentityFailed: it is no list of pods.
+            IdentityFailed: the body is not a list of pods.
         """
         try:
             listed = POD_LIST.decode(body)
         except UNREADABLE as error:
-            raise IdentityFailed(f"{where}: not a list of pods: {error}") from error
-        found = []
+            raise IdentityFailed(f"{where}: the answer is not a list of pods: {error}") from error
+        pods = []
         for item in listed.items or ():
-            pod = self._described_one(item)
+            pod = self._described_pod(item)
             if pod is not None:
-                found.append(pod)
-        return listed, found
+                pods.append(pod)
+        return listed, pods
 
-    def _described_one(self, item: msgspec.Raw) -> Described | None:
+    def _described_pod(self, item: msgspec.Raw) -> Described | None:
         try:
             pod = describe(POD.decode(item))
         except UNREADABLE as error:
             self._bad_pods += 1
             if self._bad_pods == 1:
-                _LOG.warning("%s: a pod that cannot be read is left out: %s", self.name, error)
+                _LOG.warning("%s: a pod cannot be decoded and is left out: %s", self.name, error)
             return None
         return pod if pod.uids else None
 
 
 def jittered(pause_s: float) -> float:
-    """Half to one and a half times as long."""
+    """Return a random pause of half to one and a half times ``pause_s``."""
     return pause_s * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
