@@ -1,6 +1,6 @@
-"""Sources of who ran and for how long: each turns the kernel's books into usage.
+"""Sources of activity: which processes ran, and for how long, from the kernel's accounting.
 
-One source, one file. ``choose.py`` is the table that says which is used.
+Each source has one module. The table in ``choose.py`` decides which source is used.
 """
 
 from typing import Protocol
@@ -10,24 +10,27 @@ from wattribute.core.units import Nanoseconds
 
 
 class Activity(Protocol):
-    """One source of usage."""
+    """A source of activity."""
 
     name: str
     """``cycles``, ``tasks``, ``cgroup`` or ``procfs``."""
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
-        """What was used since the read before; None the first time, for one reading makes nothing.
+        """Return the usage since the last read; None the first time, which only sets the start.
 
         Raises:
             ActivityFailed: this read failed as a whole. Nothing is lost: the next
-                read that works covers the time of both.
+                successful read covers the time of both.
         """
         ...
 
     def bpf_run_ns(self) -> int | None:
-        """Kernel time of this source's BPF programs since load; None: none, or not counted."""
+        """Return the kernel time of this source's BPF programs since load, in ns.
+
+        None if the source has no BPF program, or the kernel does not count their time.
+        """
         ...
 
     def close(self) -> None:
-        """Give back what it holds open; detach from the kernel."""
+        """Close all files, and detach all programs from the kernel."""
         ...

@@ -1,4 +1,4 @@
-"""Which packages a process may run on."""
+"""Find out on which CPU packages a process may run."""
 
 import os
 from pathlib import Path
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from wattribute.core.records import Topology
 
 ANYWHERE: Final = (1 << 64) - 1
-"""All bits: every package is allowed, or it is not known."""
+"""All bits: every package is allowed, or the affinity is not known."""
 _REREAD: Final = 64
-"""A process's affinity is read again after this many reads: it may be changed at any time, and
-seldom is."""
+"""The affinity of a process is read again after this many reads: it may change at any time, but
+seldom does."""
 _STATUS_BYTES: Final = 8192
 _LABEL: Final = b"\nCpus_allowed_list:\t"
 
 
 class Affinity:
-    """Allowed packages from ``Cpus_allowed_list`` in /proc/PID/status, cached by process key.
+    """Reads allowed packages from ``Cpus_allowed_list`` in /proc/PID/status, and caches them.
 
-    Only machines with more than one package are read at all. Threads may have
-    masks of their own; the main thread's stands for its process.
+    Nothing is read on a machine with one package. Threads may have masks that differ; the
+    mask of the main thread is used for the whole process.
     """
 
     def __init__(self, procfs: Path, topology: Topology) -> None:
-        """Nothing is read yet."""
+        """Prepare to read below ``procfs``, for the packages in ``topology``."""
         self._procfs = str(procfs)
         self._package_of_cpu = topology.package_of_cpu
         self._several = len(topology.package_ids) > 1
@@ -35,15 +35,15 @@ class Affinity:
         self._reads = 0
 
     def allowed(self, keys: NDArray[np.uint64], pids: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Bit masks of the packages that processes may run on.
+        """Return bit masks of the packages on which processes may run.
 
         Args:
-            keys: (n,) as in Processes.key.
-            pids: (n,) their pids.
+            keys: (n,) keys of processes, as in Processes.key.
+            pids: (n,) pids of the same processes.
 
         Returns:
-            (n,) bit p: some CPU of package p is allowed; all bits for a process
-            that cannot be read (ended).
+            (n,) masks in which bit p means that some CPU of package p is allowed;
+            all bits for a process that cannot be read because it has ended.
         """
         if not self._several:
             return np.full(len(keys), ANYWHERE, np.uint64)
@@ -53,10 +53,10 @@ class Affinity:
             self._masks = {k: v for k, v in self._masks.items() if v[1] > oldest}
         masks = np.empty(len(keys), np.uint64)
         for row, (key, pid) in enumerate(zip(keys.tolist(), pids.tolist(), strict=True)):
-            found = self._masks.get(key)
-            if found is None:
-                found = self._masks[key] = (self._read(pid), self._reads)
-            masks[row] = found[0]
+            cached = self._masks.get(key)
+            if cached is None:
+                cached = self._masks[key] = (self._read(pid), self._reads)
+            masks[row] = cached[0]
         return masks
 
     def _read(self, pid: int) -> int:
@@ -78,7 +78,7 @@ class Affinity:
         return mask
 
     def _packages_in(self, cpu_list: bytes) -> int:
-        """``0-3,8`` as a mask of packages."""
+        """Convert a list of CPUs such as ``0-3,8`` into a mask of packages."""
         allowed = np.zeros(len(self._package_of_cpu), np.bool_)
         try:
             for part in cpu_list.split(b","):

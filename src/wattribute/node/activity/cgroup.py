@@ -1,4 +1,7 @@
-"""Activity from the counters of cgroups, which keep the time of what has ended; no privilege."""
+"""The source ``cgroup``: activity from the counters of cgroups. It needs no privilege.
+
+The counters keep the time of processes that have ended.
+"""
 
 from pathlib import Path
 
@@ -15,10 +18,10 @@ from wattribute.node.activity.processes import ProcessReader
 
 
 class CgroupActivity:
-    """Containers by their own counters, to the nanosecond; processes from /proc.
+    """Reads containers from their own counters, in nanoseconds, and processes from /proc.
 
-    What processes do not account for of a container's time (short-lived ones) is
-    in the container's counter all the same.
+    Time of short-lived processes that /proc does not show is still in the counter of their
+    container.
     """
 
     name = "cgroup"
@@ -26,7 +29,7 @@ class CgroupActivity:
     def __init__(
         self, procfs: Path, cgroups: CgroupReader, cpustat: CpuStat, topology: Topology
     ) -> None:
-        """Nothing is read yet.
+        """Prepare the source without reading yet.
 
         Raises:
             ActivityAbsent: no cgroup hierarchy counts CPU time, or there are no
@@ -34,8 +37,8 @@ class CgroupActivity:
         """
         if cgroups.accounting == "none":
             raise ActivityAbsent(
-                f"{cgroups.root}: neither cgroup v2 nor cpuacct; mount the host's /sys/fs/cgroup"
-                " and give its place with --cgroupfs"
+                f"{cgroups.root}: neither cgroup v2 nor cpuacct is there; mount the host's"
+                " /sys/fs/cgroup and name the folder with --cgroupfs"
             )
         self._cpustat = cpustat
         self._node = NodeTimes(cpustat, topology)
@@ -44,13 +47,13 @@ class CgroupActivity:
         self._processes = ProcessReader(procfs, topology, self._cgroup_of)
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
-        """What was used since the read before; None the first time.
+        """Return the usage since the last read; None the first time.
 
         Raises:
             ActivityFailed: procfs or the cgroup hierarchy cannot be read.
         """
         began = self._node.began
-        # What may fail comes first, and changes nothing then: the next read covers both.
+        # The steps that may fail come first and change nothing: the next read then covers both.
         pids = self._processes.pids()
         time = self._node.measure(now_ns)
         cgroups = self._cgroups.read()
@@ -71,11 +74,11 @@ class CgroupActivity:
         )
 
     def bpf_run_ns(self) -> int | None:
-        """None: no BPF program."""
+        """Return None, because this source has no BPF program."""
         return None
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files of the source."""
         self._cgroups.close()
         self._cpustat.close()
 
@@ -84,6 +87,6 @@ class CgroupActivity:
 
 
 def _still(cgroups: Cgroups) -> frozenset[int]:
-    """Ids of the cgroups in which nothing ran."""
+    """Return the ids of the cgroups in which nothing ran."""
     rows = np.flatnonzero((cgroups.cpu_ns == 0).all(axis=1))
     return frozenset(cgroups.id[rows].tolist())

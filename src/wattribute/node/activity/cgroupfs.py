@@ -1,4 +1,4 @@
-"""CPU time and memory of every cgroup, from the cgroup file systems (v1, v2 and hybrid)."""
+"""Read CPU time and memory of every cgroup from the cgroup file systems (v1, v2, hybrid)."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -17,60 +17,61 @@ from wattribute.node.activity.hierarchy import Accounting, find_hierarchy
 
 _RUNNING_TURNS: Final = 2
 _RESTING_TURNS: Final = 16
-"""The memory of a cgroup is read at every second read, and where nothing runs at every 16th: it
+"""The memory of a cgroup is read at every second read, and at every 16th where nothing runs: it
 changes slowly, and costs as much to read as the CPU time."""
 _REMEMBERED: Final = 8192
-"""Removed cgroups whose names are kept: deaths of their processes may be told seconds later."""
+"""Number of removed cgroups whose names are kept: the deaths of their processes may be reported
+seconds later."""
 _WALK_AGAIN_S: Final = 60.0
-"""Time between full walks for ids that are nowhere to be found."""
+"""Least time between full walks that search for unknown ids."""
 _USAGE_USEC: Final = b"usage_usec "
 
 
 class _Named(NamedTuple):
-    """A cgroup that is, or was."""
+    """A cgroup that exists or existed."""
 
     id: int
     path: str
     parent: int
-    """Id; 0: none."""
+    """Id of the parent cgroup; 0: none."""
 
 
 class _Rows(NamedTuple):
-    """What the table holds apart from the counters."""
+    """The columns of the table apart from the counters."""
 
     id: NDArray[np.uint64]
     path: tuple[str, ...]
     parent: NDArray[np.int64]
     alive: NDArray[np.bool_]
     order: NDArray[np.int64]
-    """Row -> place among the live cgroups in the tree's order, followed by the dead ones."""
+    """The place of each row in the tree's order: live cgroups first, then removed ones."""
 
 
 class CgroupReader:
-    """Reads the counters of all cgroups; one object per agent.
+    """Reads the counters of all cgroups; an agent has one such object.
 
     CPU time is the cgroup's own counter: ``cpuacct.usage_percpu`` (v1, several
     packages), ``cpuacct.usage`` (v1) or ``usage_usec`` of ``cpu.stat`` (v2). It
-    keeps the time of processes that have ended. Counters contain those of the
-    children, so under a parent whose counter stands still nothing is read.
+    keeps the time of processes that have ended. A counter contains the counters of
+    the children, so nothing is read below a parent whose counter stands still.
 
     Memory is what the kernel charges to the cgroup, page cache included
     (``memory.usage_in_bytes``, ``memory.current``). The kubelet's working set
-    leaves inactive file pages out; those are told in ``memory.stat`` only, which
-    costs many times more than all else that is read here.
+    excludes inactive file pages. Only ``memory.stat`` contains those, and it costs
+    many times more to read than all other files together.
     """
 
     def __init__(self, root: Path, topology: Topology) -> None:
-        """Find the hierarchies under ``root``; nothing is read yet.
+        """Find the hierarchies below ``root``, without reading counters yet.
 
         Args:
-            root: ``/sys/fs/cgroup``, or where the host's is mounted.
-            topology: packages of the CPUs.
+            root: ``/sys/fs/cgroup``, or the folder on which the host's is mounted.
+            topology: the packages of the CPUs.
         """
         packages = len(topology.package_ids)
         self._hierarchy = find_hierarchy(root, packages)
         self.accounting: Accounting = self._hierarchy.accounting
-        """Which hierarchy's ids (st_ino of the folder) ``Cgroups.id`` holds."""
+        """The hierarchy whose ids (st_ino of the folders) are in ``Cgroups.id``."""
         self.root = Path(self._hierarchy.root)
         """The folder of that hierarchy's root cgroup."""
         by_cpu = self._hierarchy.cpu_file == "cpuacct.usage_percpu"
@@ -95,49 +96,49 @@ class CgroupReader:
 
     @property
     def dropped(self) -> int:
-        """Cgroups that are not in the table because there are over 16,384."""
+        """The number of cgroups that are not in the table because there are over 16,384."""
         return self._tree.left_out
 
     def add(self, id: int, path: str) -> None:  # noqa: A002 - its name everywhere else
-        """Note a cgroup that was made: it is known even if the next read comes too late for it."""
+        """Note a created cgroup, so that it is known even if it is removed before the next read."""
         self._hints[id] = path
 
     def id_of(self, path: str) -> int:
-        """Id of the cgroup that had this path at the last read; 0 if there was none."""
+        """Return the id of the cgroup that had this path at the last read; 0 if there was none."""
         return self._ids.get(path, 0)
 
     def read(self, unknown_ids: NDArray[np.uint64] | None = None) -> Cgroups:
-        """Counters since the last read; -1 at the first.
+        """Return the counters' rises since the last read; -1 the first time.
 
-        A cgroup that has come since the last read counts from 0. One that was
-        removed is in the table once more, not alive; its last time is in its
+        A cgroup that was created since the last read counts from 0. A removed cgroup is
+        in the table once more, as not alive; the last part of its time is in its
         parent's counter.
 
         Args:
-            unknown_ids: ids that processes have; removed cgroups among them are
-                in the table again, and others make the tree be walked.
+            unknown_ids: cgroup ids of processes. Removed cgroups among them are in the
+                table again; ids that are unknown altogether cause a walk of the tree.
 
         Raises:
-            ActivityFailed: the hierarchy cannot be listed any more.
+            ActivityFailed: the hierarchy can no longer be listed.
         """
         if self.accounting == "none":
             return self._table([], [])
         first = self._reads == 0
-        changed, gone = self._tree.refresh()
-        asked = [] if unknown_ids is None else self._not_live(unknown_ids)
-        if asked and self._walk_is_due(asked):
+        changed, removed = self._tree.refresh()
+        searched_ids = [] if unknown_ids is None else self._not_live(unknown_ids)
+        if searched_ids and self._walk_is_due(searched_ids):
             changed_too, gone_too = self._tree.refresh(everything=True)
             changed |= changed_too
-            gone += gone_too
+            removed += gone_too
         self._reads += 1
         if changed:
-            self._follow(gone, first=first)
-        dead = self._dead_rows(gone, asked)
+            self._follow(removed, first=first)
+        dead = self._dead_rows(removed, searched_ids)
         if changed or dead or self._dead:
             self._generation += 1
             self._rows = _lay_out(
                 [
-                    _Named(f.id, f.shown, f.parent.id if f.parent else 0)
+                    _Named(f.id, f.printable_path, f.parent.id if f.parent else 0)
                     for f in self._tree.folders.values()
                 ],
                 [self._removed[number] for number in dead],
@@ -146,7 +147,7 @@ class CgroupReader:
         return self._table(*self._read_counters())
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files of the reader."""
         for counters in self._counters.values():
             counters.close(self._descriptors)
         self._counters.clear()
@@ -170,15 +171,15 @@ class CgroupReader:
         )
 
     def _read_counters(self) -> tuple[list[list[int]], list[int]]:
-        """Time and memory of the live cgroups, in the tree's order: parents first."""
+        """Read time and memory of the live cgroups, in the tree's order: parents first."""
         unknown, nothing = [-1] * self._packages, [0] * self._packages
         cpu_ns, memory_bytes = [], []
         for turn, counters in enumerate(self._counters.values(), self._reads):
             parent = counters.parent
             if parent is None and self.accounting == "v2":
-                # The root's is the whole machine's, by sampled ticks and with interrupts: it
-                # neither agrees with its children's nor is any process's (cgroup/rstat.c,
-                # root_cgroup_cputime).
+                # The root's counter covers the whole machine, by sampled ticks and with interrupts.
+                # It neither agrees with its children's counters nor belongs to any process
+                # (cgroup/rstat.c, root_cgroup_cputime).
                 counters.moved = True
                 cpu_ns.append(unknown)
             elif parent is None or parent.moved:
@@ -192,20 +193,20 @@ class CgroupReader:
             memory_bytes.append(counters.memory_bytes)
         return cpu_ns, memory_bytes
 
-    def _follow(self, gone: Iterable[Folder], *, first: bool) -> None:
-        """Open the counters of new cgroups, close those of removed ones."""
-        for folder in gone:
+    def _follow(self, removed: Iterable[Folder], *, first: bool) -> None:
+        """Open the counters of new cgroups, and close those of removed cgroups."""
+        for folder in removed:
             counters = self._counters.pop(folder.id, None)
             if counters is not None:
                 counters.close(self._descriptors)
             self._remember(
-                _Named(folder.id, folder.shown, folder.parent.id if folder.parent else 0)
+                _Named(folder.id, folder.printable_path, folder.parent.id if folder.parent else 0)
             )
         self._ids = {folder.path: folder.id for folder in self._tree.folders.values()}
-        known = self._counters
+        counters_before = self._counters
         self._counters = {}
         for number, folder in self._tree.folders.items():
-            counters = known.get(number)
+            counters = counters_before.get(number)
             if counters is None:
                 counters = self._open(folder)
                 counters.last_ns = None if first else [0] * self._packages
@@ -230,7 +231,7 @@ class CgroupReader:
         )
 
     def _by_package(self, text: bytes) -> list[int]:
-        """cpuacct.usage_percpu: one number per possible CPU."""
+        """Parse cpuacct.usage_percpu, one number per possible CPU, into ns by package."""
         by_cpu = list(map(int, text.split()))
         if len(by_cpu) < self._cpus:
             raise ValueError(text)
@@ -242,9 +243,9 @@ class CgroupReader:
         folders = self._tree.folders
         return [number for number in sorted(set(ids.tolist())) if number and number not in folders]
 
-    def _walk_is_due(self, asked: Iterable[int]) -> bool:
-        """Whether ids are unknown altogether, and the last walk for such is some time ago."""
-        if all(number in self._removed or number in self._hints for number in asked):
+    def _walk_is_due(self, searched_ids: Iterable[int]) -> bool:
+        """Tell whether an id is unknown altogether, and the last walk was long enough ago."""
+        if all(number in self._removed or number in self._hints for number in searched_ids):
             return False
         now_s = time.monotonic()
         if now_s - self._walked_s < _WALK_AGAIN_S:
@@ -252,17 +253,19 @@ class CgroupReader:
         self._walked_s = now_s
         return True
 
-    def _dead_rows(self, gone: Iterable[Folder], asked: Iterable[int]) -> list[int]:
-        """Ids of removed cgroups that this table shows, with those above them."""
+    def _dead_rows(
+        self, removed_folders: Iterable[Folder], searched_ids: Iterable[int]
+    ) -> list[int]:
+        """Return the ids of removed cgroups that this table shows, with their removed ancestors."""
         folders = self._tree.folders
-        show = {folder.id for folder in gone}
-        made = {path: number for number, path in self._hints.items()}
-        for path, number in made.items():
+        show = {folder.id for folder in removed_folders}
+        created_ids = {path: number for number, path in self._hints.items()}
+        for path, number in created_ids.items():
             if number not in folders and number not in self._removed:
-                self._remember(_Named(number, path, self._nearest(path, made)))
+                self._remember(_Named(number, path, self._nearest(path, created_ids)))
             show.add(number)
         self._hints.clear()
-        show.update(asked)
+        show.update(searched_ids)
         dead: dict[int, None] = {}
         for number in show:
             removed = self._removed.get(number)
@@ -271,11 +274,11 @@ class CgroupReader:
                 removed = self._removed.get(removed.parent)
         return list(dead)
 
-    def _nearest(self, path: str, made: Mapping[str, int]) -> int:
-        """Id of the closest cgroup above a path that is there, or was made unseen too."""
+    def _nearest(self, path: str, created_ids: Mapping[str, int]) -> int:
+        """Return the id of the closest cgroup above a path, live or created since the last read."""
         while path.rstrip("/"):
             path = path.rstrip("/").rpartition("/")[0]
-            number = self._ids.get(path or "/") or made.get(path)
+            number = self._ids.get(path or "/") or created_ids.get(path)
             if number:
                 return number
         return 0
@@ -288,7 +291,7 @@ class CgroupReader:
 
 
 def _lay_out(live: list[_Named], dead: list[_Named]) -> _Rows:
-    """Rows in ascending order of id."""
+    """Arrange cgroups as rows in ascending order of id."""
     cgroups = [*live, *dead]
     ids = np.array([c.id for c in cgroups], np.uint64)
     order = np.argsort(ids, kind="stable")
@@ -304,12 +307,12 @@ def _lay_out(live: list[_Named], dead: list[_Named]) -> _Rows:
 
 
 def _usage(text: bytes) -> list[int]:
-    """cpuacct.usage: ns."""
+    """Parse cpuacct.usage, which is in ns."""
     return [int(text)]
 
 
 def _usage_usec(text: bytes) -> list[int]:
-    """cpu.stat: its first line is usage_usec."""
+    """Parse cpu.stat, whose first line is usage_usec, into ns."""
     if not text.startswith(_USAGE_USEC):
         raise ValueError(text)
     return [int(text[len(_USAGE_USEC) : text.index(b"\n")]) * NANOSECONDS_PER_MICROSECOND]

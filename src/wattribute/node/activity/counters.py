@@ -1,4 +1,4 @@
-"""The counters of one cgroup, in files that are held open."""
+"""Read the counters of one cgroup from files that stay open."""
 
 import os
 import resource
@@ -8,46 +8,46 @@ from pathlib import Path
 from typing import Final
 
 _RESERVED: Final = 1024
-"""Descriptors that are left to the rest of the process; half of a small limit."""
+"""Descriptors that are reserved for the rest of the process; half of the limit if it is small."""
 _MOST: Final = 65_536
 _MEMORY_BYTES: Final = 32
 
 
 class Descriptors:
-    """How many files may be held open.
+    """Opens and closes files, up to the number that may stay open.
 
-    A kernfs file that has been read costs the kernel about 5 KB while it is
-    open, and the next read of it a third of opening it again.
+    A kernfs file that has been read costs the kernel about 5 KB while it is open. Reading it
+    again takes a third of the time of opening it again.
     """
 
     def __init__(self) -> None:
-        """Raise the soft limit to what is allowed, up to 65,536."""
+        """Raise the soft limit of open files to the hard limit, up to 65,536."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        self.left = max(wanted - _RESERVED, wanted // 2)
+        limit = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+        if soft != resource.RLIM_INFINITY and soft < limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        self.remaining = max(limit - _RESERVED, limit // 2)
 
     def open(self, path: str) -> int:
-        """Open a file for reading; -1 if too many are open, or it is not there."""
-        if self.left <= 0:
+        """Open a file for reading; -1 if too many files are open, or it cannot be opened."""
+        if self.remaining <= 0:
             return -1
         try:
             file = os.open(path, os.O_RDONLY)
         except OSError:
             return -1
-        self.left -= 1
+        self.remaining -= 1
         return file
 
     def close(self, file: int) -> None:
-        """Close a file that ``open`` gave."""
+        """Close a file that ``open`` returned; -1 is ignored."""
         if file >= 0:
             os.close(file)
-            self.left += 1
+            self.remaining += 1
 
 
 class CgroupCounters:
-    """What was last read of one cgroup."""
+    """The files of one cgroup, and the values of the last read."""
 
     __slots__ = (
         "_cpu_bytes", "_cpu_file", "_cpu_path", "_memory_file", "_memory_path", "_memory_text",
@@ -65,29 +65,29 @@ class CgroupCounters:
 
         Args:
             parent: counters of the parent cgroup.
-            cpu: path of the file with CPU time, bytes to read of it, and what
-                makes ns by package of its text (ValueError: it is not a counter).
-            memory_path: "" where memory is not counted.
-            descriptors: what may be held open.
+            cpu: path of the file with CPU time, bytes to read from it, and the function
+                that parses its text into ns by package (ValueError: it is not a counter).
+            memory_path: path of the file with memory; "" if memory is not counted.
+            descriptors: opens files up to the limit.
         """
         self.parent = parent
         self._cpu_path, self._cpu_bytes, self._parse = cpu
         self._cpu_file = descriptors.open(self._cpu_path)
-        # A cgroup without the file has not got the memory controller: it is not looked for again.
+        # A cgroup without the file has no memory controller: the file is not looked for again.
         self._memory_path = memory_path if memory_path and Path(memory_path).exists() else ""
         self._memory_file = descriptors.open(memory_path) if self._memory_path else -1
         self._text = self._memory_text = b""
         self.last_ns: list[int] | None = None
-        """The CPU counter by package; None: how much of it is old is not known."""
+        """The CPU counter by package at the last read; None: not known."""
         self.moved = True
-        """False: the CPU counter stood still at the last read."""
+        """False if the CPU counter stood still at the last read."""
         self.memory_bytes = -1
 
     def used_ns(self) -> list[int] | None:
-        """CPU time by package since the last call.
+        """Return the CPU time in ns by package since the last call.
 
-        None if it is not known: the first time, when the cgroup is gone or has
-        no such counter, or the counter fell (v1's can be set to 0).
+        None if it is not known: the first time, if the cgroup is gone or has no
+        such counter, or if the counter fell (v1's can be set to 0).
         """
         try:
             text = (
@@ -109,11 +109,11 @@ class CgroupCounters:
         self.last_ns, self._text = now_ns, text
         if before_ns is None:
             return None
-        used = list(map(sub, now_ns, before_ns))
-        return None if min(used) < 0 else used
+        rises_ns = list(map(sub, now_ns, before_ns))
+        return None if min(rises_ns) < 0 else rises_ns
 
     def read_memory(self) -> None:
-        """Note the memory that is charged to the cgroup now; -1 if it is not known."""
+        """Read the bytes of memory that are charged to the cgroup now; -1 if not known."""
         if not self._memory_path:
             return
         try:
@@ -128,14 +128,14 @@ class CgroupCounters:
             self._memory_text, self.memory_bytes = b"", -1
 
     def close(self, descriptors: Descriptors) -> None:
-        """Close the files."""
+        """Close the cgroup's files."""
         descriptors.close(self._cpu_file)
         descriptors.close(self._memory_file)
         self._cpu_file = self._memory_file = -1
 
 
 def _read(path: str, size: int) -> bytes:
-    """Text of a file that is not held open."""
+    """Read a file that does not stay open."""
     file = os.open(path, os.O_RDONLY)
     try:
         return os.read(file, size)

@@ -1,10 +1,11 @@
-"""Source ``cycles``: time and hardware counters of every process, at every context switch.
+"""The source ``cycles``: time and hardware counters of processes, at every context switch.
 
-Knows what CPU time alone cannot: how much a process did with its time (cycles,
-instructions, cache misses), on which package, and while the SMT sibling was
-busy. Costs a few hundred nanoseconds per context switch. Time is the scheduler's
-own, as in ``tasks``: that of a task which runs at the read is as of its last
-tick (at most 4 ms old at HZ=250). Counters are as of the read.
+This source knows more than CPU time: how much a process did in its time (cycles,
+instructions, cache misses), on which package, and whether the SMT sibling was
+busy. It costs a few hundred nanoseconds per context switch. The time is the
+scheduler's own, as in ``tasks``: the time of a task that runs during the read is
+that of its last tick (at most 4 ms old at HZ=250). Counters are those of the moment
+of the read.
 """
 
 from collections.abc import Mapping
@@ -29,15 +30,15 @@ from wattribute.node.activity.node import NodeTimes
 _PID_SHIFT: Final = np.uint64(40)
 _ALL_PACKAGES: Final = np.uint64((1 << 64) - 1)
 _CORUN: Final = 4
-"""Column of Ran.amounts; 0 is time, events lie in between."""
+"""Column of co-run time in Ran.amounts; column 0 is time, and the events lie in between."""
 
 
 class CyclesActivity:
-    """CPU time, counters and co-run time of every process."""
+    """Reads CPU time, counters and co-run time of every process."""
 
     name = "cycles"
 
-    def __init__(  # noqa: PLR0917 - as every source, and what to count
+    def __init__(  # noqa: PLR0917 - the arguments of every source, and events
         self,
         procfs: Path,
         cgroups: CgroupReader,
@@ -49,20 +50,20 @@ class CyclesActivity:
         """Load the programs and open the counters.
 
         Args:
-            procfs: Where the host's /proc is mounted.
-            cgroups: Counters of cgroups; says which hierarchy's ids are wanted.
+            procfs: Folder on which the host's /proc is mounted.
+            cgroups: Counters of cgroups; its hierarchy decides which cgroup ids are used.
             cpustat: Busy time of the packages.
             topology: Packages and siblings of the CPUs.
-            max_processes: How many may run between two reads.
-            events: What to count, ``cycles`` among it; None: the hardware's counters.
+            max_processes: Most processes that may run between two reads.
+            events: Events to count, including ``cycles``; None: the hardware's counters.
 
         Raises:
-            ActivityAbsent: no cycle counter, no BTF, or a kernel before 5.10.
+            ActivityAbsent: there is no cycle counter, no BTF, or the kernel is older than 5.10.
             ActivityDenied: a capability is missing, or the kernel is locked down.
         """
         online = np.flatnonzero(topology.package_of_cpu >= 0)
-        found = usable(HARDWARE_EVENTS if events is None else events, int(online[0]))
-        self._names = tuple(found)
+        usable_events = usable(HARDWARE_EVENTS if events is None else events, int(online[0]))
+        self._names = tuple(usable_events)
         self._cgroups = cgroups
         self._node = NodeTimes(cpustat, topology)
         self._packages = len(topology.package_ids)
@@ -71,22 +72,22 @@ class CyclesActivity:
         self._has_siblings = bool((topology.sibling_of_cpu >= 0).any())
         self._entries = Entries(max_processes)
         self._owed: list[tuple[Ran, NDArray[np.float64]]] = []
-        """Charged, and not told yet because the rest of a read failed."""
+        """Usage that is charged and not returned yet, because the rest of a read failed."""
         hierarchy = cpuacct_hierarchy(procfs) if cgroups.accounting == "cpuacct" else 0
-        self._books = SwitchBooks(topology, found, hierarchy, max_processes)
+        self._books = SwitchBooks(topology, usable_events, hierarchy, max_processes)
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
-        """See Activity.read; all columns are by package.
+        """Return the usage since the last read, as Activity.read; all columns are by package.
 
         Raises:
-            ActivityFailed: the kernel did not give its books.
+            ActivityFailed: the BPF maps cannot be read.
         """
         try:
             self._books.flush()
             ran, old = self._entries.advance(*self._books.read())
             self._books.delete(old)
         except OSError as exc:
-            raise ActivityFailed(f"cycles: read of the BPF maps: {exc.strerror}") from exc
+            raise ActivityFailed(f"cycles: cannot read the BPF maps: {exc.strerror}") from exc
         self._owed.append((ran, self._scale()))
         for number, path in self._books.folders.drain():
             self._cgroups.add(number, path)
@@ -106,24 +107,24 @@ class CyclesActivity:
             capacity_ns=node.capacity_ns,
             steal_ns=node.steal_ns,
             irq_ns=node.irq_ns,
-            dropped=self._books.lost,
+            dropped=self._books.dropped,
         )
 
     def bpf_run_ns(self) -> int | None:
-        """See Activity.bpf_run_ns."""
+        """Return the kernel time of the BPF programs, as Activity.bpf_run_ns."""
         return self._books.run_ns()
 
     def close(self) -> None:
-        """Detach, unload, close the counters and all files."""
+        """Detach and unload the programs, and close the counters and all files."""
         self._books.close()
         self._cgroups.close()
         self._node.close()
 
     def _scale(self) -> NDArray[np.float64]:
-        """(packages, events) what to multiply counts with.
+        """Return the factors (packages, events) by which counts are multiplied.
 
-        A counter that shares the hardware with others counts a part of the time.
-        NaN: it did not count at all.
+        A counter that shares the hardware with others counts only part of the time.
+        The factor is NaN if the counter did not count at all.
         """
         by_cpu = self._books.counted()
         by_package = np.einsum(
@@ -169,7 +170,7 @@ class CyclesActivity:
     def _by_package(
         self, amounts: NDArray[np.int64], package: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """(n,) as (n, packages), each in its column."""
+        """Spread amounts (n,) over (n, packages), each in the column of its package."""
         table = np.zeros((len(amounts), self._packages), np.int64)
         table[np.arange(len(amounts)), package] = amounts
         return table

@@ -1,4 +1,4 @@
-"""Use per entry of a kernel map and interval, from running totals. Pure arithmetic."""
+"""Compute the use of each entry of a kernel map in an interval, from running totals."""
 
 from typing import Final, NamedTuple
 
@@ -8,31 +8,34 @@ from numpy.typing import NDArray
 from wattribute.node.activity.ascending import distinct, find
 
 _AMOUNTS: Final = 5
-"""The first columns of USE: ns, three events, corun_ns."""
+"""Number of amounts in USE: ns, three events, corun_ns."""
 _IDLE_READS: Final = 12
-"""An entry that did not change for so many reads is taken out: a process that sleeps for
-minutes must not cost at every read."""
+"""An entry that did not change for this many reads is deleted, so that a process that sleeps for
+minutes does not cost time at every read."""
 _NEARLY_FULL: Final = 0.75
-"""From here on, entries that did not change since the last read are taken out."""
+"""Above this share of the capacity, entries that did not change since the last read are deleted."""
 
 
 class Ran(NamedTuple):
     """The entries that changed in an interval."""
 
     keys: NDArray[np.void]
-    """(n,) KEY: process, cgroup, package."""
+    """(n,) KEY records: process, cgroup, package."""
     uses: NDArray[np.void]
-    """(n,) USE: the totals, and who it is."""
+    """(n,) USE records: the totals, and the identity of the process."""
     amounts: NDArray[np.int64]
-    """(n, 5) rise of ns, events and corun_ns."""
+    """(n, 5) rises of ns, events and corun_ns."""
     alive: NDArray[np.bool_]
 
 
 class Entries:
-    """Totals of every entry at the last read, by serial (never given twice by the kernel side)."""
+    """Totals of every entry at the last read, by serial number.
+
+    The BPF program never uses a serial number twice.
+    """
 
     def __init__(self, capacity: int) -> None:
-        """Of a map with room for so many."""
+        """Start without entries, for a map with this capacity."""
         self._full = int(capacity * _NEARLY_FULL)
         self._serials = np.empty(0, np.uint64)
         self._totals = np.empty((0, _AMOUNTS), np.int64)
@@ -42,30 +45,30 @@ class Entries:
     def advance(
         self, keys: NDArray[np.void], uses: NDArray[np.void]
     ) -> tuple[Ran, NDArray[np.void]]:
-        """What rose since the last call, and the keys to delete from the map.
+        """Return the rises since the last call, and the keys to delete from the map.
 
-        An entry whose process ended is deleted at the read after the one that
-        told so: whoever still held it has written by then. Deleting one that
-        only sleeps could lose the slice of a process that wakes in that very
-        moment; its cgroup's own counter has that time all the same.
+        An entry whose process ended is deleted one read after the read that showed its
+        end: by then, all pending writes to it are done. Deleting the entry of a
+        sleeping process could lose the slice of a process that wakes at that moment;
+        the counter of its cgroup still contains that time.
         """
         order = np.argsort(uses["serial"], kind="stable")
         keys, uses = keys[order], uses[order]
         serials = uses["serial"].copy()
         totals = np.column_stack([uses["ns"], uses["events"], uses["corun_ns"]])
-        at, known = find(self._serials, serials)
+        at, is_old = find(self._serials, serials)
         before = np.zeros_like(totals)
-        before[known] = self._totals[at[known]]
+        before[is_old] = self._totals[at[is_old]]
         rise = np.maximum(totals - before, 0)
         ran = rise[:, 0] > 0
 
         idle = np.zeros(len(serials), np.int64)
-        idle[known] = self._idle[at[known]] + 1
+        idle[is_old] = self._idle[at[is_old]] + 1
         idle[ran] = 0
         was_dead = np.zeros(len(serials), np.bool_)
-        was_dead[known] = self._dead[at[known]]
+        was_dead[is_old] = self._dead[at[is_old]]
         dead = uses["dead"] != 0
-        if dead.any():  # also its entries in other cgroups and packages
+        if dead.any():  # including the process's entries in other cgroups and packages
             dead = find(distinct(keys["process"][dead]), keys["process"])[1]
         patience = 1 if len(serials) > self._full else _IDLE_READS
         old = was_dead | (idle >= patience)

@@ -1,4 +1,4 @@
-"""The folders of one cgroup hierarchy, kept up to date without walking it."""
+"""Keep the folders of one cgroup hierarchy up to date without walking it."""
 
 import itertools
 import os
@@ -10,10 +10,10 @@ from wattribute.core.errors import ActivityFailed
 from wattribute.node.activity.inotify import Watches
 
 _LEAST_LINKS: Final = 2
-"""st_nlink of a kernfs folder without subfolders; file systems that do not count say 1."""
+"""st_nlink of a kernfs folder without subfolders; file systems that do not count links have 1."""
 
 _MOST: Final = 16_384
-"""Folders that are followed (32 MiB); users with a delegated cgroup could make any number."""
+"""Most folders that are followed (32 MiB): users with delegated cgroups could create any number."""
 
 
 class Folder:
@@ -22,7 +22,7 @@ class Folder:
     __slots__ = ("children", "id", "parent", "path", "watch")
 
     def __init__(self, number: int, path: str, parent: "Folder | None") -> None:
-        """``number``: st_ino; ``path``: from the hierarchy's root, ``/a/b``."""
+        """Describe the folder with inode ``number`` at ``path`` (``/a/b`` from the root)."""
         self.id = number
         self.path = path
         self.parent = parent
@@ -30,66 +30,66 @@ class Folder:
         self.watch = -1
 
     @property
-    def shown(self) -> str:
-        """The path as valid text."""
+    def printable_path(self) -> str:
+        """The folder's path as valid text."""
         return printable(self.path)
 
 
 class FolderTree:
-    """All folders under a root.
+    """All folders below a root.
 
-    A folder is listed when it is new, and then only when inotify says that a
-    subfolder came or went. Folders that cannot be watched are looked at each
-    time: their number of links is 2 + subfolders (kernfs), and a subfolder that
-    was replaced by another has another inode. Either way nothing comes unseen
-    that is still there at the next refresh.
+    A folder is listed when it is new, and later only when inotify reports that a
+    subfolder was created or removed. A folder that cannot be watched is checked each
+    time: its number of links is 2 + subfolders (kernfs), and a subfolder that was
+    replaced has another inode. So no folder is missed that still exists at the next
+    refresh.
     """
 
     def __init__(self, root: str) -> None:
-        """Nothing is read yet; ``root`` without a slash at its end."""
+        """Prepare to read below ``root``, which has no slash at its end."""
         self._root_path = root
         self._root: Folder | None = None
         self._watches = Watches()
         self._watched: dict[int, Folder] = {}
         self.folders: dict[int, Folder] = {}
-        """By id, parents before children."""
+        """The folders by id, parents before children."""
         self.left_out = 0
-        """Folders that are not followed, because there are too many."""
+        """Number of folders that are not followed because there are too many."""
 
     def refresh(self, *, everything: bool = False) -> tuple[bool, list[Folder]]:
         """Bring the tree up to date.
 
         Args:
-            everything: list all folders, whatever was said of them.
+            everything: list all folders, whether or not a change was reported.
 
         Returns:
-            Whether anything changed, and the folders that are gone (children
-            after their parents).
+            Whether anything changed, and the removed folders (children after their
+            parents).
 
         Raises:
             ActivityFailed: the root cannot be listed.
         """
         if self._root is None:
             return self._first(), []
-        numbers, lost = self._watches.changed()
-        if lost or everything:
+        numbers, overflowed = self._watches.changed()
+        if overflowed or everything:
             stale = list(self.folders.values())
         else:
             stale = [self._watched[n] for n in numbers if n in self._watched]
             if len(self._watched) < len(self.folders):
                 stale += [f for f in self.folders.values() if f.watch < 0 and self._differs(f)]
-        gone: list[Folder] = []
+        removed: list[Folder] = []
         changed = False
         for folder in stale:
-            changed |= self._relist(folder, gone)
-        return changed, gone
+            changed |= self._relist(folder, removed)
+        return changed, removed
 
     def real_path(self, folder: Folder) -> str:
-        """Where the folder lies."""
+        """Return the path at which the folder can be opened."""
         return self._root_path + (folder.path if folder.parent else "")
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching the folders."""
         self._watches.close()
 
     def _first(self) -> bool:
@@ -102,7 +102,7 @@ class FolderTree:
         return True
 
     def _adopt(self, folders: Iterable[Folder]) -> None:
-        """Take new folders in, with all that is under them; watch first, then list."""
+        """Add new folders with all that are below them; each is watched first, then listed."""
         queue = list(folders)
         for folder in queue:  # grows as it goes: breadth first
             if len(self.folders) >= _MOST:
@@ -117,30 +117,30 @@ class FolderTree:
                 folder.children[name] = child
                 queue.append(child)
 
-    def _relist(self, folder: Folder, gone: list[Folder]) -> bool:
-        """Compare a folder with what it holds now."""
+    def _relist(self, folder: Folder, removed: list[Folder]) -> bool:
+        """Compare a folder's known subfolders with the present ones; return whether they differ."""
         if self.folders.get(folder.id) is not folder:
-            return False  # gone with its parent
-        found = self._subfolders(folder)
-        if found is None:
+            return False  # removed with its parent
+        present = self._subfolders(folder)
+        if present is None:
             if folder.parent is None:
                 raise ActivityFailed(f"{self._root_path}: the cgroup hierarchy is gone")
-            return self._relist(folder.parent, gone)
+            return self._relist(folder.parent, removed)
         before = {name: child.id for name, child in folder.children.items()}
-        if found == before:
+        if present == before:
             return False
-        here = set(found.values())
+        here = set(present.values())
         moved = {
             child.id: child
             for name, child in folder.children.items()
-            if found.get(name) != child.id and child.id in here
+            if present.get(name) != child.id and child.id in here
         }
-        for name in [n for n, number in before.items() if found.get(n) != number]:
+        for name in [n for n, number in before.items() if present.get(n) != number]:
             child = folder.children.pop(name)
             if child.id not in moved:
-                self._drop(child, gone)
+                self._drop(child, removed)
         new = []
-        for name, number in found.items():
+        for name, number in present.items():
             if name in folder.children:
                 continue
             path = f"{folder.path.rstrip('/')}/{name}"
@@ -153,16 +153,16 @@ class FolderTree:
         self._adopt(new)
         return True
 
-    def _drop(self, folder: Folder, gone: list[Folder]) -> None:
-        """Forget a folder and all that was under it."""
-        start = len(gone)
-        gone.append(folder)
-        for lost in itertools.islice(gone, start, None):  # grows as it goes
-            if self.folders.get(lost.id) is lost:
-                del self.folders[lost.id]
-            if self._watched.get(lost.watch) is lost:
-                del self._watched[lost.watch]
-            gone.extend(lost.children.values())
+    def _drop(self, folder: Folder, removed: list[Folder]) -> None:
+        """Forget a folder and all folders below it, and add them to ``removed``."""
+        start = len(removed)
+        removed.append(folder)
+        for dropped in itertools.islice(removed, start, None):  # grows as it goes
+            if self.folders.get(dropped.id) is dropped:
+                del self.folders[dropped.id]
+            if self._watched.get(dropped.watch) is dropped:
+                del self._watched[dropped.watch]
+            removed.extend(dropped.children.values())
 
     @staticmethod
     def _rename(folder: Folder, path: str) -> None:
@@ -174,23 +174,23 @@ class FolderTree:
                 below.append(child)
 
     def _subfolders(self, folder: Folder) -> dict[str, int] | None:
-        """Names and inodes of the subfolders; None if the folder is gone or closed to us."""
-        found = {}
+        """Return names and inodes of the subfolders; None if the folder cannot be listed."""
+        inodes = {}
         try:
             with os.scandir(self.real_path(folder)) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         try:
-                            # Not entry.inode(): on stacked file systems that is another number.
-                            found[entry.name] = entry.stat(follow_symlinks=False).st_ino
+                            # entry.inode() differs from st_ino on stacked file systems.
+                            inodes[entry.name] = entry.stat(follow_symlinks=False).st_ino
                         except FileNotFoundError:
                             continue
         except OSError:
             return None
-        return found
+        return inodes
 
     def _differs(self, folder: Folder) -> bool:
-        """Whether a folder that is not watched may have changed."""
+        """Tell whether a folder that is not watched may have changed."""
         try:
             status = os.lstat(self.real_path(folder))
             if status.st_nlink < _LEAST_LINKS:
@@ -206,7 +206,7 @@ class FolderTree:
 
 
 def printable(path: str) -> str:
-    r"""A path as valid text: bytes that are not UTF-8 become ``\xff``."""
+    r"""Return a path as valid text: bytes that are not UTF-8 become ``\xff``."""
     if path.isascii():
         return path
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")

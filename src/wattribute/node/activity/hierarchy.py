@@ -1,4 +1,4 @@
-"""Which cgroup hierarchies there are under a root, and what each is read for."""
+"""Find the cgroup hierarchies below a root, and decide what each is read for."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ Accounting = Literal["v2", "cpuacct", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """Where CPU time and memory are counted."""
+    """The folders and files in which CPU time and memory are counted."""
 
     accounting: Accounting
-    """Whose folders' inodes are the ids of cgroups: ``v2`` where the unified hierarchy is the
-    only one, ``cpuacct`` on v1 and hybrid machines; ``none``: no CPU time is counted."""
+    """The hierarchy whose inodes are the ids of cgroups: ``v2`` where the unified hierarchy is the
+    only one, ``cpuacct`` on v1 and hybrid machines, ``none`` where no CPU time is counted."""
     root: str
-    """Of the folders with CPU time."""
+    """Root of the folders with CPU time."""
     cpu_file: str
     memory_root: str
-    """Of the folders with memory, which have the same paths; "": memory is not counted."""
+    """Root of the folders with memory, which have the same paths; "": memory is not counted."""
     memory_file: str
 
 
 def find_hierarchy(root: Path, packages: int) -> Hierarchy:
-    """Find out what is mounted.
+    """Find the hierarchies that are mounted at or below a root.
 
     cgroup v2 has ``cgroup.controllers`` at its root. v1 has one mount per
     controller (``cpuacct``, or ``cpu,cpuacct`` with links), and in a hybrid the
@@ -32,8 +32,8 @@ def find_hierarchy(root: Path, packages: int) -> Hierarchy:
     (Documentation/admin-guide/cgroup-v1/cpuacct.rst, cgroup-v2.rst).
 
     Args:
-        root: ``/sys/fs/cgroup``, where it is mounted, or one hierarchy itself.
-        packages: number of packages; v1 tells the time on each CPU.
+        root: ``/sys/fs/cgroup``, the folder on which it is mounted, or one hierarchy itself.
+        packages: number of packages; with several, v1's counters per CPU are used.
     """
     if (root / "cgroup.controllers").exists():
         return Hierarchy("v2", str(root), "cpu.stat", str(root), "memory.current")

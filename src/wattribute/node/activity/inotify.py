@@ -1,7 +1,7 @@
-"""Which folders got or lost a subfolder: inotify(7), for cgroups come and go at any time.
+"""Watch folders for created and removed subfolders with inotify(7).
 
-mkdir(2) and rmdir(2) in a cgroup file system notify watchers like in any
-other, because the notice is given above the file systems (fs/namei.c).
+mkdir(2) and rmdir(2) in a cgroup file system notify watchers as in any other
+file system, because the kernel does so above the file systems (fs/namei.c).
 """
 
 import ctypes
@@ -20,15 +20,15 @@ _MASK: Final = (
 _ISDIR: Final = 0x4000_0000
 _OVERFLOW: Final = 0x4000
 _EVENT: Final = struct.Struct("iIII")
-"""wd, mask, cookie, length of the name that follows."""
+"""Head of an event: wd, mask, cookie, and the length of the name that follows."""
 _READ_BYTES: Final = 1 << 16
 
 
 class Watches:
-    """Watched folders, by the numbers that inotify gives them; without inotify, none."""
+    """The watched folders, by their inotify watch numbers."""
 
     def __init__(self) -> None:
-        """Open the queue; where that fails (limits, sandboxes) every ``add`` says -1."""
+        """Open the event queue; if that fails (limits, sandboxes), every ``add`` returns -1."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._file: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -36,7 +36,7 @@ class Watches:
         """Watch a folder.
 
         Returns:
-            Its number; -1 if it cannot be watched (gone, or
+            The watch's number; -1 if the folder cannot be watched (it is gone, or
             fs.inotify.max_user_watches is reached).
         """
         if self._file < 0:
@@ -45,31 +45,31 @@ class Watches:
         return number
 
     def changed(self) -> tuple[set[int], bool]:
-        """What changed since the last call.
+        """Return the changes since the last call.
 
         Returns:
-            Numbers of the folders with new or gone subfolders, and whether
-            notices were lost: then any folder may have changed.
+            Watch numbers of the folders with new or removed subfolders, and whether
+            events were lost, so that any folder may have changed.
         """
         numbers: set[int] = set()
-        lost = False
+        overflowed = False
         while self._file >= 0:
             try:
-                notices = os.read(self._file, _READ_BYTES)
+                events = os.read(self._file, _READ_BYTES)
             except OSError:
                 break
             at = 0
-            while at < len(notices):
-                number, mask, _, name_bytes = _EVENT.unpack_from(notices, at)
+            while at < len(events):
+                number, mask, _, name_bytes = _EVENT.unpack_from(events, at)
                 at += _EVENT.size + name_bytes
                 if mask & _OVERFLOW:
-                    lost = True
+                    overflowed = True
                 elif mask & _ISDIR:
                     numbers.add(number)
-        return numbers, lost
+        return numbers, overflowed
 
     def close(self) -> None:
-        """Give the queue back, and all watches with it."""
+        """Close the event queue, which removes all watches."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -1,4 +1,4 @@
-"""Which cgroup a process is in, from /proc/PID/cgroup."""
+"""Find a process's cgroup from /proc/PID/cgroup."""
 
 import os
 import posixpath
@@ -9,19 +9,19 @@ from wattribute.node.activity.hierarchy import Accounting
 
 _READ_BYTES: Final = 16_384
 _DELETED: Final = " (deleted)"
-"""What the kernel puts after the path of a cgroup that was removed under a zombie."""
+"""The kernel's suffix to the path of a cgroup that was removed while a zombie is in it."""
 _PREFERRED: Final = ("cpuacct", "memory", "pids", "", "name=systemd")
-"""Where nothing says which hierarchy counts: the first of these in which the process is not in
-the root; "" is v2."""
+"""Hierarchies to try when none is given: the first in which the process is not in the root is used.
+"" is v2."""
 
 
 class Membership:
-    """Paths of processes' cgroups in one hierarchy, from that hierarchy's true root.
+    """Finds the paths of processes' cgroups in one hierarchy, from the hierarchy's true root.
 
-    A reader in a cgroup namespace of its own (containers have one on v2) sees
-    paths relative to its own cgroup: ``/../../other``, and ``/`` for itself.
-    Where that is so, which the path of pid 1 gives away, its own cgroup is looked
-    for in the host's tree, and all paths are joined to it.
+    A reader in a separate cgroup namespace (containers have one on v2) sees paths
+    relative to its own cgroup: ``/../../other``, and ``/`` for itself. The path of
+    pid 1 shows whether that is so. Then the reader's own cgroup is searched in the
+    host's tree, and all paths are joined to it.
     """
 
     def __init__(
@@ -35,24 +35,24 @@ class Membership:
 
         Args:
             procfs: root of procfs.
-            accounting: hierarchy to look at; ``none``: any that tells something.
-            host_root: the hierarchy's root folder on the host, if it can be seen.
-            own_pid: of this process, in the pid namespace that ``procfs`` shows.
+            accounting: hierarchy to use; ``none``: any in which the process is not in the root.
+            host_root: the hierarchy's root folder on the host, if it is visible.
+            own_pid: pid of this process in the pid namespace that ``procfs`` shows.
         """
         self._procfs = str(procfs)
         self._path_in = {"v2": _v2_path, "cpuacct": _cpuacct_path, "none": _any_path}[accounting]
         self._base = ""
-        """Of this process's cgroup namespace, where that is not the root."""
+        """Path of this process's cgroup namespace, if that is not the root."""
         self._relative = self._read("1").startswith("/..")
         if self._relative and host_root is not None:
             self._base = self._find_base(host_root, own_pid or os.getpid())
 
     def path_of(self, pid: str) -> str:
-        """Path of a process's cgroup; "" if it cannot be read (it has ended)."""
+        """Return the path of a process's cgroup; "" if the process has ended."""
         path = self._read(pid)
         if not self._relative or not path:
             return path
-        # Without a base the steps upward go to the root: what follows them is right as it is.
+        # Without a base, the steps upward lead to the root, and the rest of the path is right.
         return posixpath.normpath(f"{self._base}{path}")
 
     def _read(self, pid: str) -> str:
@@ -67,28 +67,28 @@ class Membership:
         return self._path_in(text).removesuffix(_DELETED)
 
     def _find_base(self, host_root: Path, own_pid: int) -> str:
-        """The folder that lists this process, less what it says of its own path."""
-        wanted = str(own_pid).encode()
+        """Return the path of the folder that lists this process, without the process's own path."""
+        pid = str(own_pid).encode()
         for folder, _, files in os.walk(host_root):
             if "cgroup.procs" not in files:
                 continue
             try:
                 pids = Path(folder, "cgroup.procs").read_bytes().split()
-            except OSError:  # a threaded cgroup cannot be read so (EOPNOTSUPP)
+            except OSError:  # cgroup.procs of a threaded cgroup cannot be read (EOPNOTSUPP)
                 continue
-            if wanted in pids:
+            if pid in pids:
                 path = "/" + os.path.relpath(folder, host_root)
                 return path.removesuffix(self._read(str(own_pid)).rstrip("/"))
         return ""
 
 
 def _v2_path(text: bytes) -> str:
-    """``0::/path`` is the line of the unified hierarchy."""
+    """Return the path in the line of the unified hierarchy, ``0::/path``."""
     return _after(text, b"0::") if text.startswith(b"0::") else _after(text, b"\n0::")
 
 
 def _cpuacct_path(text: bytes) -> str:
-    """``4:cpu,cpuacct:/path``."""
+    """Return the path in the line of cpuacct, such as ``4:cpu,cpuacct:/path``."""
     return _by_controller(text).get("cpuacct", "")
 
 
@@ -111,5 +111,5 @@ def _by_controller(text: bytes) -> dict[str, str]:
 
 
 def _after(text: bytes, label: bytes) -> str:
-    _, found, rest = text.partition(label)
-    return os.fsdecode(rest.partition(b"\n")[0]) if found else ""
+    _, separator, rest = text.partition(label)
+    return os.fsdecode(rest.partition(b"\n")[0]) if separator else ""

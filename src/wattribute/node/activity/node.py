@@ -1,4 +1,4 @@
-"""The node's own time in an interval: what a Usage holds beside its tables."""
+"""Measure the CPU time of the whole node in an interval, for the fields of Usage."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from wattribute.node.activity.cpustat import CpuStat, CpuTimes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeTime:
-    """Times of one interval; the fields are those of Usage."""
+    """The node's times in one interval; the fields have the names of those in Usage."""
 
     start_ns: Nanoseconds
     end_ns: Nanoseconds
@@ -23,10 +23,10 @@ class NodeTime:
 
 
 class NodeTimes:
-    """Makes intervals of readings of /proc/stat."""
+    """Turns readings of /proc/stat into intervals."""
 
     def __init__(self, cpustat: CpuStat, topology: Topology) -> None:
-        """Nothing is read yet."""
+        """Prepare to read ``cpustat``, for the CPUs in ``topology``."""
         self._cpustat = cpustat
         online = topology.package_of_cpu[topology.package_of_cpu >= 0]
         self._cpus = np.bincount(online, minlength=len(topology.package_ids)).astype(np.int64)
@@ -34,16 +34,16 @@ class NodeTimes:
         self._measured: tuple[Nanoseconds, CpuTimes] | None = None
 
     def close(self) -> None:
-        """Close /proc/stat."""
+        """Close the file /proc/stat."""
         self._cpustat.close()
 
     @property
     def began(self) -> bool:
-        """Whether there was a reading: the next one makes an interval."""
+        """True after the first reading, so that the next one completes an interval."""
         return self._last is not None
 
     def advance(self, now_ns: Nanoseconds) -> NodeTime:
-        """The interval since the last call; the first is empty.
+        """Return the interval since the last call; the first interval is empty.
 
         Raises:
             ActivityFailed: /proc/stat cannot be read; the next interval covers this one too.
@@ -53,7 +53,9 @@ class NodeTimes:
         return time
 
     def measure(self, now_ns: Nanoseconds) -> NodeTime:
-        """What ``advance`` says, for readers that may still fail: ``settle`` ends the interval.
+        """Return the same as ``advance``, but end the interval only when ``settle`` is called.
+
+        This is for readers that may still fail.
 
         Raises:
             ActivityFailed: /proc/stat cannot be read.

@@ -1,4 +1,4 @@
-"""CPU time of processes from /proc/PID/stat."""
+"""Read the CPU time of processes from /proc/PID/stat."""
 
 import os
 from collections.abc import Callable, Container
@@ -18,29 +18,29 @@ _KERNEL_THREAD: Final = 0x0020_0000
 _KEY_BITS: Final = 40
 _KEY_SHIFT: Final = 10
 _YOUNG: Final = 2
-"""A runtime moves a container's first process to its cgroup after it was made: the cgroup is
-looked at again in a process's first reads, whenever it is renamed (exec), and now and then."""
+"""The cgroup of a process is read again in the first reads of the process, whenever it is renamed
+(exec), and now and then: a runtime moves a container's first process after it was created."""
 _CGROUP_TURNS: Final = 32
 _STILL_TURNS: Final = 8
-"""A process in a cgroup that did not run is looked at every 8th time, for it may have moved."""
+"""A process in a cgroup in which nothing ran is read every 8th time, because it may have moved."""
 
 
 class Stat(NamedTuple):
-    """What is used of /proc/PID/stat (proc(5))."""
+    """The fields of /proc/PID/stat that are used (proc(5))."""
 
     comm: bytes
     parent_pid: int
     kernel: bool
     ticks: int
-    """utime + stime, of all threads, ended ones too."""
+    """utime + stime of all threads, including ended threads."""
     start_ticks: int
 
 
 def parse_stat(text: bytes) -> Stat:
-    """Read one /proc/PID/stat; the name in it may hold anything, brackets and newlines too.
+    """Parse one /proc/PID/stat; the name in it may contain brackets and newlines.
 
     Raises:
-        ValueError: it is not such a file.
+        ValueError: the text is not of such a file.
     """
     opened, closed = text.find(b"("), text.rfind(b")")
     fields = text[closed + 2 :].split(None, 20)
@@ -56,7 +56,7 @@ def parse_stat(text: bytes) -> Stat:
 
 
 def process_key(pid: int, stat: Stat) -> int:
-    """Processes.key, with the start as /proc has it: rounded down to a tick."""
+    """Return Processes.key, with the start time of /proc, which is rounded down to a tick."""
     start = (stat.start_ticks * NS_PER_TICK >> _KEY_SHIFT) & ((1 << _KEY_BITS) - 1)
     return (pid << _KEY_BITS | start) & ((1 << 64) - 1)
 
@@ -70,11 +70,11 @@ class _Process:
         self.pid = pid
         self.stat = stat
         self.text = b""
-        """Of its stat file: the same text is the same process, which did not run."""
+        """Text of its stat file; an equal text means the same process, which did not run."""
         self.cgroup = 0
         self.reads = 0
         self.shown = False
-        """It used CPU, so its end must be told too."""
+        """True if the process used CPU, so that its end must be reported too."""
 
     @property
     def key(self) -> int:
@@ -93,25 +93,25 @@ class _Row(NamedTuple):
 
 
 _TYPES: Final = ("u8", "i8", "i8", "u8", "S16", "?", "?", "i8")
-"""Of the columns of _Row."""
+"""Types of the columns of _Row."""
 
 
 class ProcessReader:
-    """Processes that used CPU since the last read, in ticks of 10 ms.
+    """Reads the processes that used CPU since the last read, in ticks of 10 ms.
 
-    A process that is not in the list of the read before was born since, and its
-    whole life counts; only at the first read (and for one that could not be read
-    before) nothing is known of when its time was used. The last part of a life,
-    and lives between two reads, are not seen.
+    A process that is missing in the list of the last read started since then, and its
+    whole time counts. The exceptions are the first read and a process that could not
+    be read before: then it is not known when the time was used. Time between the last
+    read and the end of a process is not seen.
     """
 
     def __init__(self, procfs: Path, topology: Topology, cgroup_of: Callable[[str], int]) -> None:
-        """Nothing is read yet.
+        """Check that ``procfs`` shows processes, without reading them yet.
 
         Args:
             procfs: root of procfs.
             topology: packages of the CPUs.
-            cgroup_of: from a pid to the id of its cgroup, 0 if it is not known.
+            cgroup_of: returns the cgroup id of a pid, 0 if it is not known.
 
         Raises:
             ActivityAbsent: there are no processes in ``procfs``.
@@ -123,18 +123,20 @@ class ProcessReader:
         self._unread: set[str] = set()
         self._turn = 0
         self.dropped = 0
-        """Processes that were there and could not be read."""
+        """Number of processes that existed and could not be read."""
         try:
             pids = self.pids()
         except ActivityFailed as exc:
-            raise ActivityAbsent(f"{exc}; is --procfs where the host's /proc is mounted?") from exc
+            raise ActivityAbsent(
+                f"{exc}; --procfs must be where the host's /proc is mounted"
+            ) from exc
         if not pids:
             raise ActivityAbsent(
-                f"{procfs}: no processes in it; is --procfs where the host's /proc is mounted?"
+                f"{procfs}: no processes in it; --procfs must be where the host's /proc is mounted"
             )
 
     def pids(self) -> list[str]:
-        """The processes there are.
+        """List the pids of all processes.
 
         Raises:
             ActivityFailed: procfs cannot be listed.
@@ -146,22 +148,22 @@ class ProcessReader:
             raise ActivityFailed(f"{self._procfs}: {exc.strerror}") from exc
 
     def cgroups(self) -> set[int]:
-        """Ids of the cgroups that have processes."""
+        """Return the ids of the cgroups that have processes."""
         return {process.cgroup for process in self._known.values()}
 
     def read(self, pids: list[str], still: Container[int] = ()) -> Processes:
-        """What processes used since the last call (the first time: nothing).
+        """Return the CPU time of processes since the last call (none the first time).
 
         Args:
-            pids: as ``pids()`` just gave them.
+            pids: the result of ``pids()`` a moment ago.
             still: ids of cgroups in which nothing ran since the last call.
         """
         self._turn += 1
-        known, turn = self._known, self._turn
+        processes, turn = self._known, self._turn
         here = set(pids)
         rows: list[_Row] = []
         for name in pids:
-            process = known.get(name)
+            process = processes.get(name)
             if (
                 process is not None
                 and (turn + process.pid) % _STILL_TURNS
@@ -175,39 +177,39 @@ class ProcessReader:
                 else:
                     self._update(name, process, text, rows)
             except (FileNotFoundError, ProcessLookupError):
-                here.discard(name)  # it died while we looked
+                here.discard(name)  # it ended during the read
             except (OSError, ValueError):
                 if name not in self._unread:
                     self._unread.add(name)
                     self.dropped += 1
-        for name in known.keys() - here:
-            self._end(known.pop(name), rows)
+        for name in processes.keys() - here:
+            self._end(processes.pop(name), rows)
         if self._unread:
-            self._unread &= here - known.keys()
+            self._unread &= here - processes.keys()
         return self._table(rows)
 
     def _update(self, name: str, process: _Process | None, text: bytes, rows: list[_Row]) -> None:
-        """Note what one process used."""
+        """Add the row of one process that may have used CPU."""
         stat = parse_stat(text)
         if process is not None and process.stat.start_ticks == stat.start_ticks:
-            used = stat.ticks - process.stat.ticks
+            used_ticks = stat.ticks - process.stat.ticks
             renamed = process.stat.comm != stat.comm
             process.stat = stat
         else:
-            if process is not None:  # another has its pid now
+            if process is not None:  # another process has its pid now
                 self._end(process, rows)
             old = process is None and (self._turn == 1 or name in self._unread)
-            used = 0 if old else stat.ticks
+            used_ticks = 0 if old else stat.ticks
             renamed = False
             process = self._known[name] = _Process(int(name), stat)
         process.text = text
         self._place(name, process, renamed=renamed)
-        if used > 0:
+        if used_ticks > 0:
             process.shown = True
-            rows.append(_row(process, used, alive=True))
+            rows.append(_row(process, used_ticks, alive=True))
 
     def _place(self, name: str, process: _Process, *, renamed: bool) -> None:
-        """Look for the process's cgroup where it may have changed."""
+        """Read the process's cgroup if it may have changed."""
         process.reads += 1
         if (
             renamed
@@ -246,7 +248,7 @@ class ProcessReader:
         )
 
 
-def _row(process: _Process, used: int, *, alive: bool) -> _Row:
+def _row(process: _Process, used_ticks: int, *, alive: bool) -> _Row:
     stat = process.stat
     return _Row(
         process.key,
@@ -256,5 +258,5 @@ def _row(process: _Process, used: int, *, alive: bool) -> _Row:
         stat.comm,
         stat.kernel,
         alive,
-        used * NS_PER_TICK,
+        used_ticks * NS_PER_TICK,
     )

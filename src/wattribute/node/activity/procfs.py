@@ -1,4 +1,4 @@
-"""Activity from /proc alone: for machines whose cgroups cannot be read."""
+"""The source ``procfs``: activity from /proc alone, for machines with unreadable cgroups."""
 
 import posixpath
 from pathlib import Path
@@ -16,17 +16,17 @@ from wattribute.node.activity.processes import ProcessReader
 
 
 class ProcfsActivity:
-    """utime + stime of /proc/PID/stat, and cgroups by the paths that processes name.
+    """Reads utime + stime of /proc/PID/stat, and cgroups by the paths of processes.
 
-    What processes used after the last read of their lives is lost here, and so
-    are processes that lived between two reads: at 5 s that is most of the time of
-    short ones. The source ``cgroup`` finds it in the cgroups' counters.
+    Time between the last read and the end of a process is lost here, and so are
+    processes that lived between two reads: at 5 s that is most of the time of
+    short-lived ones. The source ``cgroup`` has this time in the cgroups' counters.
     """
 
     name = "procfs"
 
     def __init__(self, procfs: Path, topology: Topology, cpustat: CpuStat) -> None:
-        """Nothing is read yet.
+        """Prepare the source without reading yet.
 
         Raises:
             ActivityAbsent: there are no processes in ``procfs``.
@@ -38,7 +38,7 @@ class ProcfsActivity:
         self._processes = ProcessReader(procfs, topology, self._cgroup_of)
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
-        """What was used since the read before; None the first time.
+        """Return the usage since the last read; None the first time.
 
         Raises:
             ActivityFailed: procfs cannot be read.
@@ -63,11 +63,11 @@ class ProcfsActivity:
         )
 
     def bpf_run_ns(self) -> int | None:
-        """None: no BPF program."""
+        """Return None, because this source has no BPF program."""
         return None
 
     def close(self) -> None:
-        """Close /proc/stat."""
+        """Close the file /proc/stat."""
         self._cpustat.close()
 
     def _cgroup_of(self, pid: str) -> int:
@@ -78,11 +78,11 @@ class ProcfsActivity:
 class _Seen(NamedTuple):
     id: int
     parent: int
-    """Id; 0: none."""
+    """Id of the parent; 0: none."""
 
 
 class _SeenCgroups:
-    """Cgroups known by the paths of processes; ids are numbers of our own."""
+    """The cgroups that processes name by their paths; the ids are serial numbers of this class."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, _Seen] = {}
@@ -92,33 +92,33 @@ class _SeenCgroups:
         self.id_of("/")
 
     def id_of(self, path: str) -> int:
-        """Number of a cgroup; new for one that was not seen before (or whose like has ended)."""
-        seen = self._by_path.get(path)
-        if seen is None:
+        """Return the id of a cgroup; it is new for a path that is new, or was removed before."""
+        cgroup = self._by_path.get(path)
+        if cgroup is None:
             above = posixpath.dirname(path)
             parent = 0 if path in ("/", above) else self.id_of(above or "/")
             self._serial += 1
-            seen = self._by_path[path] = _Seen(self._serial, parent)
-        return seen.id
+            cgroup = self._by_path[path] = _Seen(self._serial, parent)
+        return cgroup.id
 
-    def table(self, used: set[int]) -> Cgroups:
-        """All cgroups, those without processes any more for the last time.
+    def table(self, populated: set[int]) -> Cgroups:
+        """Return all cgroups, including for the last time those without processes.
 
         Args:
-            used: ids of the cgroups that have processes.
+            populated: ids of the cgroups that have processes.
         """
         living = {1}
-        for seen in reversed(self._by_path.values()):  # children come after their parents
-            if seen.id in used or seen.id in living:
-                living.update(seen)
+        for cgroup in reversed(self._by_path.values()):  # children come after their parents
+            if cgroup.id in populated or cgroup.id in living:
+                living.update(cgroup)
         paths = tuple(self._by_path)
         if paths != self._shown or len(living - {0}) < len(paths):
             self._generation += 1
             self._shown = paths
         rows = list(self._by_path.values())
-        ids = np.array([seen.id for seen in rows], np.uint64)
-        parents = np.array([seen.parent for seen in rows], np.uint64)
-        alive = np.array([seen.id in living for seen in rows], np.bool_)
+        ids = np.array([cgroup.id for cgroup in rows], np.uint64)
+        parents = np.array([cgroup.parent for cgroup in rows], np.uint64)
+        alive = np.array([cgroup.id in living for cgroup in rows], np.bool_)
         for path in [p for p, live in zip(paths, alive, strict=True) if not live]:
             del self._by_path[path]
         parent = np.searchsorted(ids, parents).astype(np.int64)

@@ -1,9 +1,9 @@
-"""Source ``tasks``: the scheduler's own nanoseconds, through a BPF task iterator.
+"""The source ``tasks``: the scheduler's nanoseconds per process, from a BPF task iterator.
 
-Nothing runs on the context-switch path. Every process that ran is told, also
-those that lived and died between two reads. The time of a task that is running
-at the read is as of its last scheduler tick (at most 4 ms old at HZ=250); what
-is late in one interval is in the next.
+Nothing runs at context switches. Every process that ran is reported, including those
+that started and ended between two reads. The time of a task that runs during the read
+is that of its last scheduler tick (at most 4 ms old at HZ=250); time that is missing
+in one interval is in the next.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ _ALL_PACKAGES: Final = np.uint64((1 << 64) - 1)
 
 
 class TasksActivity:
-    """CPU time of every process, from the scheduler's books."""
+    """Reads the CPU time of every process from the scheduler's accounting."""
 
     name = "tasks"
 
@@ -43,14 +43,15 @@ class TasksActivity:
         """Load the programs.
 
         Args:
-            procfs: Where the host's /proc is mounted.
-            cgroups: Counters of cgroups; says which hierarchy's ids are wanted.
+            procfs: Folder on which the host's /proc is mounted.
+            cgroups: Counters of cgroups; its hierarchy decides which cgroup ids are used.
             cpustat: Busy time of the packages.
             topology: Packages of the CPUs.
-            max_processes: How many may die between two reads.
+            max_processes: Most processes that may end between two reads.
 
         Raises:
-            ActivityAbsent: no BTF, a kernel before 5.8, or not the host's pid namespace.
+            ActivityAbsent: there is no BTF, the kernel is older than 5.8, or this is not the
+                host's pid namespace.
             ActivityDenied: a capability is missing, or the kernel is locked down.
         """
         require_host_pids()
@@ -60,19 +61,21 @@ class TasksActivity:
         self._lifetimes = Lifetimes()
         self._books = TaskBooks(topology, hierarchy, max_processes)
         self._owed: list[Used] = []
-        """Charged, and not told yet because the rest of a read failed."""
+        """Usage that is charged and not returned yet, because the rest of a read failed."""
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
-        """See Activity.read; processes have one column of time: the package is not known.
+        """Return the usage since the last read, as Activity.read.
+
+        Processes have one column of time, because the package is not known.
 
         Raises:
-            ActivityFailed: the kernel did not give its books.
+            ActivityFailed: the task iterator cannot be read.
         """
         try:
-            # In this order: who dies in between is in both, and counted once.
+            # In this order, a process that ends in between is in both, and is counted once.
             scan, dying, deaths = self._books.scan(), self._books.dying(), self._books.deaths()
         except OSError as exc:
-            raise ActivityFailed(f"tasks: read of the task iterator: {exc.strerror}") from exc
+            raise ActivityFailed(f"tasks: cannot read the task iterator: {exc.strerror}") from exc
         for number, path in self._books.folders.drain():
             self._cgroups.add(number, path)
         if not self._node.began:
@@ -80,8 +83,8 @@ class TasksActivity:
             self._cgroups.read()
             self._node.advance(now_ns)
             return None
-        used, missed = self._lifetimes.advance(scan, dying, deaths, now_ns)
-        self._owed.append(used)
+        usage, missed = self._lifetimes.advance(scan, dying, deaths, now_ns)
+        self._owed.append(usage)
         if len(missed):
             self._books.forget(missed)
         processes = _processes(self._owed)
@@ -97,22 +100,25 @@ class TasksActivity:
             capacity_ns=node.capacity_ns,
             steal_ns=node.steal_ns,
             irq_ns=node.irq_ns,
-            dropped=self._books.lost,
+            dropped=self._books.dropped,
         )
 
     def bpf_run_ns(self) -> int | None:
-        """See Activity.bpf_run_ns; the iterator's own time is CPU time of this process."""
+        """Return the kernel time of the BPF programs, as Activity.bpf_run_ns.
+
+        The iterator's own time is CPU time of this process and is not in it.
+        """
         return self._books.run_ns()
 
     def close(self) -> None:
-        """Detach, unload, close all files."""
+        """Detach and unload the programs, and close all files."""
         self._books.close()
         self._cgroups.close()
         self._node.close()
 
 
 def _processes(owed: list[Used]) -> Processes:
-    tasks = np.concatenate([used.tasks for used in owed])
+    tasks = np.concatenate([usage.tasks for usage in owed])
     allowed = tasks["allowed"].astype(np.uint64)
     return Processes(
         key=tasks["key"].copy(),
@@ -121,8 +127,8 @@ def _processes(owed: list[Used]) -> Processes:
         cgroup=tasks["cgroup"].copy(),
         comm=tasks["comm"].copy(),
         kernel=tasks["flags"] & KERNEL_THREAD != 0,
-        alive=np.concatenate([used.alive for used in owed]),
-        cpu_ns=np.concatenate([used.ns for used in owed])[:, np.newaxis],
+        alive=np.concatenate([usage.alive for usage in owed]),
+        cpu_ns=np.concatenate([usage.ns for usage in owed])[:, np.newaxis],
         allowed=np.where(allowed == 0, _ALL_PACKAGES, allowed),
         counters={},
     )

@@ -1,4 +1,4 @@
-"""Who a process is, asked one by one: for those that use a device and not the CPU."""
+"""Identify single processes by pid, for those that use a device and not the CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,30 +11,30 @@ from wattribute.node.activity.processes import parse_stat, process_key
 
 
 class Found(NamedTuple):
-    """A process that is there."""
+    """A process that exists."""
 
     key: int
-    """As Processes.key, but its start is rounded down to a tick of /proc."""
+    """As Processes.key, with the start time rounded down to a tick of /proc."""
     comm: bytes
     cgroup: str
-    """Path, as in Cgroups.path; "" if it is not known."""
+    """Path of its cgroup, as in Cgroups.path; "" if it is not known."""
 
 
 Finder = Callable[[int], Found | None]
-"""From a pid to its process; None: it has ended."""
+"""Returns the process of a pid; None if it has ended."""
 
 
 class ProcessFinder:
-    """Reads /proc/PID when it is asked, and nothing before."""
+    """Reads /proc/PID of a process when it is called, and nothing before."""
 
     def __init__(self, procfs: Path, cgroupfs: Path, *, any_hierarchy: bool) -> None:
-        """Set where to look.
+        """Set the folders to read.
 
         Args:
             procfs: root of procfs.
             cgroupfs: root of the cgroup file systems.
-            any_hierarchy: paths are those that the activity source ``procfs`` shows, which
-                knows no cgroup file system.
+            any_hierarchy: return the paths that the activity source ``procfs`` shows, which
+                uses no cgroup file system.
         """
         self._procfs = procfs
         self._cgroupfs = cgroupfs
@@ -42,7 +42,7 @@ class ProcessFinder:
         self._membership: Membership | None = None
 
     def __call__(self, pid: int) -> Found | None:
-        """See Finder."""
+        """Return the process of a pid; None if it has ended."""
         try:
             stat = parse_stat((self._procfs / str(pid) / "stat").read_bytes())
         except (OSError, ValueError):

@@ -46,7 +46,7 @@ def test_reads_kernel_versions(release: str, version: tuple[int, int]) -> None:
 
 
 def test_says_which_kernel_is_needed() -> None:
-    with pytest.raises(ActivityAbsent, match=r"is too old, needs 99\.0"):
+    with pytest.raises(ActivityAbsent, match=r"is too old; 99\.0"):
         permission.require_kernel((99, 0))
 
 

@@ -1,1 +1,1 @@
-"""The programs that run in the kernel, and the loader that puts them there."""
+"""BPF programs that run in the kernel, and the loader for them."""

@@ -1,4 +1,4 @@
-"""Time and counters at every context switch: the programs of cycles.bpf.c and what they write."""
+"""Load the programs of cycles.bpf.c, which count at every context switch, and read their data."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ USE: Final = np.dtype(
         ("comm", "S16"),
     ]
 )
-"""``struct use``."""
+"""``struct use`` of cycles.bpf.c."""
 _COUNT: Final = np.dtype([("counter", "<u8"), ("enabled", "<i8"), ("running", "<i8")])
 _CPU: Final = np.dtype(
     [
@@ -52,15 +52,15 @@ _CPU: Final = np.dtype(
         ("sibling", "<u2"),
     ]
 )
-"""``struct cpu``."""
+"""``struct cpu`` of cycles.bpf.c."""
 _NO_SIBLING: Final = 0xFFFF
 _SINCE: Final = (5, 10)
-"""BPF_F_TEST_RUN_ON_CPU, with which running tasks are flushed, came with Linux 5.10."""
+"""Oldest kernel: BPF_F_TEST_RUN_ON_CPU, which flushes running tasks, came with Linux 5.10."""
 _ON_CPU: Final = 1
 
 
 class SwitchBooks:
-    """What each process used, by cgroup and package; booked whenever it leaves a CPU."""
+    """Use of each process by cgroup and package, which is counted whenever it leaves a CPU."""
 
     def __init__(
         self,
@@ -69,25 +69,25 @@ class SwitchBooks:
         hierarchy: int,
         max_processes: int,
     ) -> None:
-        """Load, open the counters, attach.
+        """Load the programs, open the counters, and attach.
 
         Args:
             topology: Package and sibling of each CPU.
-            events: At most EVENTS, in the order of USE's column.
-            hierarchy: Id of cpuacct's hierarchy, whose cgroups are told; 0: those of v2.
-            max_processes: Entries for which there is room.
+            events: At most EVENTS events, in the order of USE's column.
+            hierarchy: Id of cpuacct's hierarchy, whose cgroup ids are used; 0: those of v2.
+            max_processes: Capacity of the map in entries.
 
         Raises:
-            ActivityAbsent: this kernel cannot, or a counter is not there after all.
-            ActivityDenied: it can, and we may not.
+            ActivityAbsent: this kernel lacks a feature, or a counter cannot be opened.
+            ActivityDenied: this process lacks a permission.
         """
-        known = len(topology.package_of_cpu)
-        cpus = max(known, os.sysconf("SC_NPROCESSORS_CONF"))
+        known_cpus = len(topology.package_of_cpu)
+        cpus = max(known_cpus, os.sysconf("SC_NPROCESSORS_CONF"))
         sizes = {"uses": max_processes, "cpus": cpus}
         sizes |= {f"event{i}": cpus for i in range(EVENTS)}
         self._events = events
         self._open: dict[tuple[int, int], int] = {}
-        """(event, CPU) -> descriptor."""
+        """Descriptors by (event, CPU)."""
         self._programs = Programs(shipped("cycles", "folders"), sizes, _SINCE)
         try:
             fd, maps = self._programs.fd, self._programs.maps
@@ -97,9 +97,9 @@ class SwitchBooks:
             self._cpus["cpuacct"] = int(hierarchy > 0)
             self.folders = FolderNews(self._programs, hierarchy)
             self._cpus["sibling"] = _NO_SIBLING
-            self._cpus["package"][:known] = np.maximum(topology.package_of_cpu, 0)
+            self._cpus["package"][:known_cpus] = np.maximum(topology.package_of_cpu, 0)
             sibling = topology.sibling_of_cpu
-            self._cpus["sibling"][:known] = np.where(sibling < 0, _NO_SIBLING, sibling)
+            self._cpus["sibling"][:known_cpus] = np.where(sibling < 0, _NO_SIBLING, sibling)
             for cpu in np.flatnonzero(topology.package_of_cpu >= 0).tolist():
                 self._count(cpu)
             self._programs.attach()
@@ -110,7 +110,7 @@ class SwitchBooks:
             raise
 
     def flush(self, *, everywhere: bool = False) -> None:
-        """Book the running tasks up to now, by an interrupt on each CPU that ran something.
+        """Count the running tasks up to now, by an interrupt on each CPU that ran something.
 
         Raises:
             OSError: with the kernel's errno.
@@ -124,11 +124,11 @@ class SwitchBooks:
             try:
                 syscall.bpf(syscall.PROG_TEST_RUN, attr)
             except OSError as exc:
-                if exc.errno != errno.ENXIO:  # not online
+                if exc.errno != errno.ENXIO:  # the CPU is offline
                     raise
 
     def read(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
-        """(KEY, USE) of all entries, cumulative; valid until the next read.
+        """Read (KEY, USE) of all entries, cumulative; the arrays are valid until the next read.
 
         Raises:
             OSError: with the kernel's errno.
@@ -136,15 +136,15 @@ class SwitchBooks:
         return self._uses.read()
 
     def delete(self, keys: NDArray[np.void]) -> None:
-        """Remove entries; their next use starts new ones, with new serials."""
+        """Delete entries; the next use creates new ones with new serial numbers."""
         self._uses.delete(keys)
 
     def counted(self) -> NDArray[np.float64]:
-        """(CPUs, EVENTS, 2): for how long each counter was to count since the last call, and did.
+        """Return (CPUs, EVENTS, 2) times in ns that each counter was enabled, and counted.
 
-        As of the last flush. They differ when there are more events than counters,
-        and the kernel lets them take turns. Counters of CPUs that came back online
-        are opened anew.
+        The times are from the flush before the last call to the last flush. They differ when
+        there are more events than hardware counters, so that the kernel multiplexes them.
+        Counters of CPUs that came back online are opened again.
         """
         now = self._cpus.copy()
         rise = np.stack(
@@ -158,23 +158,23 @@ class SwitchBooks:
         return counted
 
     @property
-    def lost(self) -> int:
-        """Slices and cgroups for which there was no room, since the start."""
-        return int(self._cpus["dropped"].sum()) + self.folders.lost
+    def dropped(self) -> int:
+        """The number of slices and cgroups that did not fit, since the start."""
+        return int(self._cpus["dropped"].sum()) + self.folders.dropped
 
     def run_ns(self) -> int | None:
-        """See Programs.run_ns; flushes are in it."""
+        """Return the time in the programs, flushes included, as Programs.run_ns."""
         return self._programs.run_ns()
 
     def close(self) -> None:
-        """Detach, unload, close the counters."""
+        """Detach and unload the programs, and close the counters."""
         self._programs.close()
         for fd in self._open.values():
             os.close(fd)
         self._open.clear()
 
     def _count(self, cpu: int) -> None:
-        """Open the counters of a CPU; an offline one has none."""
+        """Open the counters of a CPU; an offline CPU has none."""
         for i, (name, event) in enumerate(self._events.items()):
             try:
                 fd = open_on(event, cpu)

@@ -1,4 +1,4 @@
-"""BPF iterators: the kernel walks its tasks and writes one record for each."""
+"""Read BPF iterators, for which the kernel walks its tasks and writes one record for each."""
 
 import os
 import struct
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from wattribute.node.activity.bpf import syscall
 
 _READ_BYTES = 1 << 16
-"""What the kernel gives at once is less (8 pages of it)."""
+"""Free bytes before each read; the kernel returns less at once (8 pages of its own)."""
 
 
 class Dump:
-    """Repeated dumps through one link, into one buffer that grows as needed."""
+    """Repeats a dump through one link, into one buffer that grows as needed."""
 
     def __init__(self, link: int, record: np.dtype[np.void]) -> None:
-        """Of an iterator that writes ``record`` only."""
+        """Prepare to read an iterator that writes records of one type."""
         self._link, self._record = link, record
         self._buffer = np.empty(_READ_BYTES * 4, np.uint8)
 
     def read(self) -> NDArray[np.void]:
-        """All records of now, valid until the next read.
+        """Read all current records; the array is valid until the next read.
 
         Raises:
             OSError: with the kernel's errno.
@@ -32,10 +32,10 @@ class Dump:
             while True:
                 if len(self._buffer) - filled < _READ_BYTES:
                     self._buffer = np.concatenate([self._buffer, np.empty_like(self._buffer)])
-                got = os.readv(stream, [self._buffer[filled:].data])
-                if not got:
+                size = os.readv(stream, [self._buffer[filled:].data])
+                if not size:
                     break
-                filled += got
+                filled += size
         finally:
             os.close(stream)
         return self._buffer[:filled].view(self._record)

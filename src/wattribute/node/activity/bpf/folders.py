@@ -1,4 +1,4 @@
-"""Names of cgroups as they are made: the program of folders.bpf.c and what it writes."""
+"""Read the paths of new cgroups, which the program of folders.bpf.c writes."""
 
 import os
 from pathlib import Path
@@ -13,21 +13,24 @@ from wattribute.node.activity.bpf.ring import Ring
 _FOLDER: Final = np.dtype([("id", "<u8"), ("length", "<u4"), ("pad", "<u4"), ("path", "S496")])
 """``struct folder`` of folders.bpf.c."""
 _WATCHED: Final = np.dtype([("hierarchy", "<u4"), ("pad", "<u4"), ("lost", "<u8")])
-"""``struct watched``."""
+"""``struct watched`` of folders.bpf.c."""
 
 
 class FolderNews:
-    """Cgroups that were made since the last look, in one hierarchy."""
+    """Reports the cgroups of one hierarchy that were created since the last call."""
 
     def __init__(self, programs: Programs, hierarchy: int) -> None:
-        """Through programs that contain folders.bpf.c, before they are attached."""
+        """Use programs that contain folders.bpf.c, before they are attached."""
         fd, maps = programs.fd, programs.maps
         self._watched = shared_array(fd["watched"], maps["watched"], _WATCHED)
         self._watched["hierarchy"] = hierarchy
         self._ring = Ring(fd["folders"], maps["folders"].max_entries, _FOLDER)
 
     def drain(self) -> list[tuple[int, str]]:
-        """(id, path from the hierarchy's root) of each; paths too long to be told are left out."""
+        """Return (id, path from the hierarchy's root) of each new cgroup.
+
+        Paths of 496 bytes and more are left out.
+        """
         width = _FOLDER["path"].itemsize
         return [
             (int(folder["id"]), os.fsdecode(bytes(folder["path"])))
@@ -36,13 +39,13 @@ class FolderNews:
         ]
 
     @property
-    def lost(self) -> int:
-        """Cgroups for which there was no room, since the start."""
+    def dropped(self) -> int:
+        """The number of cgroups that did not fit into the buffer, since the start."""
         return int(self._watched["lost"][0])
 
 
 def cpuacct_hierarchy(procfs: Path) -> int:
-    """Id of the v1 hierarchy that cpuacct is mounted in (/proc/cgroups); 0: in none."""
+    """Return the id of the v1 hierarchy with cpuacct, from /proc/cgroups; 0 if there is none."""
     for line in (procfs / "cgroups").read_text().splitlines():
         name, number, *_ = line.split("\t")
         if name == "cpuacct":

@@ -1,8 +1,8 @@
-"""From a spec to running programs, over bpf(2) and nothing else.
+"""Load and attach BPF programs from a spec, with bpf(2) alone.
 
-No libbpf, no libelf, no compiler: maps are created, instructions relocated
-against the kernel's BTF, programs loaded and attached. Limits, by design: no
-global variables, no calls between functions, no kfuncs, no bit fields.
+No libbpf, libelf or compiler is needed: maps are created, instructions are relocated
+against the kernel's BTF, and programs are loaded and attached. The design excludes
+global variables, calls between functions, kfuncs and bit fields.
 """
 
 import ctypes
@@ -32,29 +32,29 @@ _HOOKS: Final = {
     "iter": (_TRACING, _TRACE_ITER, "bpf_iter_", Kind.FUNCTION),
     "raw_tp": (_RAW_TRACEPOINT, 0, "", None),
 }
-"""Section -> program type, attach type, and what the hook is called in the kernel's types."""
+"""By section: program type, attach type, prefix and kind of the hook in the kernel's types."""
 
 _LOG_SIZE: Final = 1 << 18
 _INFO_SIZE: Final = 208
 _RUN_TIME_AT: Final = 192
-"""struct bpf_prog_info up to run_cnt, and where run_time_ns lies in it."""
+"""Size of struct bpf_prog_info up to run_cnt, and the offset of run_time_ns in it."""
 
 
 class Programs:
-    """The maps and programs of one spec, in the kernel until they are closed."""
+    """The maps and programs of one spec, which stay in the kernel until ``close``."""
 
     def __init__(self, spec: Spec, sizes: Mapping[str, int], since: tuple[int, int]) -> None:
-        """Create, relocate, load; nothing runs before attach().
+        """Create the maps, and relocate and load the programs; nothing runs before attach().
 
         Args:
-            spec: What to load.
-            sizes: max_entries of maps, where it is not the spec's.
-            since: The oldest kernel (5.8: (5, 8)) on which all of it works.
+            spec: Maps and programs to load.
+            sizes: max_entries of maps that differ from the spec.
+            since: The oldest kernel on which the spec works; (5, 8) is Linux 5.8.
 
         Raises:
-            ActivityAbsent: this kernel cannot: too old, no BTF, a field that it does not have, or
-                its verifier refuses.
-            ActivityDenied: it can, and we may not: names the missing capability.
+            ActivityAbsent: the kernel is too old, has no BTF, lacks a field, or its verifier
+                rejects a program.
+            ActivityDenied: this process lacks a capability, which the error names.
         """
         require_kernel(since)
         prepare()
@@ -95,7 +95,9 @@ class Programs:
         if hook_kind is not None:
             hook = types.find(_hook_name(program), hook_kind) or 0
             if not hook:
-                raise ActivityAbsent(f"{program.section}: this kernel has no such hook")
+                raise ActivityAbsent(
+                    f"eBPF: cannot load {program.section}: this kernel has no such hook"
+                )
         code = relocator.relocate(program, self.fd)
         try:
             self._hold(program.name, _load(code, program.name, license_, kind, attach_type, hook))
@@ -107,11 +109,11 @@ class Programs:
             ) from exc  # fmt: skip
 
     def attach(self) -> None:
-        """Let run what has a hook; an iterator gets the link that it is read through.
+        """Attach programs to their hooks; an iterator gets the link through which it is read.
 
         Raises:
-            ActivityAbsent: this kernel cannot.
-            ActivityDenied: it can, and we may not.
+            ActivityAbsent: this kernel cannot attach a program.
+            ActivityDenied: this process lacks a permission.
         """
         for program in self._programs:
             self._attach(program)
@@ -133,28 +135,28 @@ class Programs:
         self.link[program.name] = link
 
     def run_ns(self) -> int | None:
-        """Time spent in the programs; None while kernel.bpf_stats_enabled was never on.
+        """Return the ns spent in the programs; None if kernel.bpf_stats_enabled was never on.
 
-        Without the iterators: they run inside our own read(2).
+        Iterators are not included, because they run inside our own read(2).
         """
         total, runs = 0, 0
         for fd in (self.fd[p.name] for p in self._programs if not _is(p, "iter")):
             info = ctypes.create_string_buffer(_INFO_SIZE)
             attr = struct.pack("<IIQ", fd, _INFO_SIZE, ctypes.addressof(info))
             syscall.bpf(syscall.OBJ_GET_INFO_BY_FD, bytearray(attr))
-            spent, count = struct.unpack_from("<QQ", info, _RUN_TIME_AT)
-            total, runs = total + spent, runs + count
+            run_time_ns, count = struct.unpack_from("<QQ", info, _RUN_TIME_AT)
+            total, runs = total + run_time_ns, runs + count
         return total if runs else None
 
     def close(self) -> None:
-        """Detach and unload."""
+        """Detach and unload the programs, and free the maps."""
         maps.close(self._fds)
         self.fd.clear()
         self.link.clear()
 
 
 class _Refused(OSError):  # noqa: N818 - named for the state
-    """The verifier's no, with its last words."""
+    """The kernel refused a program; ``log`` has the last lines of the verifier's log."""
 
     log = ""
 
@@ -162,7 +164,7 @@ class _Refused(OSError):  # noqa: N818 - named for the state
 def _load(  # noqa: PLR0917 - the fields of one system call
     code: bytearray, name: str, license_: str, kind: int, attach_type: int, hook: int
 ) -> int:
-    """Descriptor of a loaded program; a second try collects the verifier's log."""
+    """Load a program and return its descriptor; on failure, try again for the verifier's log."""
     text = ctypes.create_string_buffer(license_.encode())
     instructions = (ctypes.c_char * len(code)).from_buffer(code)
 
@@ -182,17 +184,17 @@ def _load(  # noqa: PLR0917 - the fields of one system call
         except OSError:
             refused = _Refused(first.errno, os.strerror(first.errno or 0))
             lines = log.value.decode(errors="replace").strip().splitlines()
-            told = [line for line in lines if not line.startswith(("processed ", ";"))]
-            refused.log = " | ".join(told[-3:])
+            messages = [line for line in lines if not line.startswith(("processed ", ";"))]
+            refused.log = " | ".join(messages[-3:])
             raise refused from None
 
 
-def _refused(what: str, exc: OSError, why: str = "") -> ActivityError:
+def _refused(step: str, exc: OSError, why: str = "") -> ActivityError:
     if exc.errno in (errno.EPERM, errno.EACCES) and not why:
-        return denied(what, exc)
+        return denied(step, exc)
     if exc.errno == errno.ENOSYS:
-        return ActivityAbsent("bpf(2): this kernel was built without it")
-    return ActivityAbsent(f"eBPF: {what}: {exc.strerror}{f': {why}' if why else ''}")
+        return ActivityAbsent("eBPF: this kernel was built without bpf(2)")
+    return ActivityAbsent(f"eBPF: cannot {step}: {exc.strerror}{f': {why}' if why else ''}")
 
 
 def _is(program: ProgramSpec, hook: str) -> bool:

@@ -1,4 +1,4 @@
-"""BPF maps: created, written, and read in bulk into numpy arrays."""
+"""Create BPF maps, write to them, and read them in bulk into numpy arrays."""
 
 import ctypes
 import errno
@@ -17,7 +17,7 @@ _SLACK: Final = 4096
 
 
 def create(spec: MapSpec) -> int:
-    """The descriptor of a new map.
+    """Create a map and return its descriptor.
 
     Raises:
         OSError: with the kernel's errno.
@@ -41,9 +41,9 @@ def update(fd: int, key: bytes, value: bytes) -> None:
 
 
 def shared_array(fd: int, spec: MapSpec, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """An array map with BPF_F_MMAPABLE, as memory that the kernel and we both see.
+    """Map an array map with BPF_F_MMAPABLE into memory that is shared with the kernel.
 
-    ``dtype`` must have the size of the map's values; the array lives as long as it is held.
+    ``dtype`` must have the size of the map's values. The mapping lives as long as the array.
     """
     memory = mmap.mmap(
         fd, _pages(spec.max_entries * spec.value_size), mmap.MAP_SHARED,
@@ -58,65 +58,65 @@ class HashReader:
     def __init__(
         self, fd: int, spec: MapSpec, key: np.dtype[np.void], value: np.dtype[np.void]
     ) -> None:
-        """Of a map whose keys and values have these layouts."""
-        # More than fits into the map: entries may come and go while it is full and read. Pages of
-        # these arrays that no entry ever reached cost nothing.
+        """Prepare to read a map whose keys and values have these layouts."""
+        # The arrays hold more than the map, because entries may come and go while a full map is
+        # read. Pages of these arrays that no entry ever reached cost no memory.
         self._fd, self._capacity = fd, spec.max_entries + _SLACK
         self._keys = np.empty(self._capacity, key)
         self._values = np.empty(self._capacity, value)
         self._token = ctypes.create_string_buffer(max(64, key.itemsize))
 
     def read(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
-        """(keys, values), valid until the next read.
+        """Read (keys, values), which are valid until the next read.
 
-        An entry that is there all the while is in it exactly once: the kernel
-        copies bucket by bucket, and entries stay in theirs.
+        An entry that exists during the whole read is in them exactly once: the kernel
+        copies bucket by bucket, and entries stay in their bucket.
 
         Raises:
             OSError: with the kernel's errno.
         """
         token = ctypes.addressof(self._token)
-        got, before = 0, 0
-        while got < self._capacity:
+        count, before = 0, 0
+        while count < self._capacity:
             attr = bytearray(56)
             struct.pack_into(
                 "<QQQQII", attr, 0, before, token,
-                self._keys.ctypes.data + got * self._keys.itemsize,
-                self._values.ctypes.data + got * self._values.itemsize,
-                self._capacity - got, self._fd,
+                self._keys.ctypes.data + count * self._keys.itemsize,
+                self._values.ctypes.data + count * self._values.itemsize,
+                self._capacity - count, self._fd,
             )  # fmt: skip
             try:
                 syscall.bpf(syscall.MAP_LOOKUP_BATCH, attr)
             except OSError as exc:
                 if exc.errno == errno.ENOENT:  # that was the last bucket
-                    got += int.from_bytes(attr[32:36], "little")
-                elif exc.errno != errno.ENOSPC:  # no room: it grew past its bound as we read
+                    count += int.from_bytes(attr[32:36], "little")
+                elif exc.errno != errno.ENOSPC:  # the map grew beyond its bound during the read
                     raise
                 break
-            got += int.from_bytes(attr[32:36], "little")
+            count += int.from_bytes(attr[32:36], "little")
             before = token
-        return self._keys[:got], self._values[:got]
+        return self._keys[:count], self._values[:count]
 
     def delete(self, keys: NDArray[np.void]) -> None:
-        """Remove these entries; one that is not there is no error."""
+        """Delete these entries; a missing entry is no error."""
         keys = np.ascontiguousarray(keys)
-        done = 0
-        while done < len(keys):
+        deleted = 0
+        while deleted < len(keys):
             attr = bytearray(56)
             struct.pack_into(
-                "<QQQQII", attr, 0, 0, 0, keys.ctypes.data + done * keys.itemsize, 0,
-                len(keys) - done, self._fd,
+                "<QQQQII", attr, 0, 0, 0, keys.ctypes.data + deleted * keys.itemsize, 0,
+                len(keys) - deleted, self._fd,
             )  # fmt: skip
             try:
                 syscall.bpf(syscall.MAP_DELETE_BATCH, attr)
             except FileNotFoundError:
-                done += int.from_bytes(attr[32:36], "little") + 1  # past the one that is gone
+                deleted += int.from_bytes(attr[32:36], "little") + 1  # skip the missing entry
             else:
                 return
 
 
 def close(fds: list[int]) -> None:
-    """Close descriptors; the kernel frees what nothing else holds."""
+    """Close descriptors; the kernel frees what nothing else refers to."""
     while fds:
         os.close(fds.pop())
 
@@ -126,5 +126,5 @@ def _pages(size: int) -> int:
 
 
 def _address(data: bytes) -> int:
-    """Where the bytes lie; they must be held until the call returns."""
+    """Return the address of bytes, which must stay referenced until the call returns."""
     return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0

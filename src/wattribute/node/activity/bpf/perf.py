@@ -1,4 +1,4 @@
-"""Counters of CPUs through perf_event_open(2): which there are, and one descriptor per CPU."""
+"""Find and open the CPUs' hardware counters with perf_event_open(2)."""
 
 import errno
 import os
@@ -20,11 +20,11 @@ _ENABLED_AND_RUNNING: Final = 0b11
 
 _DEVICES: Final = Path("/sys/bus/event_source/devices")
 _CORE_TYPES: Final = ("cpu_core", "cpu_atom", "cpu_lowpower")
-"""One PMU per kind of core on hybrid CPUs; each has a file ``cpus`` and a file ``type``."""
+"""The PMUs of a hybrid CPU, one per kind of core; each has a file ``cpus`` and a file ``type``."""
 
 
 class Event(NamedTuple):
-    """What to count, as struct perf_event_attr names it."""
+    """An event to count, with the fields of struct perf_event_attr."""
 
     type: int
     config: int
@@ -35,21 +35,21 @@ HARDWARE_EVENTS: Final[Mapping[str, Event]] = {
     "instructions": Event(_HARDWARE, 1),
     "cache_misses": Event(_HARDWARE, 3),
 }
-"""enum perf_hw_id. cache_misses is what the CPU calls so: as a rule, of the last level."""
+"""enum perf_hw_id. cache_misses is defined by the CPU: usually misses of the last level."""
 
 
 def usable(events: Mapping[str, Event], cpu: int) -> dict[str, Event]:
-    """The events that this machine counts; ``cycles`` must be one of them.
+    """Return the events that this machine can count; ``cycles`` must be one of them.
 
     Raises:
-        ActivityAbsent: it counts no cycles.
-        ActivityDenied: it may, and we may not.
+        ActivityAbsent: the machine cannot count cycles.
+        ActivityDenied: this process lacks a permission.
     """
-    found = {}
+    usable_events = {}
     for name, event in events.items():
         try:
             os.close(open_on(event, cpu))
-            found[name] = event
+            usable_events[name] = event
         except OSError as exc:
             if exc.errno in (errno.EPERM, errno.EACCES):
                 raise perf_denied(f"perf_event_open({name})", exc) from exc
@@ -58,15 +58,15 @@ def usable(events: Mapping[str, Event], cpu: int) -> dict[str, Event]:
                 raise ActivityAbsent(
                     f"no hardware cycle counter: perf_event_open(cycles): {code}"
                 ) from exc
-    if found["cycles"].type == _HARDWARE and not _counts(found["cycles"]):
+    if usable_events["cycles"].type == _HARDWARE and not _counts(usable_events["cycles"]):
         raise ActivityAbsent(
-            "no hardware cycle counter: it opens, and counts nothing (a hypervisor's?)"
+            "no hardware cycle counter: it opens and counts nothing (probably a hypervisor's)"
         )
-    return found
+    return usable_events
 
 
 def open_on(event: Event, cpu: int) -> int:
-    """Descriptor of a counter of everything that runs on one CPU, counting from now.
+    """Start to count everything that runs on one CPU, and return the descriptor.
 
     Raises:
         OSError: with the kernel's errno.
@@ -78,7 +78,7 @@ def open_on(event: Event, cpu: int) -> int:
 
 
 def _counts(event: Event) -> bool:
-    """Whether the counter moves while we run."""
+    """Tell whether the counter rises while this process runs."""
     fd = syscall.perf_event_open(_attr(event), 0, -1)
     try:
         sum(range(10_000))
@@ -95,7 +95,7 @@ def _attr(event: Event) -> bytearray:
 
 
 def _core_type(cpu: int) -> int:
-    """The id of the PMU that serves this CPU on a hybrid machine; 0 elsewhere."""
+    """Return the id of the PMU of this CPU on a hybrid machine; 0 on other machines."""
     for name in _CORE_TYPES:
         folder = _DEVICES / name
         try:
@@ -107,7 +107,7 @@ def _core_type(cpu: int) -> int:
 
 
 def cpu_list(text: str) -> Iterable[int]:
-    """The numbers in the kernel's notation ``0-3,8``."""
+    """Parse the kernel's notation of a list of CPUs, such as ``0-3,8``."""
     cpus: set[int] = set()
     for part in text.strip().split(","):
         if part:

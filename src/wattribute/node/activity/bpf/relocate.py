@@ -1,8 +1,8 @@
-"""CO-RE: a program's instructions, made to fit the types of the running kernel.
+"""Apply CO-RE: fit a program's instructions to the types of the running kernel.
 
-The same rules as libbpf's, as far as our programs need them (the tests compare
+The rules are those of libbpf, as far as our programs need them (the tests compare
 the two): offsets of whole fields, existence of fields and enumerators, values
-of enumerators. A field must have the size that kernel.h gives it.
+of enumerators. A field must have the size that it has in kernel.h.
 """
 
 import struct
@@ -15,49 +15,49 @@ from wattribute.node.activity.bpf.btf import Btf, Kind
 from wattribute.node.activity.bpf.spec import ProgramSpec, Relocation
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
-"""The running kernel's types; not below a settable root, for it must be this kernel's."""
+"""Types of the running kernel. The path is fixed, because no other kernel's types may be used."""
 
 _CLASS_MASK: Final = 0x07
 _LOADS_AND_STORES: Final = frozenset({1, 2, 3})
-"""BPF_LDX, BPF_ST, BPF_STX: the offset is in the instruction's 16-bit field, else in imm."""
+"""BPF_LDX, BPF_ST, BPF_STX: their offset is in the instruction's 16-bit field; others use imm."""
 _PSEUDO_MAP_FD: Final = 1
 _POISON: Final = struct.pack("<BBhi", 0x85, 0, 0, 0xBAD2310)
-"""A call of no function: the verifier refuses it unless it is dead code. As libbpf writes it."""
+"""A call of no function, as in libbpf: the verifier rejects it unless it is dead code."""
 
 
 def kernel_types(programs: Iterable[ProgramSpec], hooks: Iterable[str]) -> Btf:
-    """The running kernel's types, findable by what these programs ask and hook.
+    """Read the running kernel's types; those in these programs and hooks can be found by name.
 
     Raises:
-        ActivityAbsent: this kernel does not tell its types.
-        ActivityDenied: it does, and they may not be read.
+        ActivityAbsent: this kernel does not publish its types.
+        ActivityDenied: this process may not read the types.
     """
-    wanted = {root for p in programs for _, _, root, _ in p.types} | set(hooks)
+    names = {root for p in programs for _, _, root, _ in p.types} | set(hooks)
     try:
         with VMLINUX.open("rb", buffering=0) as file:
             blob = file.readall()
     except FileNotFoundError:
         raise ActivityAbsent(
-            f"{VMLINUX}: not there; needs a kernel built with CONFIG_DEBUG_INFO_BTF"
+            f"{VMLINUX}: no such file; a kernel built with CONFIG_DEBUG_INFO_BTF is needed"
         ) from None
     except OSError as exc:
         raise ActivityDenied(f"{VMLINUX}: {exc.strerror}") from exc
     try:
-        return Btf(blob, wanted)
+        return Btf(blob, names)
     except ValueError as exc:
         raise ActivityAbsent(f"{VMLINUX}: {exc}") from exc
 
 
 class Relocator:
-    """Answers what programs ask of one kernel's types; each question is worked out once."""
+    """Resolves the relocations of programs against one kernel's types, each of them once."""
 
     def __init__(self, types: Btf) -> None:
-        """For the kernel that has these types."""
+        """Resolve against the kernel that has these types."""
         self._types = types
         self._answers: dict[tuple[Relocation, str, tuple[str, ...]], int | None] = {}
 
     def relocate(self, program: ProgramSpec, descriptors: Mapping[str, int]) -> bytearray:
-        """The program's instructions for this kernel and these maps."""
+        """Return the program's instructions for this kernel and these maps."""
         code = bytearray(program.code)
         for at, name in program.maps:
             code[8 * at + 1] = code[8 * at + 1] & 0x0F | _PSEUDO_MAP_FD << 4
@@ -73,11 +73,11 @@ class Relocator:
         return code
 
     def missing(self, program: ProgramSpec) -> tuple[str, ...]:
-        """Fields and enumerators that the program names and this kernel does not have."""
-        asked = {(kind, root, path): None for _, kind, root, path in program.types}
+        """Return the fields and enumerators that the program uses and this kernel lacks."""
+        relocations = {(kind, root, path): None for _, kind, root, path in program.types}
         return tuple(
             ".".join((root, *path))
-            for kind, root, path in asked
+            for kind, root, path in relocations
             if self._answer(kind, root, path) is None
         )
 
@@ -101,17 +101,17 @@ class Relocator:
         owner = self._types.find(root, Kind.STRUCT, Kind.UNION)
         offset = 0
         for name in path:
-            found = None if owner is None else self._types.field(self._types.bare(owner), name)
-            if found is None:
+            field = None if owner is None else self._types.field(self._types.bare(owner), name)
+            if field is None:
                 return None
-            offset, owner = offset + found[0], found[1]
+            offset, owner = offset + field[0], field[1]
         return None if owner is None else offset
 
     def _enumerator(self, root: str, name: str) -> int | None:
         owner = self._types.find(root, Kind.ENUM, Kind.ENUM64)
         if owner is None:
             return None
-        return next((v for other, v in self._types.enumerators(owner) if other == name), None)
+        return next((v for label, v in self._types.enumerators(owner) if label == name), None)
 
 
 def _poison(code: bytearray, at: int) -> None:

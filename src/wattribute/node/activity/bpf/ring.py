@@ -1,8 +1,8 @@
-"""A BPF ring buffer that holds records of one size: drained without system calls.
+"""Read a BPF ring buffer with records of one size, without system calls.
 
-Source: Documentation/bpf/ringbuf.rst and kernel/bpf/ringbuf.c. One page with
-our position, one with the kernel's, then the data, which the kernel maps
-twice in a row so that no record is ever cut.
+Source: Documentation/bpf/ringbuf.rst and kernel/bpf/ringbuf.c. One page has our
+position, one the kernel's, and then comes the data. The kernel maps the data
+twice in a row, so that no record is ever cut.
 """
 
 import mmap
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BUSY: Final = 1 << 31
-"""In a record's length: reserved, and not written yet."""
+"""Bit in a record's length: the record is reserved and not written yet."""
 
 
 class Ring:
-    """Records since the last drain."""
+    """Reads the records that were written since the last drain."""
 
     def __init__(self, fd: int, size: int, record: np.dtype[np.void]) -> None:
-        """Map the ring behind ``fd``; ``size`` bytes, a power of two.
+        """Map the ring of ``fd``, which has ``size`` bytes, a power of two.
 
-        Only a page of the second mapping is used: mapped pages count as memory of ours.
+        Only one page of the second mapping is mapped, because mapped pages count as our memory.
         """
         page = mmap.PAGESIZE
         self._stride = np.dtype([("length", "<u4"), ("page", "<u4"), ("record", record)])
@@ -35,25 +35,25 @@ class Ring:
         self._data = np.frombuffer(theirs, np.uint8, size + page, offset=page)
 
     def drain(self) -> NDArray[np.void]:
-        """The records that are complete, oldest first; their space is given back."""
+        """Return the complete records, oldest first, and free their space."""
         if self._consumed[0] == self._produced[0]:
             return self._nothing
         first = self._take()
-        rest = self._take()  # what lies beyond the end of the first mapping
+        rest = self._take()  # the records after the end of the first mapping
         return np.concatenate([first, rest]) if len(rest) else first
 
     def _take(self) -> NDArray[np.void]:
-        """Records that begin before the ring's end."""
+        """Read the records that begin before the ring's end."""
         step = self._stride.itemsize
         consumed, produced = int(self._consumed[0]), int(self._produced[0])
         start = consumed & (self._size - 1)
         count = min((produced - consumed) // step, -(-(self._size - start) // step))
-        found = self._data[start : start + count * step].view(self._stride)
+        complete = self._data[start : start + count * step].view(self._stride)
         # The kernel commits in any order, and a record must be read after its length: the check
         # of all lengths lies thousands of instructions before the first byte that is copied.
-        busy = np.flatnonzero(found["length"] & _BUSY)
+        busy = np.flatnonzero(complete["length"] & _BUSY)
         if len(busy):
-            found = found[: busy[0]]
-        records: NDArray[np.void] = found["record"].copy()
-        self._consumed[0] = consumed + len(found) * step
+            complete = complete[: busy[0]]
+        records: NDArray[np.void] = complete["record"].copy()
+        self._consumed[0] = consumed + len(complete) * step
         return records

@@ -1,7 +1,7 @@
-"""A compiled program as it is shipped: instructions, maps, and what must be filled in by name.
+"""Read compiled programs as they are shipped: instructions, maps and relocations by name.
 
-``tools/build_bpf.py`` makes it from clang's object file; nothing in it belongs
-to one kernel or one architecture.
+``tools/build_bpf.py`` makes them from clang's object files. They are independent of the
+kernel and the architecture.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Relocation(IntEnum):
-    """What an instruction asks of the running kernel's types.
+    """The fact about the running kernel's types that an instruction needs.
 
     Source: enum bpf_core_relo_kind, include/uapi/linux/bpf.h.
     """
@@ -27,7 +27,7 @@ class Relocation(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class MapSpec:
-    """A map to create."""
+    """The description of a map to create."""
 
     name: str
     type: int
@@ -39,21 +39,21 @@ class MapSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProgramSpec:
-    """A program to load."""
+    """The description of a program to load."""
 
     name: str
     section: str
-    """Where it hooks in: ``tp_btf/NAME``, ``iter/NAME``, ``raw_tp/NAME``."""
+    """Where it is attached: ``tp_btf/NAME``, ``iter/NAME``, ``raw_tp/NAME``."""
     code: bytes
     maps: tuple[tuple[int, str], ...]
-    """(instruction, map whose descriptor it loads)"""
+    """(instruction, name of the map whose descriptor it loads)"""
     types: tuple[tuple[int, Relocation, str, tuple[str, ...]], ...]
-    """(instruction, what it asks, type, path of field names, or the enumerator's name)"""
+    """(instruction, kind of relocation, type, path of field names or the enumerator's name)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """All that one or more ``.bpf.c`` were compiled to."""
+    """The result of compiling one or more ``.bpf.c`` files."""
 
     license: str
     maps: Mapping[str, MapSpec]
@@ -61,7 +61,7 @@ class Spec:
 
 
 def shipped(*names: str) -> Spec:
-    """The specs that lie beside this module as ``NAME.bpf.json``, as one."""
+    """Read the files ``NAME.bpf.json`` beside this module, and merge them into one spec."""
     folder = files(__package__)
     specs = [parse(json.loads((folder / f"{name}.bpf.json").read_text())) for name in names]
     return Spec(
@@ -72,7 +72,7 @@ def shipped(*names: str) -> Spec:
 
 
 def parse(tree: Mapping[str, Any]) -> Spec:
-    """A spec from its JSON."""
+    """Build a spec from its JSON."""
     return Spec(
         license=tree["license"],
         maps={

@@ -1,4 +1,4 @@
-"""bpf(2) and perf_event_open(2), by number: the C library wraps neither."""
+"""Call bpf(2) and perf_event_open(2) by number, because the C library wraps neither."""
 
 import ctypes
 import os
@@ -14,7 +14,8 @@ _NUMBERS: Final = {
     "loongarch64": (280, 241),
     "ppc64le": (361, 319),
 }
-"""(bpf, perf_event_open) of each architecture that our little-endian 64-bit programs run on.
+"""Numbers of (bpf, perf_event_open) for each architecture on which our little-endian 64-bit
+programs run.
 Source: arch/*/entry/syscalls and include/uapi/asm-generic/unistd.h."""
 
 MAP_CREATE: Final = 0
@@ -37,14 +38,14 @@ def bpf(command: int, attr: bytearray) -> int:
     """Give the kernel one command; it may write its answers into ``attr``.
 
     Raises:
-        OSError: with the kernel's errno, and without words of ours.
+        OSError: with the kernel's errno and message.
     """
     buffer = (ctypes.c_char * len(attr)).from_buffer(attr)
     return _call(_numbers()[0], command, buffer, len(attr))
 
 
 def perf_event_open(attr: bytearray, pid: int, cpu: int) -> int:
-    """Open one counter, in no group; the descriptor is closed on exec.
+    """Open one counter outside of any group; the descriptor is closed on exec.
 
     Raises:
         OSError: with the kernel's errno.
@@ -58,7 +59,7 @@ def _numbers() -> tuple[int, int]:
     machine = platform.machine()
     if machine not in _NUMBERS:
         raise ActivityAbsent(
-            f"eBPF: no programs for {machine}, only for {', '.join(sorted(_NUMBERS))}"
+            f"eBPF: there are no programs for {machine}, only for {', '.join(sorted(_NUMBERS))}"
         )
     return _NUMBERS[machine]
 

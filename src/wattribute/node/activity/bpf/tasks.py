@@ -1,4 +1,4 @@
-"""The scheduler's books: the programs of tasks.bpf.c and what they write."""
+"""Load the programs of tasks.bpf.c, which read the scheduler's accounting, and read their data."""
 
 import time
 from typing import Final
@@ -46,30 +46,30 @@ _SHARED: Final = np.dtype(
         ("package_cpus", "<u8", (_WORDS, _PACKAGES)),
     ]
 )
-"""``struct shared`` of tasks.bpf.c; ``lost``: exits, frees."""
+"""``struct shared`` of tasks.bpf.c; ``lost`` counts lost exits and lost frees."""
 _SINCE: Final = (5, 8)
-"""Iterators and ring buffers came with Linux 5.8."""
+"""Oldest kernel: iterators and ring buffers came with Linux 5.8."""
 
 
 class TaskBooks:
-    """Every task's time as the scheduler keeps it, and the last word of those that ended.
+    """Every task's time in the scheduler, and the final record of each process that ended.
 
-    The time of a task that runs right now is as of its last scheduler tick or
+    The time of a task that runs right now is that of its last scheduler tick or
     switch: up to 4 ms old at HZ=250 (1 to 10 ms by configuration, 1 s on
-    nohz_full CPUs), per running task and never cumulative.
+    nohz_full CPUs). This holds per running task and does not accumulate.
     """
 
     def __init__(self, topology: Topology, hierarchy: int, max_processes: int) -> None:
-        """Load and attach.
+        """Load and attach the programs.
 
         Args:
             topology: Packages of the CPUs, for tasks that are bound to some of them.
-            hierarchy: Id of cpuacct's hierarchy, whose cgroups are told; 0: those of v2.
-            max_processes: Deaths between two reads for which there is room.
+            hierarchy: Id of cpuacct's hierarchy, whose cgroup ids are used; 0: those of v2.
+            max_processes: Deaths between two reads that fit into the buffers.
 
         Raises:
-            ActivityAbsent: this kernel cannot.
-            ActivityDenied: it can, and we may not.
+            ActivityAbsent: this kernel lacks a feature.
+            ActivityDenied: this process lacks a permission.
         """
         ring_size = 1 << (max_processes * 64 - 1).bit_length()
         sizes = {"dead": ring_size, "dying": max(max_processes // 4, 4096)}
@@ -88,40 +88,40 @@ class TaskBooks:
             raise
 
     def scan(self) -> NDArray[np.void]:
-        """Every thread of now (TASK), by pid; valid until the next scan. Zombies are in it."""
+        """Read all current threads (TASK) by pid, zombies included; valid until the next scan."""
         return self._dump.read()
 
     def dying(self) -> NDArray[np.void]:
-        """Processes that began to exit and were not freed yet (TASK).
+        """Read the processes that began to exit and are not freed yet (TASK).
 
-        ``reaped_ns`` is a provisional total. Valid until the next call.
+        ``reaped_ns`` is a provisional total. The array is valid until the next call.
         """
         return self._dying.read()[1]
 
     def forget(self, keys: NDArray[np.uint64]) -> None:
-        """Take these out of the dying: they were charged by their provisional total."""
+        """Remove these from the dying: they were charged by their provisional total."""
         self._dying.delete(keys.view(_KEY))
 
     def deaths(self) -> NDArray[np.void]:
-        """Processes that were freed since the last call (TASK); ``reaped_ns`` is their total."""
+        """Read the processes that were freed since the last call (TASK); ``reaped_ns`` is total."""
         return self._dead.drain()
 
     @property
-    def lost(self) -> int:
-        """Records that found no room, since the start."""
-        return int(self._shared["lost"].sum()) + self.folders.lost
+    def dropped(self) -> int:
+        """The number of records that did not fit, since the start."""
+        return int(self._shared["lost"].sum()) + self.folders.dropped
 
     def run_ns(self) -> int | None:
-        """See Programs.run_ns."""
+        """Return the time in the programs, as Programs.run_ns."""
         return self._programs.run_ns()
 
     def close(self) -> None:
-        """Detach and unload."""
+        """Detach and unload the programs."""
         self._programs.close()
 
 
 def _describe(shared: NDArray[np.void], topology: Topology, *, cpuacct: bool) -> None:
-    """Tell the programs what machine this is."""
+    """Describe this machine to the programs."""
     shared["cpuacct"] = int(cpuacct)
     shared["cpus"] = topology.cpus_online
     packages, package_of_cpu = len(topology.package_ids), topology.package_of_cpu
