@@ -12,8 +12,8 @@ help: ## list the targets
 run: setup-agent ## start the agent as this user can: make run ARGS="--interval 1"
 	@exec $(BIN)/wattribute agent $(ARGS)
 
-test: setup-dev ## run the tests: make test ARGS="tests/node/meter -k wrap"
-	@exec $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+test: setup-dev ## run the tests: make test ARGS="tests/node/meter -k wrap"; with the slow ones: make test FULL=1
+	@exec $(if $(FULL),env WATTRIBUTE_TESTS=full) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 check: lint types imports tidy fresh-docs fresh-boards fresh-bpf fresh-proto ## lint, types, import contracts, tidiness, fresh generated files
 

@@ -3,8 +3,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from wattribute_testing.nvml import FakeNvml, build_library, compiler
+from wattribute_testing.strength import FULL, examples
+
+# No deadline: machines that test are busy.
+settings.register_profile("quick", deadline=None, max_examples=examples(100))
+settings.register_profile("full", deadline=None, max_examples=examples(100), print_blob=True)
+settings.load_profile("full" if FULL else "quick")
+
+
+def pytest_report_header() -> str | None:
+    return None if FULL else "slow tests are left out: make test FULL=1 runs them"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out, unless all strength or (by ``-m``) a choice of tests was asked for."""
+    if FULL or config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,7 @@ def test_the_operator_knows_every_field(render: Render, case: str) -> None:
             jsonschema.Draft7Validator(schema).validate(manifest)
 
 
+@pytest.mark.slow
 def test_both_helms_render_the_same(
     render: Render,
     helm4: Callable[[str, Mapping[str, Any]], Any],

@@ -9,6 +9,8 @@ from wattribute.cli import invoke
 
 pytestmark = pytest.mark.xdist_group("demo")
 
+pytestmark = pytest.mark.xdist_group("demo-statement")  # made once, not by each worker
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

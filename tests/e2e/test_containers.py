@@ -21,6 +21,7 @@ import pytest
 from wattribute_testing.kube import FakeApiServer, FakeCluster, FakeKubelet, pod
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.e2e,
     pytest.mark.root,
     pytest.mark.xdist_group("machine"),

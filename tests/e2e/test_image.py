@@ -24,6 +24,7 @@ LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # neve
 SECRET = re.compile(rb"-----BEGIN|/work/|/root/")
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.e2e,
     pytest.mark.root,
     pytest.mark.xdist_group("machine"),

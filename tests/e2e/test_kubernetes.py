@@ -194,6 +194,7 @@ def test_the_kubelet_tells_the_same_over_tls(
     assert {seen.token for seen in kubelet.seen} == {"t1"}
 
 
+@pytest.mark.slow
 def test_an_api_server_that_comes_back_names_what_was_measured_without_it(
     tmp_path: Path, cluster: FakeCluster, start_agent: Callable[..., Any]
 ) -> None:
@@ -227,6 +228,7 @@ def test_an_api_server_that_comes_back_names_what_was_measured_without_it(
     assert "connection refused" in agent.log.read_text()
 
 
+@pytest.mark.slow
 def test_whatever_an_api_server_answers_measuring_goes_on_and_the_fix_is_said(
     tmp_path: Path, cluster: FakeCluster, start_agent: Callable[..., Any]
 ) -> None:

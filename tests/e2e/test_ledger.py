@@ -20,7 +20,7 @@ from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
 _SCRAPES = 8
 

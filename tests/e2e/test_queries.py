@@ -28,7 +28,7 @@ from wattribute.node.exporter.scene import NodeLabels, Scene
 from wattribute_testing.nvml import FakeNvml, compiler
 from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
 ROOT = Path(__file__).parents[2]
 BOARDS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "dashboards").glob("*.json")}

@@ -1,6 +1,5 @@
 """kill -9, restart, SIGTERM: nothing invented, nothing lost."""
 
-import os
 import random
 import signal
 import socket
@@ -13,10 +12,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from wattribute_testing.strength import FULL
+
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
-KILLS = int(os.environ.get("WATTRIBUTE_KILLS", "10"))
-"""How often the agent is killed; CI sets 100."""
+KILLS = 100 if FULL else 3
+"""How often the agent is killed."""
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 

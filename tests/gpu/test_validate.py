@@ -73,6 +73,7 @@ def validate(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_it_measures_every_case_and_writes_the_page_and_what_the_driver_said(
     driver: Driver, tmp_path: Path
 ) -> None:

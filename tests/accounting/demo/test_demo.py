@@ -4,16 +4,16 @@ from pathlib import Path
 import duckdb
 import pytest
 from click.testing import CliRunner
-from numpy.random import default_rng
 from pyarrow import parquet
 
-from wattribute.accounting.demo import energy
 from wattribute.accounting.demo.bill import EC2, write_bill
 from wattribute.accounting.demo.cluster import END_S, NODES, START_S
 from wattribute.accounting.demo.energy import write_ledger
 from wattribute.accounting.ledger.store import Store
 from wattribute.cli.demo import demo
 from wattribute.core.errors import ConfigInvalid
+
+pytestmark = pytest.mark.xdist_group("demo")  # its month is made once, not by each worker
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,15 @@ def test_the_two_bots_use_most_and_somebody_is_nobodys(ledger: Path) -> None:
     assert {"system", "kernel", "unattributed"} < set(rows)
 
 
-def test_the_same_seed_makes_the_same_month(ledger: Path) -> None:
-    (again,) = energy._day(START_S, default_rng(7))
+def test_the_same_seed_makes_the_same_month(ledger: Path, tmp_path: Path) -> None:
+    write_ledger(Store.at(str(tmp_path)), 7, START_S + 86_400)
 
-    first = parquet.read_table(ledger / "dt=2026-10-01" / "demo-01.parquet", partitioning=None)
+    first, again = (
+        parquet.read_table(folder / "dt=2026-10-01" / "demo-01.parquet", partitioning=None)
+        for folder in (ledger, tmp_path)
+    )
     assert first.equals(again)
+    assert [day.name for day in tmp_path.glob("dt=*")] == ["dt=2026-10-01"]
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:

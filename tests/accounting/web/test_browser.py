@@ -16,7 +16,7 @@ from wattribute.accounting.report.html import as_html
 from wattribute.accounting.web.views import PAGES
 from wattribute_testing.statements import made_row, made_statement
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 _CONTRAST = """() => {
   const light = c => { c /= 255; return c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };

@@ -13,6 +13,7 @@ from wattribute.automation.gate.check import Limit, check, check_sides, parse_li
 from wattribute.automation.gate.decision import Comparison, Rules, Sides, Verdict, compare
 from wattribute.automation.gate.series import Series
 from wattribute.core.errors import ConfigInvalid, DataInvalid
+from wattribute_testing.strength import examples
 
 Make = Callable[..., Series]
 
@@ -195,7 +196,7 @@ def test_the_proof_in_simulation(spread: float, pairs: bool) -> None:  # noqa: F
     assert slower[Verdict.PASS] == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(
     st.lists(st.floats(1, 3), min_size=1, max_size=7),
     st.lists(st.floats(1, 3), min_size=1, max_size=7),

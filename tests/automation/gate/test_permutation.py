@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattribute.automation.gate.permutation import fewest_runs, paired, unpaired
+from wattribute_testing.strength import examples
 
 POSITIVE = st.floats(0.01, 1000)
 SIDES = st.integers(1, 5).flatmap(
@@ -35,7 +36,7 @@ def naive_paired(base: list[float], new: list[float], ratio: float) -> float:
     return sum(one >= sums[0] - 1e-9 for one in sums) / len(sums)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(SIDES, st.floats(0.5, 2))
 def test_p_is_the_part_of_all_relabellings_that_are_as_large(
     sides: tuple[list[float], list[float]], ratio: float
@@ -55,7 +56,7 @@ def test_unequal_numbers_of_runs_are_compared_too() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(SIDES, st.sampled_from([0.01, 0.05, 0.1, 0.3]))
 def test_the_bound_is_where_the_test_changes_its_mind(
     sides: tuple[list[float], list[float]], alpha: float
@@ -69,7 +70,7 @@ def test_the_bound_is_where_the_test_changes_its_mind(
         assert test.high(alpha) >= test.ratio * (1 - 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(SIDES, st.floats(0.1, 10))
 def test_units_do_not_matter_and_a_factor_moves_the_ratio_by_itself(
     sides: tuple[list[float], list[float]], factor: float

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from wattribute.automation.scaler.decide import Decision, Memory, Reason, decide, drain_hours
 from wattribute.automation.scaler.policy import Policy, read_policy
 from wattribute.automation.scaler.signals import Ahead, Signals
+from wattribute_testing.strength import examples
 
 HOUR = 3600.0
 NOON = 20_000 * 86_400.0 + 12 * HOUR
@@ -171,7 +172,7 @@ _GRAMS = st.one_of(st.none(), st.floats(0, 2000))
 _STEP = st.tuples(_AMOUNT, _GRAMS, st.floats(0, 3000), st.floats(0, 7200))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from(sorted(KINDS)),
     st.integers(0, 20),
@@ -206,7 +207,7 @@ def test_never_above_the_demand_and_never_below_the_floor(  # noqa: PLR0917 - hy
         assert math.isfinite(memory.spent_g)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     st.floats(0.1, 3000),
     st.integers(1, 50),

@@ -3,7 +3,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import settings
 
 from wattribute.core.records import Snapshot
 from wattribute.core.units import Nanoseconds
@@ -15,9 +14,6 @@ from wattribute.node.exporter.scene import Scene
 from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import SnapshotMaker
-
-settings.register_profile("patient", deadline=None)  # machines that test are busy
-settings.load_profile("patient")
 
 NODE = NodeLabels("node-1", instance_type="m7i.metal", region="eu-west-1", version="9.9.9")
 

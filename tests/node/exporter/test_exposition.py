@@ -23,6 +23,7 @@ from wattribute.node.exporter.family import Family
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import NodeLabels, Scene
 from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
+from wattribute_testing.strength import examples
 
 if TYPE_CHECKING:
     from conftest import Painter
@@ -138,7 +139,7 @@ COMPONENT_OF: Final = {
 
 
 @pytest.mark.parametrize("generation", ["kepler-0.9", "none"])
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(maker=makers())
 def test_all_rows_add_up_to_the_node_to_the_microjoule(
     generation: str, maker: SnapshotMaker
@@ -200,7 +201,7 @@ def _pairs(rest: str) -> list[str]:
     return rest.rpartition("}")[0].split(",")  # made names have no commas
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(makers())
 def test_the_aggregate_is_the_sum_of_its_parts(maker: SnapshotMaker) -> None:
     scene = Scene(maker.tick(), NodeLabels("n"), (), ContainerLabels(), ProcessLabels())

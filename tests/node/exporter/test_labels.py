@@ -13,6 +13,7 @@ from wattribute.node.exporter.labels import block, escaped, label_name, printabl
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import NodeLabels, Scene
 from wattribute_testing.snapshots import SnapshotMaker
+from wattribute_testing.strength import examples
 
 hostile = st.text(
     st.one_of(st.characters(codec=None), st.sampled_from('\\"\n\r\t\0{}=,%#\x1b\u2028\ud800'))
@@ -33,7 +34,7 @@ def test_any_name_is_one_valid_label_value(name: str) -> None:
     line.encode()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(hostile, st.lists(st.binary(max_size=16), min_size=4, max_size=4))
 def test_the_page_is_valid_whatever_containers_and_processes_are_called(
     name: str, comms: list[bytes]

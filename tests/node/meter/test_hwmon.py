@@ -11,6 +11,7 @@ from wattribute.core.records import Counter, Gauge, Zone
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds
 from wattribute.node.meter.hwmon import HwmonMeter
 from wattribute_testing import FakeSysfs
+from wattribute_testing.strength import examples
 
 MACHINES = Path(__file__).parents[2] / "machines"
 NOW = Nanoseconds(1)
@@ -160,9 +161,7 @@ def test_a_chip_that_gets_another_number_keeps_its_zone(sysfs: FakeSysfs) -> Non
     assert read(meter) == {("platform", "0", None): gauge(6, averaged=True)}
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chip=st.sampled_from(["power_meter", "amd_energy", "ibmpowernv", "zenpower", "nvme", ""]),
     label=st.one_of(

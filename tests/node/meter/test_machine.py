@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from wattribute.core.records import Machine
 from wattribute.node.meter.machine import package_ids, read_machine, read_topology
 from wattribute_testing import FakeSysfs
+from wattribute_testing.strength import examples
 
 MACHINES = Path(__file__).parents[2] / "machines"
 
@@ -171,9 +172,7 @@ def test_packages_are_numbered_as_the_kernel_does(sysfs: FakeSysfs) -> None:
     assert package_ids(sysfs.load(MACHINES / "power9.tree").root) == ("0", "8")
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cpuinfo=st.one_of(st.binary(max_size=200), st.just(GRAVITON.encode()[:70])),
     online=st.text("0123456789,-\n x", max_size=12),

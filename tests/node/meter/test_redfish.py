@@ -20,6 +20,7 @@ from wattribute.node.meter.redfish_session import Session
 from wattribute.node.settings import MeterSettings, NodeSettings
 from wattribute_testing.bmc import VENDORS, FakeBmc, tree
 from wattribute_testing.kube.authority import Authority
+from wattribute_testing.strength import examples
 
 ONE = Zone("platform", "1", "redfish")
 
@@ -157,7 +158,7 @@ def test_bodies_that_are_not_what_they_should_be(bmc: FakeBmc, junk: bytes) -> N
     source.close()
 
 
-@tries(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(min_size=1, max_size=60))
 def test_no_body_crashes_it(bmc: FakeBmc, junk: bytes) -> None:
     bmc.faults.junk = junk

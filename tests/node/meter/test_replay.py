@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ReplayMeter(tmp_path / "none")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), with_head=st.booleans())
 def test_any_file_plays_or_is_refused(
     content: bytes,
@@ -125,7 +125,7 @@ def test_any_file_plays_or_is_refused(
     assert list(replay.read(at(0))) or replay.problems
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(energies=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=20))
 def test_every_counter_value_survives(energies: list[int], tmp_path: Path) -> None:
     rounds = [

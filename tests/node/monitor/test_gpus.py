@@ -15,6 +15,7 @@ from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, NOT_SUPPORTED, UNKNOWN, FakeGpu
 from wattribute_testing.rig import Rig
+from wattribute_testing.strength import examples
 
 SECOND = 1_000_000_000
 US = 1_000_000
@@ -417,9 +418,7 @@ ticks = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     script=ticks,
     policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]),

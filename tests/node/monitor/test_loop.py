@@ -11,6 +11,7 @@ from wattribute.core.errors import StateInvalid
 from wattribute.core.files import draft_of
 from wattribute.core.records import Mode, Snapshot, Workload
 from wattribute_testing.rig import Rig, joules_of, row_of
+from wattribute_testing.strength import examples
 
 SECOND = 1_000_000_000
 J = 1_000_000
@@ -430,7 +431,7 @@ def test_a_state_that_cannot_be_written_is_removed_rather_than_left_behind(tmp_p
     assert not state.exists()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     ticks=st.lists(
         st.tuples(

@@ -14,6 +14,7 @@ from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeClock, FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, UNKNOWN
 from wattribute_testing.rig import Rig
+from wattribute_testing.strength import examples
 
 SECOND = 1_000_000_000
 J = 1_000_000
@@ -232,7 +233,7 @@ class Told:
         """Nothing to close."""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(steps=steps, policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]))
 def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -253,7 +254,7 @@ def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
     assert "gpu" in {channel.kind for channel in before.channels}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(steps=steps, policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]))
 def test_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,

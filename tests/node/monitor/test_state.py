@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wattribute.core.errors import StateInvalid
 from wattribute.core.files import draft_of
 from wattribute_testing.rig import Rig, joules_of
+from wattribute_testing.strength import examples
 
 SECOND = 1_000_000_000
 J = 1_000_000
@@ -43,9 +44,7 @@ def paths(tree: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_file_with_anything_in_it_is_used_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

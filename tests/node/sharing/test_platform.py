@@ -10,6 +10,7 @@ from wattribute.core.records import Mode, Snapshot, Zone
 from wattribute.core.units import microwatts
 from wattribute_testing.platform import SlowPlatform
 from wattribute_testing.rig import Rig, row_of
+from wattribute_testing.strength import examples
 
 SECOND = 1_000_000_000
 J = 1_000_000
@@ -83,9 +84,7 @@ def test_a_deficit_is_carried_until_the_platform_has_caught_up(tmp_path: Path) -
     assert zone_uj(snapshot, "other") == rest
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     loads=st.lists(st.integers(0, 900), min_size=8, max_size=40),
     every_s=st.sampled_from([5, 10, 15, 35, 60]),

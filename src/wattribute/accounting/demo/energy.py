@@ -33,8 +33,8 @@ _MODEL: Final = "wattribute-tdp-curve 1"
 _SPECIAL: Final = (("system", "system_processes", 0.012), ("kernel", "kernel_processes", 0.006))
 
 
-def write_ledger(store: Store, seed: int) -> int:
-    """Write the month; the number of entries.
+def write_ledger(store: Store, seed: int, until_s: int = END_S) -> int:
+    """Write the month, or its days before ``until_s``, and give the number of entries.
 
     Raises:
         LedgerFailed: it could not be written.
@@ -42,7 +42,7 @@ def write_ledger(store: Store, seed: int) -> int:
     random = default_rng(seed)
     return sum(
         store.write(day_s, f"demo-{(day_s - START_S) // _DAY_S + 1:02d}", _day(day_s, random))
-        for day_s in range(START_S, END_S, _DAY_S)
+        for day_s in range(START_S, until_s, _DAY_S)
     )
 
 
