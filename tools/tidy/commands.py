@@ -100,6 +100,8 @@ def _lines(path: str, text: str) -> Iterator[tuple[str, int, str]]:
 
 def _calls(text: str, *programs: str) -> Iterator[list[str]]:
     """Give the arguments of each call of a program in one line of shell."""
+    if not any(program in text for program in programs):
+        return
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:

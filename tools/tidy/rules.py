@@ -7,6 +7,7 @@ from typing import Final
 from tools.tidy.commands import unknown_commands, unknown_targets
 from tools.tidy.decisions import decision_records
 from tools.tidy.docstrings import short_docstrings
+from tools.tidy.habits import private_reads, test_sleeps
 from tools.tidy.leftovers import leftovers
 from tools.tidy.makefile import phony_targets
 from tools.tidy.names import bare_names, repeated_classes, vague_modules
@@ -52,6 +53,16 @@ RULES: Final = (
         "Rename one of them, or use one class in both places.",
     ),
     Rule("vague-modules", vague_modules, "Name the module for what is in it."),
+    Rule(
+        "test-sleeps",
+        test_sleeps,
+        "Wait for a condition with wattribute_testing.waiting: `wait_until`, or `always`.",
+    ),
+    Rule(
+        "private-reads",
+        private_reads,
+        "Test what callers see; where they see too little, give the class a public member.",
+    ),
     Rule("dead-links", dead_links, "Correct the link, or the heading that it means."),
     Rule("dead-paths", dead_paths, "Correct the path, or take it out: what it named is gone."),
     Rule("wide-lines", wide_lines, "Break the line; one idea a sentence makes that easy."),
