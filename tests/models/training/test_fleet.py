@@ -229,7 +229,7 @@ def test_a_quarantine_gives_only_what_is_accepted(tmp_path: Path) -> None:
         (lambda r: {**r, "points": [{**r["points"][0], "scope": "moon"}]}, "moon"),
         (lambda r: {**r, "points": [{**r["points"][0], "utilisation": 1.5}]}, "<= 1"),
         (lambda r: {**r, "machine": {**r["machine"], "cpu_name": "x\x1b[2J"}}, "not one line"),
-        (lambda r: {**r, "machine": {**r["machine"], "cores": 0}}, "needs one package"),
+        (lambda r: {**r, "machine": {**r["machine"], "cores": 0}}, "at least one package"),
         (lambda r: {**r, "machine": {**r["machine"], "memory_bytes": -1}}, "memory_bytes is -1"),
         (lambda r: {**r, "machine": {**r["machine"], "hypervisor": "kvm"}}, "virtual machine"),
         (lambda r: {**r, "machine_digest": "../../etc"}, "not a power recording"),

@@ -17,7 +17,7 @@ def test_nothing_measured_changes_nothing() -> None:
     found = correct(LEVELS, COVARIANCE, WATTS, ())
 
     assert found.shift.tolist() == [0, 0, 0]
-    assert found.left.tolist() == [1, 1, 1]
+    assert found.remaining.tolist() == [1, 1, 1]
 
 
 def test_a_reading_counts_most_where_it_was_taken() -> None:
@@ -25,7 +25,7 @@ def test_a_reading_counts_most_where_it_was_taken() -> None:
 
     assert 100 * np.exp(found.shift[0]) == pytest.approx(130, rel=0.01)
     assert found.shift[0] > found.shift[1] > found.shift[2] > 0
-    assert found.left[0] < 0.05 < found.left[1] < found.left[2] < 1
+    assert found.remaining[0] < 0.05 < found.remaining[1] < found.remaining[2] < 1
 
 
 def test_two_readings_hold_both_ends() -> None:
@@ -41,7 +41,7 @@ def test_any_readings_leave_a_usable_curve(readings: list[tuple[float, float]]) 
     found = correct(LEVELS, COVARIANCE, WATTS, [Measured(u, w) for u, w in readings])
 
     assert np.isfinite(found.shift).all()
-    assert ((found.left >= 0) & (found.left <= 1)).all()
+    assert ((found.remaining >= 0) & (found.remaining <= 1)).all()
 
 
 def test_observations_are_told_when_there_are_enough_and_then_when_they_change() -> None:

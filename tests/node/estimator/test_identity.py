@@ -43,7 +43,9 @@ def test_a_guest_of_a_known_instance_type_is_its_share_of_that_host(artefact: Ar
     assert host.share == pytest.approx(4 / 96)
     assert host.memory_share == pytest.approx(16 / 384)
     assert host.basis == "cpu"
-    assert host.why == ("a guest, which sees neither its neighbours nor the host's clock",)
+    assert host.why == (
+        "a virtual machine, which sees neither its neighbours nor the host's clock",
+    )
 
 
 @pytest.mark.parametrize(

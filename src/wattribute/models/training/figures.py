@@ -156,7 +156,7 @@ def _points(
             if any(abs(u - one) < _SAME_LOAD for one in given):
                 continue
             watts = float(np.interp(u, levels, predicted))
-            left = float(np.interp(u, levels, moved.left)) ** 0.5
+            left = float(np.interp(u, levels, moved.remaining)) ** 0.5
             low, high = (
                 watts * float(np.exp(np.interp(u, band.levels, side) * left))
                 for side in (band.low, band.high)

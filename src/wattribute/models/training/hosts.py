@@ -6,7 +6,7 @@ from typing import Final
 
 from wattribute.models.training.rows import Row
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
-from wattribute.node.estimator.cpu_names import cpu_key, told_ghz
+from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
 from wattribute.node.estimator.host import Host
 from wattribute.node.estimator.identity import Cpu, find_cpu
 from wattribute.node.estimator.makers import maker_of
@@ -63,7 +63,7 @@ def assemble(
         memory_gb=number("mem_gb") or cores * _GB_PER_CORE,
         ghz=number("base_mhz") / 1000
         or (cpu.ghz if cpu else 0.0)
-        or told_ghz(text.get("cpu_name", ""))
+        or ghz_in(text.get("cpu_name", ""))
         or (stand_in.ghz if stand_in else 0.0)
         or 2.5,
         boost_ghz=cpu.boost_ghz if cpu else 0.0,

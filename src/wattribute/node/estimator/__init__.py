@@ -1,4 +1,4 @@
-"""Pure: what a machine is and how loaded it is -> watts, with an error band."""
+"""Estimate power with an error band from a machine's identity and load, without any I/O."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,16 +11,16 @@ class Estimator(Protocol):
     """A power model."""
 
     name: str
-    """Model's name and version, as metrics show it."""
+    """Name and version of the model, as in the metrics."""
 
     def predict(self, machine: Machine, load: Load) -> Mapping[str, Power]:
-        """Power by component (``cpu``, ``dram``, ``other``)."""
+        """Return the power by component (``cpu``, ``dram``, ``other``)."""
         ...
 
     def explain(self, machine: Machine) -> EstimatorInfo:
-        """What the estimates of this machine rest on."""
+        """Describe the basis of the estimates for this machine."""
         ...
 
     def calibrated(self, measured: Sequence[Measured]) -> "Estimator":
-        """The same estimator, moved by these readings of the machine too."""
+        """Return a copy that is also corrected by these readings of the machine."""
         ...

@@ -1,7 +1,7 @@
-"""The model artefact: one JSON file, read and checked here and nowhere else.
+"""Read and check the model artefact, a JSON file; no other module does.
 
-`decode` takes the bytes, from wherever they came, and gives an `Artefact` in which every table has
-the shape that the models expect and every number is finite, or says in one line why not.
+`decode` takes the bytes from any source. It returns an `Artefact` in which every table has the
+shape that the models expect and every number is finite, or raises an error with the reason.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from wattribute.node.estimator.wall import LINEAR, SLOPES, SMOOTH, Floats, WallM
 
 SCHEMA: Final = 1
 MAX_BYTES: Final = 1 << 20
-"""The shipped one is a tenth of this; a server that sends more is not believed."""
+"""The shipped artefact has a tenth of this; a larger answer of a server is refused."""
 
 Numbers = list[float]
 Table = list[Numbers]
@@ -27,34 +27,34 @@ Name = Annotated[str, Meta(max_length=64)]
 
 
 class _Part(Struct, frozen=True, kw_only=True):
-    """A part of the file. Unknown keys are left out: later versions of a schema only add."""
+    """A part of the file. Unknown keys are ignored: later versions of a schema only add keys."""
 
 
 class Feature(_Part, frozen=True):
-    """One number that the wall model takes."""
+    """A feature of the wall model."""
 
     name: Name
     unit: Text
 
 
 class Source(_Part, frozen=True):
-    """Where the training data came from, and on which terms."""
+    """A source of training data, and its terms of use."""
 
     name: Text
     terms: Text
 
 
 class Scaled(_Part, frozen=True):
-    """Weights of features, after ``(x - centre) / scale``."""
+    """Weights of features that are scaled by ``(x - centre) / scale``."""
 
     centre: Numbers
     scale: Numbers
     weights: Table
-    """(features, levels)"""
+    """(features, levels) weights."""
 
 
 class Smooth(_Part, frozen=True):
-    """Gaussian bumps: weight x exp(-distance^2 / 2 length^2), on scaled features."""
+    """Gaussian bumps on scaled features: weight x exp(-distance^2 / 2 length^2)."""
 
     centre: Numbers
     scale: Numbers
@@ -64,7 +64,7 @@ class Smooth(_Part, frozen=True):
 
 
 class Makers(_Part, frozen=True):
-    """What a server's maker adds; bumps over the years."""
+    """What a server's maker adds to ln W, as bumps over the years."""
 
     years: Numbers
     """Decades from 2015."""
@@ -73,7 +73,7 @@ class Makers(_Part, frozen=True):
 
 
 class Wall(_Part, frozen=True):
-    """ln W at the wall of a tuned server, by load level."""
+    """The model of ln W at the wall of a tuned server, by load level."""
 
     levels: Numbers
     mean: Numbers
@@ -85,38 +85,39 @@ class Wall(_Part, frozen=True):
     maker: Makers
     cpu: dict[Name, Numbers]
     typical: Numbers
-    """What an ordinary server adds to ln W at each level."""
+    """What an untuned server adds to ln W at each level."""
     typical_spread: Annotated[float, Meta(ge=0)]
-    """How much wider its band is on either side (ln W, added in squares): ordinary servers differ
-    from each other; a reading takes this away."""
+    """Extra width of an untuned server's band on either side (ln W, added in squares), because such
+    servers differ from each other. A reading removes it."""
     typical_scatter: Annotated[float, Meta(ge=0)]
-    """The same, which no reading takes away: one load, other work."""
+    """Extra width that no reading removes, because different work has the same load."""
     few: list[Name]
-    """Designers of CPUs of which too few systems were measured: the band of ``class`` is used."""
+    """Designers of CPUs for which too few systems were measured, so that the band of ``class`` is
+    used."""
 
 
 class Package(_Part, frozen=True):
-    """CPU packages: TDP x a concave curve, capped by what cores can draw."""
+    """The model of CPU packages: TDP x a concave curve, capped by what the cores can draw."""
 
     levels: Numbers
     of_tdp: Numbers
     watts_per_core_ghz3: float
-    """At most this x cores x (boost GHz)^3."""
+    """The cap: this x cores x (boost GHz)^3 watts."""
     cpu: dict[Name, Numbers] = {}
-    """What CPU models that were measured add to ln W at each level."""
+    """What measured CPU models add to ln W at each level."""
 
 
 class Memory(_Part, frozen=True):
-    """DRAM: watts of one module of 16 GB; larger ones draw the square root more."""
+    """The model of DRAM: watts of a module of 16 GB; power grows with the root of the size."""
 
     levels: Numbers
     module_watts: Numbers
     before_2017: float
-    """Factor for older generations."""
+    """Factor for CPUs from before 2017."""
 
 
 class Coefficients(_Part, frozen=True):
-    """All that was fitted."""
+    """All fitted coefficients."""
 
     wall: Wall
     package: Package
@@ -124,7 +125,10 @@ class Coefficients(_Part, frozen=True):
 
 
 class Band(_Part, frozen=True):
-    """ln(measured / predicted): 5 and 95 of 100 held-out points lie below, by level."""
+    """Quantiles of ln(measured / predicted) by level.
+
+    Of the held-out points, 5 % lie below ``low``, and 95 % below ``high``.
+    """
 
     levels: Numbers
     low: Numbers
@@ -132,33 +136,33 @@ class Band(_Part, frozen=True):
 
 
 class Microarchitecture(_Part, frozen=True):
-    """What stands in for a CPU of which only this is known."""
+    """The typical CPU that is assumed if only the microarchitecture is known."""
 
     make: str
     year: float
     cores: Annotated[float, Meta(gt=0)]
-    """Of one package of its median server part."""
+    """Cores in one package of its median server CPU."""
     ghz: Annotated[float, Meta(gt=0)]
     tdp_watts: Annotated[float, Meta(gt=0)]
-    """Of a package with ``cores``; one with others: x (cores ratio)^tdp_exponent."""
+    """TDP of a package with ``cores``; other sizes: x (ratio of cores)^tdp_exponent."""
     cloud_cores: Annotated[float, Meta(gt=0)]
     cloud_tdp_watts: Annotated[float, Meta(gt=0)]
-    """The same of the part that clouds buy, which is larger."""
+    """Cores and TDP of a package in clouds, which buy larger ones."""
     threads_per_core: Annotated[float, Meta(ge=1, le=8)]
 
 
 class Fleet(_Part, frozen=True):
-    """What an operator's own metered machines draw beyond the models: ln(measured / predicted)."""
+    """Corrections from an operator's own metered machines: ln(measured / predicted)."""
 
     levels: Numbers
     cpu: dict[Name, dict[str, Numbers]]
-    """CPU key -> scope (``wall`` of an ordinary server, ``pkg``, ``dram``) -> by level."""
+    """By CPU key and scope (``wall`` of an untuned server, ``pkg``, ``dram``): values by level."""
     microarchitecture: dict[Name, dict[str, Numbers]]
-    """The same for other CPUs of that microarchitecture."""
+    """By microarchitecture and scope: values for other CPUs, by level."""
 
 
 class Artefact(_Part, frozen=True, omit_defaults=True):
-    """The whole file."""
+    """The whole model artefact."""
 
     schema: int
     model: Name
@@ -166,54 +170,57 @@ class Artefact(_Part, frozen=True, omit_defaults=True):
     licence: Text
     sources: list[Source]
     data_sha256: dict[str, str]
-    """Training file -> digest of its bytes."""
+    """SHA-256 by training file."""
     features: list[Feature]
     targets: list[Name]
     coefficients: Coefficients
     quantiles: dict[str, dict[str, Band]]
-    """What is known -> scope (``wall``, ``pkg``, ``pkg_small``, ``dram``) -> band; small: under 12
-    cores."""
+    """Band by what is known of the CPU (`KNOWN`) and by scope (``wall``, ``pkg``, ``pkg_small`` for
+    packages under 12 cores, ``dram``)."""
     covariance: Table
-    """Of ln(measured / predicted) between the wall's levels: what one measured number tells of the
-    others."""
+    """Covariance of ln(measured / predicted) between the wall's levels: how a reading at one level
+    corrects the others."""
     tdp_exponent: float
     microarchitectures: dict[Name, Microarchitecture]
-    """``""``: of a CPU of which nothing is known."""
+    """Typical CPUs by microarchitecture; ``""`` is for a CPU of which nothing is known."""
     cpus: dict[Name, str]
-    """Microarchitecture -> ``key tdp cores ghz boost``, separated by ``;``; watts, of one package,
-    0: not known."""
+    """By microarchitecture: its CPU models as ``key tdp cores ghz boost``, separated by ``;``. The
+    figures are for one package, TDP in watts; 0: not known."""
     instances: dict[str, str]
-    """Cloud instance family -> ``cpu_key_or_microarchitecture host_threads host_gb``."""
+    """By cloud instance family: ``cpu_key_or_microarchitecture host_threads host_gb``."""
     covariance_seen: Table = []
-    """The same for CPU models that were in the training data; [] takes the other."""
+    """Covariance for CPU models that were in the training data; []: use ``covariance``."""
     fleet: Fleet | None = None
-    """None in the shipped one."""
+    """Corrections of an operator; None in the shipped artefact."""
 
 
 def decode(data: bytes, pinned_sha256: str = "", *, name: str = "the model") -> Artefact:
-    """Read an artefact.
+    """Decode and check an artefact.
 
     Args:
         data: the file's bytes.
-        pinned_sha256: their digest in hexadecimal, if it is known from elsewhere; "" takes any.
-        name: what to call it in messages.
+        pinned_sha256: the expected SHA-256 in hexadecimal; "" accepts any file.
+        name: the file's name in messages.
 
     Raises:
-        ModelInvalid: it is not the pinned file, or no artefact that this version can use.
+        ModelInvalid: the file is not the pinned one, or not an artefact for this version.
     """
     digest = sha256(data).hexdigest()
     if pinned_sha256 and digest != pinned_sha256.lower():
         raise ModelInvalid(
             f"{name}: SHA-256 is {digest}, pinned is {pinned_sha256}; "
-            "get the right file, or correct estimator.sha256"
+            "use the pinned file, or correct estimator.sha256"
         )
     if len(data) > MAX_BYTES:
-        raise ModelInvalid(f"{name}: {len(data)} bytes; an artefact has at most {MAX_BYTES}")
+        raise ModelInvalid(
+            f"{name}: too large, {len(data)} bytes; an artefact has at most {MAX_BYTES}"
+        )
     try:
         schema = msgspec.json.decode(data, type=_Schema).schema
         if schema != SCHEMA:
             raise ModelInvalid(
-                f"{name}: schema {schema}; this version reads {SCHEMA}: train it again, or update"
+                f"{name}: schema {schema}; this version reads {SCHEMA}; train the model"
+                " again, or update wattribute"
             )
         artefact = msgspec.json.decode(data, type=Artefact)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
@@ -226,7 +233,7 @@ def decode(data: bytes, pinned_sha256: str = "", *, name: str = "the model") -> 
 
 
 def wall_model(artefact: Artefact) -> WallModel:
-    """The wall model's arrays."""
+    """Return the wall model with its tables as arrays."""
     wall = artefact.coefficients.wall
     return WallModel(
         levels=_array(wall.levels),
@@ -259,14 +266,14 @@ def _array(values: Numbers | Table) -> Floats:
 
 BANDS: Final = ("wall", "pkg", "pkg_small", "dram")
 KNOWN: Final = ("seen", "cpu", "microarchitecture", "class")
-"""What may be known of a CPU, best first. ``seen``: the model was in the training data."""
+"""What may be known of a CPU, best first; ``seen``: the CPU model was in the training data."""
 
 
 def _check(artefact: Artefact) -> None:
-    """Shapes, finite numbers, and what the models divide by.
+    """Check shapes, that numbers are finite, and that divisors are positive.
 
     Raises:
-        ValueError: one is wrong.
+        ValueError: a value is invalid.
     """
     c = artefact.coefficients
     _rising("wall.levels", c.wall.levels)
@@ -277,16 +284,16 @@ def _check(artefact: Artefact) -> None:
     wall = c.wall
     lengths = (wall.smooth.length, wall.maker.length, *wall.linear.scale, *wall.smooth.scale)
     if not all(isfinite(value) and value > 0 for value in lengths):
-        raise ValueError("coefficients.wall: a scale or length is not more than 0")
+        raise ValueError("coefficients.wall: every scale and length must be more than 0")
     for name, packed in artefact.cpus.items():
         if not all(_packed(row, 5) for row in packed.split(";")):
-            raise ValueError(f"cpus.{name}: not rows of a key and four numbers")
+            raise ValueError(f"cpus.{name}: every row must be a key and four numbers")
     for name, packed in artefact.instances.items():
         if not _packed(packed, 3):
-            raise ValueError(f"instances.{name}: not a CPU and two numbers")
+            raise ValueError(f"instances.{name}: must be a CPU and two numbers")
     if "" not in artefact.microarchitectures:
-        raise ValueError('microarchitectures: no "", which stands in for an unknown CPU')
-    if not all(set(BANDS) <= set(artefact.quantiles.get(known, {})) for known in KNOWN):
+        raise ValueError('microarchitectures: the entry "" for an unknown CPU is missing')
+    if not all(set(BANDS) <= set(artefact.quantiles.get(basis, {})) for basis in KNOWN):
         raise ValueError(f"quantiles: needs {', '.join(BANDS)} for each of {', '.join(KNOWN)}")
 
 
@@ -294,7 +301,7 @@ _Shape = tuple[str, Numbers | Table, tuple[int, ...]]
 
 
 def _wall_shapes(wall: Wall) -> Iterator[_Shape]:
-    """Name, values and shape of each table of the wall model."""
+    """Yield name, values and shape of each table of the wall model."""
     levels, points = len(wall.levels), len(wall.smooth.points)
     yield "wall.mean", wall.mean, (levels,)
     yield "wall.typical", wall.typical, (levels,)
@@ -323,9 +330,9 @@ def _other_shapes(artefact: Artefact) -> Iterator[_Shape]:
     yield "covariance", artefact.covariance, (levels, levels)
     if artefact.covariance_seen:
         yield "covariance_seen", artefact.covariance_seen, (levels, levels)
-    for known, scopes in artefact.quantiles.items():
+    for basis, scopes in artefact.quantiles.items():
         for scope, band in scopes.items():
-            name = f"quantiles.{known}.{scope}"
+            name = f"quantiles.{basis}.{scope}"
             _rising(name, band.levels)
             yield name, band.low, (len(band.levels),)
             yield name, band.high, (len(band.levels),)
@@ -338,7 +345,7 @@ def _other_shapes(artefact: Artefact) -> Iterator[_Shape]:
 
 
 def _packed(row: str, count: int) -> bool:
-    """Whether a row is a word and numbers, ``count`` of them together."""
+    """Tell whether a row is a word and numbers, together ``count`` fields."""
     _, *figures = row.split(" ")
     try:
         return len(figures) == count - 1 and all(0 <= float(figure) < 1e6 for figure in figures)
@@ -350,9 +357,9 @@ def _shaped(name: str, values: Numbers | Table, shape: tuple[int, ...]) -> None:
     try:
         array = np.array(values, np.float64).reshape(shape if values else (0,))
     except ValueError:
-        raise ValueError(f"{name}: not of shape {shape}") from None
+        raise ValueError(f"{name}: must have the shape {shape}") from None
     if array.shape != shape or len(values) != shape[0] or not np.isfinite(array).all():
-        raise ValueError(f"{name}: not {shape} finite numbers")
+        raise ValueError(f"{name}: must be finite numbers of shape {shape}")
 
 
 def _rising(name: str, levels: Numbers) -> None:

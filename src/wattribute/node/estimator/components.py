@@ -1,4 +1,4 @@
-"""What a host's parts draw: CPU packages and DRAM, by load."""
+"""Predict the power of a host's CPU packages and DRAM, by load."""
 
 from math import ceil, exp
 from typing import Final
@@ -20,21 +20,20 @@ _CHANNELS: Final = {
 _SMALL_CHANNELS: Final = 2
 _DESKTOP_CORES: Final = 8
 _MODULE_GB: Final = ((2010, 4), (2013, 8), (2021, 32), (9999, 64))
-"""Until which launch year of the CPU which module is the usual large one."""
+"""By launch year of the CPU (up to, not including): the usual large module in GB."""
 _SMALL_MODULE_GB: Final = 16
 _OLD: Final = 2017
 
 SMALL_CORES: Final = 12
-"""Packages with fewer cores do not always reach their TDP; those that were measured differ by a
-factor of two."""
+"""Packages with fewer cores do not always reach their TDP; measured ones differ up to twofold."""
 
 
 def package_watts(host: Host, part: Package, utilisation: float) -> float:
-    """Power of all CPU packages of the host.
+    """Return the watts of all CPU packages of the host.
 
-    A part with few cores does not reach its TDP: cores draw about as the cube of their clock, so
-    what they can draw at the highest clock is a cap. CPU models that were measured have their own
-    factor by load.
+    A CPU with few cores does not reach its TDP. A core's power grows with about the cube of its
+    clock, so the power of all cores at the highest clock is a cap. Measured CPU models have their
+    own factor by load.
     """
     curve = float(np.interp(utilisation, part.levels, part.of_tdp))
     full = host.tdp_total * part.of_tdp[-1]
@@ -47,10 +46,10 @@ def package_watts(host: Host, part: Package, utilisation: float) -> float:
 
 
 def modules_of(host: Host) -> tuple[int, float]:
-    """How many memory modules the host probably has, and the gigabytes of one.
+    """Return the probable number of memory modules of the host, and the gigabytes of one.
 
-    Nothing without privilege tells. Servers fill all channels with small modules before they take
-    large ones.
+    The modules cannot be read without privilege. Servers fill all channels with small modules
+    before they use large ones.
     """
     if host.cores / host.chips <= _DESKTOP_CORES and host.tdp_watts < 130:
         channels = _SMALL_CHANNELS
@@ -66,7 +65,10 @@ def modules_of(host: Host) -> tuple[int, float]:
 
 
 def memory_watts(host: Host, part: Memory, utilisation: float) -> float:
-    """Power of all memory of the host; utilisation stands for its activity, which is not seen."""
+    """Return the watts of all memory of the host.
+
+    CPU utilisation stands in for the memory's activity, which is not visible.
+    """
     count, size_gb = modules_of(host)
     watts = float(np.interp(utilisation, part.levels, part.module_watts))
     factor = part.before_2017 if host.year < _OLD else 1.0

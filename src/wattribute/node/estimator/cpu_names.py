@@ -1,7 +1,7 @@
-"""CPU names as kernels, vendors and clouds write them -> one key per CPU model.
+"""Turn CPU names of kernels, vendors and clouds into one key per CPU model.
 
-``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz`` -> ``xsp-8259cl``. A name that tells no
-model ("AMD EPYC", "Intel Xeon Processor (Skylake)") has no key.
+``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz`` becomes ``xsp-8259cl``. A name without a model
+("AMD EPYC", "Intel Xeon Processor (Skylake)") has no key.
 """
 
 import re
@@ -13,7 +13,7 @@ _RULES: Final = tuple(
     (re.compile(pattern), template)
     for pattern, template in (
         (r"\bxeon\b.{0,12}\b(6\d{3}[pe]\+?)(?![\da-z])", "x6-{0}"),
-        # Xeon Scalable: four digits after a tier; clouds write "Skylake P-8175" too
+        # Xeon Scalable: four digits after a tier; clouds also write "Skylake P-8175"
         (r"\b(?:platinum|gold|silver|bronze)\s*p?-?([3-9]\d{3}[a-z]{0,2}\+?)(?![\da-z])",
          "xsp-{0}"),
         (r"lake p-(8\d{3}[a-z]{0,2})\b", "xsp-{0}"),
@@ -34,13 +34,13 @@ _RULES: Final = tuple(
         (r"\b(axion|grace|cobalt)\b", "{0}"),
     )
 )  # fmt: skip
-"""Tried in this order: the first that fits names the CPU."""
+"""The rules are tried in this order; the first match names the CPU."""
 
 _GHZ: Final = re.compile(r"@\s*(\d{1,2}\.\d{1,3})\s*ghz|\b(\d\.\d{1,3})\s*ghz\b")
 
 
 def cpu_key(name: str) -> str:
-    """The key of the CPU model that a name tells; "" when it tells none."""
+    """Return the key of the CPU model in a name; "" if the name contains no model."""
     text = _plain(name)
     for pattern, template in _RULES:
         if match := pattern.search(text):
@@ -49,18 +49,18 @@ def cpu_key(name: str) -> str:
 
 
 def family_of(key: str) -> str:
-    """The product line: ``xsp-8``, ``epyc-7``, ``e5``; what its members have in common."""
+    """Return the product line of a key: ``xsp-8``, ``epyc-7``, ``e5``."""
     match = re.match(r"(xsp-\d|epyc-\d|opteron-\d|xd-\d|e-\d|[a-z]\d(?=-)|[a-z]+)", key)
     return match[0] if match else ""
 
 
 def base_key(key: str) -> str:
-    """The key without the letter for single-socket parts: 9654P is a 9654."""
+    """Return the key without the letter of single-socket CPUs: a 9654P is a 9654."""
     return re.sub(r"(?<=\d)p$", "", key) if key.startswith("epyc-") else key
 
 
-def told_ghz(name: str) -> float:
-    """The clock in GHz that a name tells ("@ 2.50GHz"); 0: none."""
+def ghz_in(name: str) -> float:
+    """Return the clock in GHz that a name contains ("@ 2.50GHz"); 0 if there is none."""
     match = _GHZ.search(_plain(name))
     return float(match[1] or match[2]) if match else 0.0
 

@@ -1,8 +1,8 @@
-"""What a machine said of itself -> the host that the models need, and how well it is known.
+"""Identify the host that the models need from what a machine reports about itself.
 
-From the CPU's name (its model, so TDP, cores and clock from the artefact's table), else the cloud's
-instance type, else CPUID's numbers (the microarchitecture, and its typical part), else nothing but
-threads and memory. Nothing is filled in silently: ``why`` says each thing that was assumed.
+The first of these that is available is used: the CPU's name (its model, and TDP, cores and clock
+from the artefact's table), the cloud's instance type, the numbers of CPUID (the microarchitecture
+and its typical CPU), or only threads and memory. ``why`` lists everything that was assumed.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Final
 
 from wattribute.core.records import Machine
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
-from wattribute.node.estimator.cpu_names import cpu_key, told_ghz
+from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
 from wattribute.node.estimator.host import Host
 from wattribute.node.estimator.instances import family_names
 from wattribute.node.estimator.makers import form_of, maker_of
@@ -25,7 +25,7 @@ _GB_PER_CORE: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """One package of a CPU model; 0 and "": not known."""
+    """One package of a CPU model; 0 and "" mean not known."""
 
     key: str
     microarchitecture: str
@@ -36,7 +36,7 @@ class Cpu:
 
 
 def find_cpu(artefact: Artefact, key: str) -> Cpu | None:
-    """The CPU of that key, from the artefact's table."""
+    """Return the CPU with this key from the artefact's table; None if it is not there."""
     if not key or any(char in key for char in "; "):
         return None
     for name, packed in artefact.cpus.items():
@@ -51,13 +51,13 @@ def find_cpu(artefact: Artefact, key: str) -> Cpu | None:
 def identify(
     artefact: Artefact, machine: Machine, *, tdp_watts: float = 0.0, instance_type: str = ""
 ) -> Host:
-    """Decide what the host is.
+    """Identify the host of a machine.
 
     Args:
-        artefact: whose tables to use.
-        machine: what could be read.
-        tdp_watts: of one package, if the settings give it; 0: not given.
-        instance_type: of the cloud, if anything told it; "": nothing did.
+        artefact: the artefact with the tables.
+        machine: what the machine reports about itself.
+        tdp_watts: TDP of one package from the settings; 0: not set.
+        instance_type: the cloud's instance type; "": not known, so the machine's is used.
     """
     instance = _instance(artefact, instance_type or machine.instance_type)
     cpu = find_cpu(artefact, cpu_key(machine.cpu_name))
@@ -68,11 +68,11 @@ def identify(
     if not name and instance is not None:
         name = instance.cpu
     typical = artefact.microarchitectures.get(name) if name else None
-    known = "class" if typical is None else "microarchitecture"
+    basis = "class" if typical is None else "microarchitecture"
     why = []
     if cpu is None:
-        named = repr(machine.cpu_name[:80]) if machine.cpu_name else "without a name"
-        why.append(f"CPU model not known ({named})")
+        cpu_name = repr(machine.cpu_name[:80]) if machine.cpu_name else "without a name"
+        why.append(f"CPU model not known ({cpu_name})")
     if typical is None:
         why.append("microarchitecture not known")
         typical = artefact.microarchitectures[""]
@@ -80,7 +80,7 @@ def identify(
     if machine.hypervisor and instance is None:
         why.append("instance type not known, so the host's memory is assumed")
     if machine.hypervisor:
-        why.append("a guest, which sees neither its neighbours nor the host's clock")
+        why.append("a virtual machine, which sees neither its neighbours nor the host's clock")
     tdp = tdp_watts or (cpu.tdp_watts if cpu else 0.0)
     if not tdp:
         usual = (typical.tdp_watts, typical.cores)
@@ -97,16 +97,13 @@ def identify(
         cores=host.cores,
         threads=host.threads,
         memory_gb=host.memory_gb,
-        ghz=(cpu and cpu.ghz)
-        or told_ghz(machine.cpu_name)
-        or machine.base_mhz / 1000
-        or typical.ghz,
+        ghz=(cpu and cpu.ghz) or ghz_in(machine.cpu_name) or machine.base_mhz / 1000 or typical.ghz,
         boost_ghz=(cpu and cpu.boost_ghz) or machine.max_mhz / 1000,
         maker="" if machine.hypervisor else maker_of(machine.dmi_vendor),
         form="" if machine.hypervisor else form_of(machine.chassis_type),
         share=min(1.0, machine.threads / host.threads) if machine.hypervisor else 1.0,
         memory_share=_memory_share(machine, host) if machine.hypervisor else 1.0,
-        basis="cpu" if cpu or tdp_watts else known,
+        basis="cpu" if cpu or tdp_watts else basis,
         why=tuple(why),
     )
 
@@ -122,7 +119,7 @@ class _Size:
 @dataclass(frozen=True, slots=True)
 class _Instance:
     cpu: str
-    """A key or a microarchitecture."""
+    """A CPU key or a microarchitecture."""
     threads: float
     memory_gb: float
 
@@ -133,7 +130,7 @@ def _sized(
     typical: Microarchitecture,
     instance: _Instance | None,
 ) -> _Size:
-    """The host's size: the machine's own on bare metal; of a guest what stands around it."""
+    """Return the host's size: the machine's own on bare metal, an assumed one for a guest."""
     memory_gb = machine.memory_bytes / _GB
     if not machine.hypervisor:
         cores, threads = float(max(1, machine.cores)), float(max(1, machine.threads))

@@ -1,4 +1,4 @@
-"""Instance types of clouds -> the names under which their hosts are in the artefact's table."""
+"""Turn instance types of clouds into names of hosts in the artefact's table."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ _GCP: Final = re.compile(r"^([a-z][a-z0-9]{1,3})-([a-z]{3,8})")
 
 
 def family_names(instance_type: str) -> list[str]:
-    """The names to look for, best first: ``aws:m5``, ``azure:ds_v3``, ``gcp:n2-standard``."""
+    """Return names to look up, best first: ``aws:m5``, ``azure:ds_v3``, ``gcp:n2-standard``."""
     text = instance_type.strip().lower()[:64]
     if match := _AWS.match(text):
         return [f"aws:{match[1]}"]

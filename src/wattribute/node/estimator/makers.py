@@ -1,7 +1,7 @@
-"""Who built a server: the words of DMI and of published results -> one name per maker.
+"""Turn the words of DMI and of published results into one name per server maker.
 
-Makers tune their machines, and their power supplies and fans differ: the same CPU and memory draw 6
-% more or less from one maker to the next (median of pairs in SPECpower_ssj2008's results).
+Makers tune their machines, and their power supplies and fans differ. The same CPU and memory draw
+6 % more or less from one maker to the next (median of pairs in SPECpower_ssj2008's results).
 """
 
 from typing import Final
@@ -38,7 +38,7 @@ _WORDS: Final = (
     ("nec ", "nec"),
     ("intel", "intel"),
 )
-"""The first word that the text begins with or holds."""
+"""Words and makers; the first word with which the text begins, or that it contains, is used."""
 
 _FORMS: Final = {
     3: "tower",
@@ -55,17 +55,17 @@ _FORMS: Final = {
     31: "laptop",
     32: "laptop",
 }
-"""DMI chassis type -> form; racks (23, 17) do not tell their height. Source: SMBIOS 3.7, table
+"""Form by DMI chassis type; racks (23, 17) do not report their height. Source: SMBIOS 3.7, table
 17."""
 
 
 def maker_of(text: str) -> str:
-    """One name for a maker; "" for one that is not known."""
+    """Return the name of the maker in a text; "" for an unknown maker."""
     lower = f"{text[:100].lower().strip()} "
-    found = next((name for word, name in _WORDS if lower.startswith(word)), "")
-    return found or next((name for word, name in _WORDS if len(word) > 3 and word in lower), "")
+    maker = next((name for word, name in _WORDS if lower.startswith(word)), "")
+    return maker or next((name for word, name in _WORDS if len(word) > 3 and word in lower), "")
 
 
 def form_of(chassis_type: int) -> str:
-    """``tower``, ``blade``, ``laptop``; "" where the chassis tells nothing that matters."""
+    """Return ``tower``, ``blade`` or ``laptop`` for a chassis type; "" for any other."""
     return _FORMS.get(chassis_type, "")

@@ -1,4 +1,4 @@
-"""What a CPU's identification numbers say: its microarchitecture.
+"""Find a CPU's microarchitecture from its identification numbers or its name.
 
 Sources: Intel, "Intel 64 and IA-32 Architectures Software Developer's Manual", vol. 4, table 2-1,
 and Linux arch/x86/include/asm/intel-family.h; AMD, processor programming references, and Linux
@@ -35,7 +35,7 @@ _INTEL_6: Final = {
     "sierraforest": (175,),
 }
 _SKYLAKE_SERVER: Final = 85
-"""One model number for three: the stepping tells."""
+"""One model number for three microarchitectures, which differ by the stepping."""
 
 _AMD: Final[tuple[tuple[int, Iterable[int], str], ...]] = (
     (15, range(256), "k8"),
@@ -101,27 +101,27 @@ _WORDS: Final = {
     "cobalt": "neoverse-n2",
     "altra": "neoverse-n1",
 }
-"""Names that QEMU's CPU models and cloud documentation use."""
+"""Microarchitectures by the names in QEMU's CPU models and in documentation of clouds."""
 
 
 def microarchitecture_of(machine: Machine) -> str:
-    """The microarchitecture by CPUID or MIDR, else by a word in the name; "" when neither tells."""
-    found = ""
+    """Return the microarchitecture by CPUID or MIDR, or by a word in the name; "" if unknown."""
+    name = ""
     if machine.vendor == INTEL and machine.family == 6:
-        found = _intel(machine.model, machine.stepping)
+        name = _intel(machine.model, machine.stepping)
     elif machine.vendor == INTEL and machine.family == 15:
-        found = "netburst"
+        name = "netburst"
     elif machine.vendor == AMD:
-        found = _amd(machine.family, machine.model)
+        name = _amd(machine.family, machine.model)
     elif machine.vendor == "ARM":
-        found = _ARM.get(machine.model, "")
+        name = _ARM.get(machine.model, "")
     elif machine.vendor == _AMPERE_IMPLEMENTER:
-        found = _AMPERE.get(machine.model, "")
-    return found or microarchitecture_in(machine.cpu_name)
+        name = _AMPERE.get(machine.model, "")
+    return name or microarchitecture_in(machine.cpu_name)
 
 
 def microarchitecture_in(text: str) -> str:
-    """The microarchitecture that a name tells by a word; "" for none."""
+    """Return the microarchitecture that a word in a name identifies; "" for none."""
     lower = text[:200].lower().replace("_", " ")
     return next((name for word, name in _WORDS.items() if word in lower), "")
 
@@ -135,7 +135,7 @@ def _intel(model: int, stepping: int) -> str:
 
 
 def _amd(family: int, model: int) -> str:
-    for known, models, name in _AMD:
-        if family == known and model in models:
+    for known_family, models, name in _AMD:
+        if family == known_family and model in models:
             return name
     return ""

@@ -1,4 +1,4 @@
-"""The estimator: an artefact, a machine, and what was measured on it -> watts with a band."""
+"""The estimator: watts with a band from an artefact, a machine and readings of the machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,30 +19,31 @@ from wattribute.node.estimator.wall import Floats
 Profile = Literal["typical", "tuned"]
 
 GRID: Final = np.linspace(0.0, 1.0, 21)
-"""Utilisations at which a machine's curves are kept; linear between them."""
+"""Utilisations at which a machine's curves are computed; they are linear in between."""
 _AROUND_MIN_W: Final = 15.0
-"""Fans, board and disks of a server draw at least this. An assumption."""
+"""Assumed least power of a server's fans, board and disks."""
 _SUPPLY_LOSS: Final = 0.08
-"""Part of the wall's watts that the power supply and the regulators lose. An assumption."""
+"""Assumed share of the wall's watts that power supply and voltage regulators lose."""
 _GUEST: Final = 1.25
-"""A guest's band is this much wider on either side: neighbours, clocks and siblings are not seen. A
-judgement."""
+"""Factor on either side of a guest's band, because neighbours, clocks and siblings are not visible.
+A judgement, not a measurement."""
 _OTHER: Final = 1.5
-"""The rest is a difference of estimates, so its band is wider than the wall's. A judgement."""
+"""Factor on the band of ``other``, which is a difference of estimates. A judgement, not a
+measurement."""
 _WIDE: Final = 2.0
-"""A band whose ends are this far apart is called wide, and gets a reason."""
+"""A band whose ends differ by this factor is called wide, and a reason is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Watts over `GRID`, with their band."""
+    """Watts at the utilisations of `GRID`, with their band."""
 
     watts: Floats
     low: Floats
     high: Floats
 
     def at(self, utilisation: float) -> tuple[float, float, float]:
-        """Watts, low and high end."""
+        """Return (watts, low end, high end) at a utilisation, which is clipped to 0 to 1."""
         x = min(1.0, max(0.0, utilisation))
         return (
             float(np.interp(x, GRID, self.watts)),
@@ -52,7 +53,10 @@ class Curve:
 
 
 class HostModel:
-    """The curves of one host, of a guest's whole host too. Computed once; reading them is cheap."""
+    """The power curves of one host, which for a guest is the whole host.
+
+    They are computed once; reading them is cheap.
+    """
 
     def __init__(
         self,
@@ -62,35 +66,35 @@ class HostModel:
         profile: Profile = "typical",
         measured: Sequence[Measured] = (),
     ) -> None:
-        """Compute the curves, moved by what was measured."""
+        """Compute the curves, corrected by the readings."""
         wall = wall_model(artefact)
         parts = artefact.coefficients
-        known = "seen" if wall.knows(host) and host.basis == "cpu" else host.basis
-        self.known = known if known in KNOWN else "class"
+        basis = "seen" if wall.knows(host) and host.basis == "cpu" else host.basis
+        self.known = basis if basis in KNOWN else "class"
         bands = artefact.quantiles[self.known]
         log_wall = np.log(wall.curve(host))
         if profile == "typical":
             log_wall = log_wall + np.array(parts.wall.typical)
             log_wall = log_wall + fleet_offsets(artefact, host, "wall", wall.levels)
         covariance = covariance_of(artefact, self.known)
-        said = [one for one in measured if one.scope == "wall"]
-        moved = correct(wall.levels, covariance, np.exp(log_wall), said)
+        wall_readings = [reading for reading in measured if reading.scope == "wall"]
+        moved = correct(wall.levels, covariance, np.exp(log_wall), wall_readings)
         watts = np.interp(GRID, wall.levels, np.exp(log_wall + moved.shift))
-        left = np.interp(GRID, wall.levels, moved.left)
+        remaining = np.interp(GRID, wall.levels, moved.remaining)
         if host.make in parts.wall.few:
             bands = artefact.quantiles["class"]
         more = np.zeros(len(GRID))
         if profile == "typical":
-            more = (parts.wall.typical_spread**2 * left + parts.wall.typical_scatter**2) ** 0.5
-        self.wall = _banded(np.maximum.accumulate(watts), bands["wall"], left**0.5, more)
+            more = (parts.wall.typical_spread**2 * remaining + parts.wall.typical_scatter**2) ** 0.5
+        self.wall = _banded(np.maximum.accumulate(watts), bands["wall"], remaining**0.5, more)
         self.package = self._part("pkg", artefact, host, measured)
         self.memory = self._part("dram", artefact, host, measured)
-        metered = any(one.scope == "pkg" for one in measured)
-        if said and not metered:
-            # what the wall shows more or less of, the packages are the largest part of
+        metered = any(reading.scope == "pkg" for reading in measured)
+        if wall_readings and not metered:
+            # The packages cause most of what the wall shows above or below the prediction.
             shift = np.exp(np.interp(GRID, wall.levels, moved.shift))
             self.package = _scaled(self.package, shift)
-        elif metered and not said:
+        elif metered and not wall_readings:
             plain = self._part("pkg", artefact, host, ())
             more = self.package.watts - plain.watts
             self.wall = _scaled(self.wall, np.maximum(0.1, 1 + more / self.wall.watts))
@@ -98,30 +102,32 @@ class HostModel:
     def _part(
         self, scope: str, artefact: Artefact, host: Host, measured: Sequence[Measured]
     ) -> Curve:
-        """A component's curve; one measured number scales it, two or more bend it."""
+        """Compute a component's curve; one reading scales it, two or more readings bend it."""
         parts = artefact.coefficients
         if scope == "pkg":
             watts = np.array([package_watts(host, parts.package, u) for u in GRID])
         else:
             watts = np.array([memory_watts(host, parts.memory, u) for u in GRID])
         watts = np.maximum.accumulate(watts * np.exp(fleet_offsets(artefact, host, scope, GRID)))
-        said = sorted((one.utilisation, one.watts) for one in measured if one.scope == scope)
+        readings = sorted(
+            (reading.utilisation, reading.watts) for reading in measured if reading.scope == scope
+        )
         small = scope == "pkg" and host.cores / host.chips < SMALL_CORES
         band = artefact.quantiles[self.known]["pkg_small" if small else scope]
-        if not said:
+        if not readings:
             return _banded(watts, band, np.ones(len(GRID)))
-        at = np.array([u for u, _ in said])
-        off = np.log([w / float(np.interp(u, GRID, watts)) for u, w in said])
+        at = np.array([u for u, _ in readings])
+        off = np.log([w / float(np.interp(u, GRID, watts)) for u, w in readings])
         shift = np.interp(GRID, at, off)
         nearest = np.abs(GRID[:, None] - at).min(1)
         watts = np.maximum.accumulate(watts * np.exp(shift))
-        for u, w in said:  # a curve that never falls, through the readings where they rise
+        for u, w in readings:  # keep the curve rising, through the readings where they rise
             watts = np.where(u + 1e-9 >= GRID, np.minimum(watts, w), np.maximum(watts, w))
         return _banded(watts, band, 0.2 + 0.8 * np.minimum(1, nearest))
 
 
 class ArtefactEstimator:
-    """Power by component of the machine that the agent runs on, from one artefact."""
+    """Estimates power by component for the machine on which the agent runs, from one artefact."""
 
     def __init__(
         self,
@@ -132,14 +138,14 @@ class ArtefactEstimator:
         profile: Profile = "typical",
         measured: Sequence[Measured] = (),
     ) -> None:
-        """Take an artefact and what the settings say.
+        """Take an artefact and the settings.
 
         Args:
             artefact: the fitted models.
-            tdp_watts: of one CPU package; 0: by its identity.
-            instance_type: of the cloud; "": as the machine tells.
+            tdp_watts: TDP of one CPU package; 0: that of the identified CPU.
+            instance_type: the cloud's instance type; "": the one that the machine reports.
             profile: ``tuned`` for benchmark machines, ``typical`` for all others.
-            measured: readings taken on this machine, whole machine or guest's part alike.
+            measured: readings taken on this machine, of the whole machine or of a guest's part.
         """
         self.name = f"{artefact.model} {artefact.version}"
         self._artefact = artefact
@@ -152,10 +158,10 @@ class ArtefactEstimator:
         self._host = Host()
 
     def predict(self, machine: Machine, load: Load) -> Mapping[str, Power]:
-        """Power of ``cpu``, ``dram`` and ``other``.
+        """Return the power of ``cpu``, ``dram`` and ``other``.
 
-        Of a guest: its share of the host. Its idle part by what it reserves (threads, memory), its
-        dynamic part by its own load.
+        For a guest this is its share of the host: the idle part by its share of threads and
+        memory, the dynamic part by its own load.
         """
         if machine is not self._machine:
             self._prepare(machine)
@@ -173,7 +179,7 @@ class ArtefactEstimator:
         return powers
 
     def calibrated(self, measured: Sequence[Measured]) -> "ArtefactEstimator":
-        """The same estimator, with more readings of this machine."""
+        """Return a copy with more readings of this machine."""
         return ArtefactEstimator(
             self._artefact,
             tdp_watts=self._tdp_watts,
@@ -183,12 +189,12 @@ class ArtefactEstimator:
         )
 
     def host_model(self, machine: Machine) -> HostModel:
-        """The curves of the machine's whole host."""
+        """Compute the curves of the machine's whole host."""
         host = self._host_of(machine)
         return HostModel(self._artefact, host, profile=self._profile, measured=self._measured)
 
     def explain(self, machine: Machine) -> EstimatorInfo:
-        """What the estimates rest on."""
+        """Describe the basis of the estimates for this machine."""
         if machine is not self._machine:
             self._prepare(machine)
         curves = [curve for curve, _ in self._curves.values()]
@@ -222,7 +228,7 @@ class ArtefactEstimator:
         )
 
     def _prepare(self, machine: Machine) -> None:
-        """Compute the curves of a machine, which stays the same for as long as the agent runs."""
+        """Compute the curves of a machine, which does not change while the agent runs."""
         host = self._host_of(machine)
         model = HostModel(self._artefact, host, profile=self._profile, measured=self._measured)
         guest = bool(machine.hypervisor)
@@ -237,34 +243,40 @@ class ArtefactEstimator:
 def guest_package_watts(
     model: HostModel, share: float, utilisation: float
 ) -> tuple[tuple[float, float, float], float]:
-    """A guest's part of its host's packages.
+    """Return a guest's share of the power of its host's packages.
 
     Returns:
-        (watts, low, high) in all, and the dynamic watts alone.
+        (watts, low, high) in total, and the dynamic watts alone.
     """
     watts, low, high = model.package.at(utilisation)
     whole = (watts * share, low / _GUEST * share, high * _GUEST * share)
     return whole, (watts - model.package.at(0.0)[0]) * share
 
 
-def covariance_of(artefact: Artefact, known: str) -> Floats:
-    """Of ln(measured / predicted) between the wall's levels, by what is known of the CPU."""
-    seen = known == "seen" and artefact.covariance_seen
-    return np.array(artefact.covariance_seen if seen else artefact.covariance)
+def covariance_of(artefact: Artefact, basis: str) -> Floats:
+    """Return the covariance of ln(measured / predicted) between the wall's levels.
+
+    ``basis`` is what is known of the CPU, a word of `KNOWN`.
+    """
+    in_training = basis == "seen" and artefact.covariance_seen
+    return np.array(artefact.covariance_seen if in_training else artefact.covariance)
 
 
 def fleet_offsets(artefact: Artefact, host: Host, scope: str, levels: Floats) -> Floats:
-    """What the operator's own machines with this CPU, or its like, add to ln W at these levels."""
+    """Return what the operator's own machines with this CPU add to ln W at these levels.
+
+    If there are none, those with the same microarchitecture are used.
+    """
     fleet = artefact.fleet
     if fleet is None:
         return np.zeros(len(levels))
-    known = fleet.cpu.get(base_key(host.cpu_key), {})
-    known = known or fleet.microarchitecture.get(host.microarchitecture, {})
-    return np.interp(levels, fleet.levels, known.get(scope) or np.zeros(len(fleet.levels)))
+    offsets = fleet.cpu.get(base_key(host.cpu_key), {})
+    offsets = offsets or fleet.microarchitecture.get(host.microarchitecture, {})
+    return np.interp(levels, fleet.levels, offsets.get(scope) or np.zeros(len(fleet.levels)))
 
 
 def _around(model: HostModel) -> Curve:
-    """What the wall shows beyond packages and memory: never less than losses and fans draw."""
+    """Return the curve of ``other``: wall less packages and memory, at least losses and fans."""
     parts = model.package.watts + model.memory.watts
     dynamic = parts - parts[0]
     least = _AROUND_MIN_W + dynamic * _SUPPLY_LOSS / (1 - _SUPPLY_LOSS)
@@ -273,17 +285,17 @@ def _around(model: HostModel) -> Curve:
     return Curve(watts, watts * low / _OTHER, watts * high * _OTHER)
 
 
-def _banded(watts: Floats, band: Band, left: Floats, more: Floats | float = 0.0) -> Curve:
-    """Put a curve between its quantiles.
+def _banded(watts: Floats, band: Band, width: Floats, more: Floats | float = 0.0) -> Curve:
+    """Add a band to a curve.
 
     Args:
         watts: the curve.
-        band: ln(measured / predicted).
-        left: how much of the band's width remains, 0 to 1.
+        band: quantiles of ln(measured / predicted).
+        width: remaining share of the band's width, 0 to 1.
         more: half-width of other errors, added in squares.
     """
-    low = -np.hypot(np.interp(GRID, band.levels, band.low) * left, more)
-    high = np.hypot(np.interp(GRID, band.levels, band.high) * left, more)
+    low = -np.hypot(np.interp(GRID, band.levels, band.low) * width, more)
+    high = np.hypot(np.interp(GRID, band.levels, band.high) * width, more)
     return Curve(watts, watts * np.exp(low), watts * np.exp(high))
 
 

@@ -1,8 +1,8 @@
-"""Wall power of a whole server over load: features of a host, and what the fit makes of them.
+"""Predict the wall power of a whole server by load from the features of a host.
 
-ln W at a few load levels is a sum of parts: linear in the features, smooth (Gaussian bumps), and
-offsets by microarchitecture, product line, designer, maker of the server (changing over the years)
-and CPU model. Whatever is not in the model adds 0.
+ln W at a few load levels is a sum of these parts: linear in the features, smooth (Gaussian bumps),
+and offsets by microarchitecture, product line, designer, maker of the server (changing over the
+years) and CPU model. A part that is not in the model adds 0.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ LINEAR: Final = (
 )
 """The features and their units; watts and gigabytes are of the whole machine."""
 _FAR: Final = 6.0
-"""A straight line is not followed further than this many standard deviations from the mean."""
+"""Features are clipped to this many standard deviations from the mean."""
 FORM_FIRST: Final = 13
-"""Where the form's features begin: at their mean where the form is not known."""
+"""Index of the first feature of the form; these stay at their mean if the form is not known."""
 
 SMOOTH: Final = (
     "ln_tdp_per_package",
@@ -53,12 +53,12 @@ SMOOTH: Final = (
     "year",
 )
 SLOPES: Final = (0, 1, 2, 3)
-"""Of the smooth features, those whose slope differs by microarchitecture."""
+"""Indices of the smooth features whose slope differs by microarchitecture."""
 
 
 @dataclass(frozen=True, slots=True)
 class WallModel:
-    """The fitted parts; every row of weights has one column per level."""
+    """The fitted parts of the model; every row of weights has one column per level."""
 
     levels: Floats
     mean: Floats
@@ -72,22 +72,22 @@ class WallModel:
     length: float
     smooth: Floats
     microarchitecture: dict[str, Floats]
-    """(1 + slopes, levels): an offset, and what the slopes add."""
+    """(1 + slopes, levels): an offset, and the weights of the slopes."""
     family: dict[str, Floats]
     make: dict[str, Floats]
     years: Floats
     """Knots of a maker's offset, in decades from 2015."""
     years_length: float
     maker: dict[str, Floats]
-    """(knots, levels)"""
+    """(knots, levels) weights by maker."""
     cpu: dict[str, Floats]
 
     def knows(self, host: Host) -> bool:
-        """Whether this CPU model was in the training data."""
+        """Tell whether the host's CPU model was in the training data."""
         return base_key(host.cpu_key) in self.cpu
 
     def curve(self, host: Host) -> Floats:
-        """Watts at each level; never falling."""
+        """Return the watts at each level, which never fall."""
         x = scaled(np.array(linear_features(host)), self.linear_centre, self.linear_scale)
         if not host.form:
             x[FORM_FIRST:] = 0.0
@@ -109,7 +109,7 @@ class WallModel:
 
 
 def linear_features(host: Host) -> list[float]:
-    """The features of `LINEAR`, in its order."""
+    """Return the features of `LINEAR`, in its order."""
     tdp, memory = host.tdp_total, max(host.memory_gb, 0.5)
     t = decades(host.year)
     return [
@@ -134,7 +134,7 @@ def linear_features(host: Host) -> list[float]:
 
 
 def smooth_features(host: Host) -> list[float]:
-    """The features of `SMOOTH`, in its order."""
+    """Return the features of `SMOOTH`, in its order."""
     return [
         log(host.tdp_watts),
         log(host.cores / host.chips),
@@ -147,33 +147,33 @@ def smooth_features(host: Host) -> list[float]:
 
 
 def scaled(features: Floats, centre: Floats, scale: Floats) -> Floats:
-    """Features in standard deviations of the training data, held where there are hardly any."""
+    """Return features in standard deviations of the training data, clipped to `_FAR`."""
     return np.asarray(np.clip((features - centre) / scale, -_FAR, _FAR))
 
 
 def bumps(x: Floats, points: Floats, length: float) -> Floats:
-    """Gaussian bumps around ``points`` (m, d) at ``x`` (d,) or (n, d): (m,) or (n, m)."""
+    """Evaluate Gaussian bumps around ``points`` (m, d) at ``x`` (d,) or (n, d): (m,) or (n, m)."""
     away = ((x[..., None, :] - points) ** 2).sum(-1)
     return np.asarray(np.exp(-0.5 * away / length**2))
 
 
 def slopes(s: Floats) -> Floats:
-    """1, and the scaled features whose slope differs by microarchitecture."""
+    """Return 1 and the scaled features whose slope differs by microarchitecture."""
     return np.concatenate((np.ones((*s.shape[:-1], 1)), s[..., list(SLOPES)]), axis=-1)
 
 
 def decades(year: float) -> float:
-    """Years as decades from 2015."""
+    """Convert a year into decades from 2015."""
     return (year - 2015) / 10
 
 
 def at(
     levels: Sequence[float] | Floats, watts: Sequence[float] | Floats, utilisation: float
 ) -> float:
-    """Watts at a utilisation from 0 to 1, linear between the levels."""
+    """Return the watts at a utilisation from 0 to 1, linear between the levels."""
     return float(np.interp(utilisation, levels, watts))
 
 
-def geometric(one: float, other: float, weight: float) -> float:
-    """The mean of two logarithms, as a number again."""
-    return exp(log(one) * (1 - weight) + log(other) * weight)
+def geometric(first: float, second: float, weight: float) -> float:
+    """Return the weighted geometric mean of two numbers; ``weight`` is that of the second."""
+    return exp(log(first) * (1 - weight) + log(second) * weight)

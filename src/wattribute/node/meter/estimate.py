@@ -168,7 +168,7 @@ class EstimateMeter:
         self._problems = ()
         if self._updates is not None and (newer := self._updates.news()) is not None:
             self._shipped = newer
-            known = self._observed.known()
+            known = self._observed.readings()
             self._estimator = newer.calibrated(known) if known else newer
         return self.estimated(load, now_ns)
 
