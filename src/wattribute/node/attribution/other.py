@@ -1,4 +1,4 @@
-"""The rest of the platform: what its meter shows beyond its parts."""
+"""Compute the rest of the platform: its meter's energy less that of its parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from wattribute.core.units import Microjoules
 from wattribute.node.attribution.platform_fit import AffineFit
 
 _LONGEST: Final = 2048
-"""Pending entries before neighbours are merged: 5 zones at 0.2 s for more than 60 s (a BMC
-moves every 10 to 60 s)."""
+"""Pending entries before neighbours are merged: 5 zones at 0.2 s for more than 60 s (a BMC's value
+changes every 10 to 60 s)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Energy of a part, waiting for the platform meter to move."""
+    """Energy of a part that waits for the platform meter's next value."""
 
     start_ns: int
     end_ns: int
@@ -25,7 +25,7 @@ class _Part:
     estimated: bool
 
     def cut(self, at_ns: int) -> tuple["_Part", "_Part"]:
-        """Split at an instant, energy in proportion to time and exact in the sum."""
+        """Split the part at an instant; energy is in proportion to time and exact in the sum."""
         length_ns = self.end_ns - self.start_ns
         upto_ns = at_ns - self.start_ns
         energy_uj, low_uj, high_uj = (
@@ -44,41 +44,41 @@ class _Part:
 
 
 class Remainder:
-    """Platform less packages, DRAM and GPUs, over the platform meter's own window.
+    """Computes platform less packages, DRAM and GPUs, over the platform meter's own windows.
 
     Parts may be ahead of the platform meter (another clock, an average over
-    the past): the deficit is carried forward and taken from what comes next,
-    never clamped away. So at any time, over windows that follow each other,
-    emitted + parts = platform + ``deficit_uj``, exactly.
+    the past). The deficit is carried forward and subtracted from the next remainders,
+    never clamped away. So over consecutive windows, emitted + parts = platform +
+    ``deficit_uj`` holds exactly at any time.
     """
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start without pending parts and without deficit."""
         self.deficit_uj: int = 0
-        """By how much the parts are ahead of the platform now, >= 0."""
+        """Energy by which the parts are ahead of the platform now, >= 0."""
         self.fit = AffineFit()
-        """How the platform follows its parts."""
+        """The fit of the platform's power over that of its parts."""
         self._pending: list[_Part] = []
         self._since_ns: int | None = None
         self._until_ns: int | None = None
 
     def add(self, platform: Interval | None, parts: Sequence[Interval]) -> Interval | None:
-        """Take one tick's intervals; return the remainder when the platform meter has moved.
+        """Add one tick's intervals; return the remainder if the platform meter has a new value.
 
-        Parts before the first window, or in a gap between two, count for
-        nothing, because nobody knows what the platform used then. A part that comes late
-        (its meter missed a tick) still counts for windows that are over.
+        Parts before the first window, or in a gap between two windows, are dropped, because
+        the platform's energy at that time is not known. A part that comes late
+        (its meter missed a tick) still counts for past windows.
 
         Args:
-            platform: the platform's energy since the interval before, None when its meter has
-                not moved in this tick.
-            parts: this tick's intervals of the other zones; those that are no component of
-                their own (core, uncore, platform) are left out.
+            platform: the platform's energy since the interval before; None if its meter has
+                no new value in this tick.
+            parts: this tick's intervals of the other zones; zones that are no component of
+                their own (core, uncore, platform) are ignored.
 
         Returns:
             An interval of kind ``other`` over the platform's window, with the platform's
-            source and origin (estimated, with a band, if a part was), or None: also for a
-            window that begins before the end of the last one.
+        source and origin (estimated, with a band, if a part was). None if there is no new
+        value, or the window begins before the end of the last one.
         """
         self._pending.extend(
             _Part(
@@ -97,15 +97,15 @@ class Remainder:
                 self._pending = _merged(self._pending)
             return None
         if self._until_ns is not None and platform.start_ns < self._until_ns:
-            return None  # another meter has told of this time already
+            return None  # another meter has already covered this time
         if self._since_ns is None or platform.start_ns != self._until_ns:
             self._since_ns = platform.start_ns
         self._until_ns = platform.end_ns
         return self._rest(platform, self._take(self._since_ns, platform.end_ns))
 
     def _take(self, start_ns: int, end_ns: int) -> list[_Part]:
-        """Remove and return what lies in the window; what comes after it stays."""
-        taken: list[_Part] = []
+        """Remove and return the pending energy in the window; energy after the window stays."""
+        inside: list[_Part] = []
         later: list[_Part] = []
         for pending in self._pending:
             part = pending
@@ -116,9 +116,9 @@ class Remainder:
                 part, after = part.cut(end_ns)
                 later.append(after)
             if part.end_ns > start_ns:
-                taken.append(part if part.start_ns >= start_ns else part.cut(start_ns)[1])
+                inside.append(part if part.start_ns >= start_ns else part.cut(start_ns)[1])
         self._pending = later
-        return taken
+        return inside
 
     def _rest(self, platform: Interval, parts: list[_Part]) -> Interval:
         owed_uj, parts_uj = self.deficit_uj, sum(part.energy_uj for part in parts)
@@ -147,7 +147,7 @@ class Remainder:
 
 
 def _merged(parts: list[_Part]) -> list[_Part]:
-    """Join neighbours in time two by two, losing no energy."""
+    """Join pairs of neighbours in time, without losing energy."""
     parts = sorted(parts, key=lambda part: part.start_ns)
     joined = [
         _Part(

@@ -1,10 +1,10 @@
-"""How the platform's power follows its components': platform = intercept + slope x components.
+"""Fit the platform's power to that of its components: platform = intercept + slope x components.
 
-The intercept is what fans, disks, boards and power supplies draw whatever the load is; the
-slope above 1 is what they draw the more of it (conversion losses, fans). It is reported, and
-changes no share. By Theil-Sen: the median of the slopes between all pairs of windows, which a
-quarter of wrong windows cannot move (a BMC that repeats an old value, an interval with a missing
-part). Source: Sen, J. Am. Stat. Assoc. 63 (1968), 1379.
+The intercept is the power of fans, disks, boards and power supplies at any load. The part of
+the slope above 1 is their power in proportion to load (conversion losses, fans). The fit is
+reported, and changes no share. It uses the Theil-Sen estimator, the median of the slopes between
+all pairs of windows. A quarter of wrong windows does not move it (a BMC that repeats an old
+value, an interval with a missing part). Source: Sen, J. Am. Stat. Assoc. 63 (1968), 1379.
 """
 
 from collections import deque
@@ -16,24 +16,24 @@ from wattribute.core.records import Interval, PlatformFit
 from wattribute.core.units import MICROWATTS_PER_WATT, Microwatts, nanoseconds, power_of
 
 _LEAST_NS: Final = nanoseconds(10)
-"""Shorter windows are joined: their ends are not the ends of the parts' to the millisecond."""
+"""Shorter windows are joined, because their ends do not match the parts' to the millisecond."""
 _MOST_WINDOWS: Final = 256
-"""43 minutes at 10 s, 4 hours at 60 s."""
+"""Most windows in the fit: 43 minutes at 10 s, 4 hours at 60 s."""
 _LEAST_WINDOWS: Final = 20
 _LEAST_SPREAD_UW: Final = 5 * MICROWATTS_PER_WATT
-"""Between the 10th and the 90th percentile of the components' power; a load that never changes
-says nothing of a slope."""
+"""Least distance between the 10th and the 90th percentile of the components' power: a load that
+never changes shows no slope."""
 _RENEW: Final = 8
-"""So many new windows are awaited before the line is drawn anew: it costs a millisecond."""
+"""New windows before the line is fitted again, which takes a millisecond."""
 _NORMAL: Final = 1.4826
-"""Standard deviation over median absolute deviation, of normal errors."""
+"""Standard deviation divided by median absolute deviation, for normal errors."""
 
 
 class AffineFit:
-    """Takes windows, gives the line through the last of them."""
+    """Fits a line through the last windows of the platform meter."""
 
     def __init__(self) -> None:
-        """Nothing is known."""
+        """Start without windows."""
         self._source = ""
         self._points: deque[tuple[int, int]] = deque(maxlen=_MOST_WINDOWS)
         self._platform_uj = self._parts_uj = self._elapsed_ns = 0
@@ -41,9 +41,9 @@ class AffineFit:
         self._fit: PlatformFit | None = None
 
     def add(self, platform: Interval, parts_uj: int) -> None:
-        """Take one window of the platform meter, and its parts' energy in it.
+        """Add one window of the platform meter, and the energy of its parts in the window.
 
-        Another meter than before begins anew.
+        A window of another meter than before restarts the fit.
         """
         if platform.zone.source != self._source:
             self._source, self._fit = platform.zone.source, None
@@ -64,7 +64,7 @@ class AffineFit:
         self._new += 1
 
     def result(self) -> PlatformFit | None:
-        """The line; None: too few windows, or too little change in the load."""
+        """Return the fit; None if there are too few windows or the load changed too little."""
         if self._new >= _RENEW or (self._fit is None and self._new):
             self._new = 0
             self._fit = self._line()
@@ -79,7 +79,7 @@ class AffineFit:
             return None
         first, second = np.triu_indices(len(parts_uw), 1)
         run_uw = parts_uw[second] - parts_uw[first]
-        far = np.abs(run_uw) >= (high_uw - low_uw) / 10  # slopes of near pairs are noise
+        far = np.abs(run_uw) >= (high_uw - low_uw) / 10  # slopes of close pairs are noise
         rise_uw = platform_uw[second] - platform_uw[first]
         slope = float(np.median(rise_uw[far] / run_uw[far]))
         rest_uw = platform_uw - slope * parts_uw

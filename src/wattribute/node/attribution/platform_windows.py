@@ -1,7 +1,7 @@
-"""The platform's energy by its one best source, a window at a time.
+"""Combine the platform's energy from its best source into windows.
 
-A box of several modules has a meter for each, which count together: a window is told
-when each of them has told of it, so that one that misses a tick loses nothing.
+A machine of several modules has one meter per module, and the sum of the meters counts. A
+window is complete when every meter covers it, so a meter that misses a tick loses nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,27 +12,27 @@ from wattribute.core.records import Interval, Zone
 from wattribute.core.units import Microjoules, Nanoseconds, nanoseconds
 
 _SOURCES: Final = {"redfish": 0, "acpi": 1, "hwmon": 2, "ipmi": 3, "rapl-sysfs": 4}
-"""Sources of platform meters, best first: a BMC that somebody named sees the power supplies' input;
-ACPI and hwmon move more often than DCMI; psys (rapl-sysfs) is only the processor's board."""
+"""Sources of platform meters, best first. A configured BMC sees the power supplies' input; ACPI and
+hwmon update more often than DCMI; psys (rapl-sysfs) covers only the processor's board."""
 _SILENT_NS: Final = nanoseconds(300)
-"""One that was not heard for so long is not waited for."""
+"""A meter that was silent for longer than this is not waited for."""
 
 
 class PlatformWindows:
-    """Puts intervals of platform zones together."""
+    """Combines the intervals of platform zones."""
 
     def __init__(self) -> None:
-        """Nothing was heard yet."""
+        """Start without intervals."""
         self._heard_ns: dict[Zone, int] = {}
-        """The end of each zone's last interval."""
+        """End of each zone's last interval."""
         self._runs: dict[Zone, Interval] = {}
-        """Of the best source: what each zone has told, and the whole has not."""
+        """Energy of each zone of the best source that is not in a returned window yet."""
 
     def add(self, intervals: Iterable[Interval]) -> Interval | None:
-        """Take a tick's intervals of all zones; the window that is complete now, if one is.
+        """Add a tick's intervals of all zones; return the window that is complete now, if any.
 
-        A window is the intersection of what the modules have told; what one of them told
-        of time in which another one has a gap counts for nothing.
+        A window is the intersection of the times that the modules cover. Energy of one module
+        in a gap of another module is dropped.
         """
         intervals = sorted(intervals, key=lambda interval: interval.start_ns)
         now_ns = max((interval.end_ns for interval in intervals), default=0)
@@ -49,7 +49,7 @@ class PlatformWindows:
         return self._whole(modules)
 
     def _whole(self, modules: Sequence[Zone]) -> Interval | None:
-        """The window that all modules have told of; what is before it is forgotten."""
+        """Return the window that all modules cover; earlier energy is dropped."""
         if not self._runs or len(self._runs) < len(modules):
             return None
         start_ns = max(run.start_ns for run in self._runs.values())
@@ -59,15 +59,15 @@ class PlatformWindows:
         energy_uj = 0
         for zone, run in list(self._runs.items()):
             _, rest = _cut(run, start_ns)
-            told, later = _cut(rest or run, end_ns)
-            energy_uj += told.energy_uj
+            covered, later = _cut(rest or run, end_ns)
+            energy_uj += covered.energy_uj
             if later is None:
                 del self._runs[zone]
             else:
                 self._runs[zone] = later
         zone = min(modules, key=lambda zone: zone.id)
         return replace(
-            told,
+            covered,
             zone=zone,
             start_ns=Nanoseconds(start_ns),
             end_ns=Nanoseconds(end_ns),
@@ -76,7 +76,7 @@ class PlatformWindows:
 
 
 def _joined(run: Interval | None, interval: Interval) -> Interval:
-    """One interval of both, where the second follows the first; else the second."""
+    """Join two intervals if the second follows the first; else return the second."""
     if run is None or run.end_ns != interval.start_ns:
         return interval
     energy_uj = Microjoules(run.energy_uj + interval.energy_uj)
@@ -84,7 +84,7 @@ def _joined(run: Interval | None, interval: Interval) -> Interval:
 
 
 def _cut(run: Interval, at_ns: int) -> tuple[Interval, Interval | None]:
-    """What is before an instant, and after it; energy in proportion to time, exact in the sum."""
+    """Split an interval at an instant; energy is in proportion to time and exact in the sum."""
     if at_ns >= run.end_ns:
         return run, None
     upto_ns = max(at_ns - run.start_ns, 0)

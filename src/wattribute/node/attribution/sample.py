@@ -1,4 +1,4 @@
-"""A bounded sample of a sliding window of ticks, spread evenly over its ticks."""
+"""Keep a bounded sample of a sliding window of ticks, evenly spread over the window."""
 
 from typing import Final, Self
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GOLDEN: Final = 0x9E3779B97F4A7C15
-"""2**64 / golden ratio. Its multiples modulo 2**64 fill the range evenly, and any stretch of the
-range is hit at even distances without a period: no aliasing with cron jobs, as every 2**k-th tick
-would have, and nothing random."""
+"""2**64 / golden ratio. Its multiples modulo 2**64 fill the range evenly, and hit any part of the
+range at even distances without a period. So there is no aliasing with cron jobs, as there would be
+with every 2**k-th tick, and no randomness."""
 _BITS: Final = 64
 
 
@@ -22,13 +22,13 @@ class Sample:
         self._offered = 0
         self._halvings = 0
         self.kept = 0
-        """Rows kept since the start: tells whether something is new."""
+        """Number of rows kept since the start; a change means that there are new rows."""
 
     def __len__(self) -> int:
         return self._count
 
     def offer(self, at_ns: int, oldest_ns: int, *values: int) -> None:
-        """Offer one tick; rows before ``oldest_ns`` may go."""
+        """Offer one tick, which may be kept; rows before ``oldest_ns`` may be dropped."""
         self._offered += 1
         turn = self._offered * _GOLDEN % 2**_BITS
         if turn >> (_BITS - self._halvings):
@@ -43,7 +43,7 @@ class Sample:
         self.kept += 1
 
     def window(self, oldest_ns: int) -> NDArray[np.int64]:
-        """Return the rows from ``oldest_ns`` on, (columns, n) without their time."""
+        """Return the rows from ``oldest_ns`` on, as (columns, n) without their times."""
         self._forget(oldest_ns)
         return self._rows[1:, : self._count]
 
@@ -53,14 +53,14 @@ class Sample:
             return
         self._keep(recent)
         if self._halvings and self._count < self._rows.shape[1] // 4:
-            self._halvings -= 1  # such ticks have become rarer
+            self._halvings -= 1  # ticks of this kind have become rarer
 
     def _keep(self, rows: NDArray[np.int64]) -> None:
         self._rows[:, : len(rows)] = self._rows[:, rows]
         self._count = len(rows)
 
     def dump(self, newest_ns: int) -> dict[str, object]:
-        """Return it as plain JSON types, times as ages in milliseconds."""
+        """Return the sample as plain JSON types, with times as ages in milliseconds."""
         at_ns, *values = self._rows[:, : self._count]
         return {
             "halvings": self._halvings,
@@ -70,13 +70,13 @@ class Sample:
 
     @classmethod
     def load(cls, state: object, columns: int, capacity: int, newest_ns: int) -> Self:
-        """Restore a dump; the newest tick was at ``newest_ns`` on the clock of now.
+        """Restore a dump; the newest tick was at ``newest_ns`` on the present clock.
 
         Raises:
-            ValueError: it is not a dump of such a sample.
+            ValueError: the state is not a dump of such a sample.
         """
         if not isinstance(state, dict):
-            raise ValueError("a sample must be an object")  # noqa: TRY004 - one error for all that is wrong
+            raise ValueError("a sample must be an object")  # noqa: TRY004 - one error type for all faults
         halvings, ages, values = (state.get(key) for key in ("halvings", "age_ms", "values"))
         if type(halvings) is not int or not 0 <= halvings < _BITS:
             raise ValueError(f"halvings must be 0 to {_BITS - 1}")

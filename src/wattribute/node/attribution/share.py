@@ -1,4 +1,4 @@
-"""One interval's energy, shared among those who ran."""
+"""Share one interval's energy among the rows that were active."""
 
 from dataclasses import replace
 
@@ -16,22 +16,22 @@ def attribute(
     weights: NDArray[np.int64],
     floor_shares: NDArray[np.int64] | None = None,
 ) -> Attribution:
-    """Share an interval's energy: the floor apart, the rest in proportion to weight.
+    """Share an interval's energy: the floor separately, the rest in proportion to weight.
 
-    With energy above the floor and nobody active, it is ``unattributed``.
+    Energy above the floor is ``unattributed`` if no row is active.
 
     Args:
         interval: the energy to share.
-        floor_uj: the zone's floor over the interval (P_idle x time), >= 0; at most the
-            interval's energy is taken.
+        floor_uj: the zone's floor over the interval (P_idle x time), >= 0; it is limited to
+            the interval's energy.
         weights: (n,) activity of each row in this zone, >= 0.
-        floor_shares: (c,) what each container row pays of the floor that was taken, by the
-            policy; None: nobody pays, and all of it is idle. A policy that goes by dynamic
-            energy needs the shares first: build it without, then ``pay_floor``.
+        floor_shares: (c,) share of each container row in the limited floor, by the policy;
+            None: the whole floor is idle energy. A policy by dynamic energy needs the
+            result first: call this without floor_shares, then ``pay_floor``.
 
     Raises:
         ValueError: a weight is negative.
-        Unbalanced: floor_shares are negative or more than the floor that was taken.
+        Unbalanced: floor_shares are negative or more than the limited floor.
     """
     idle_uj = min(max(floor_uj, 0), interval.energy_uj)
     above_uj = interval.energy_uj - idle_uj
@@ -48,11 +48,11 @@ def attribute(
 
 
 def pay_floor(attribution: Attribution, floor_shares: NDArray[np.int64]) -> Attribution:
-    """Return the attribution with its idle energy paid by containers.
+    """Return the attribution with its idle energy assigned to containers.
 
     Args:
-        attribution: one whose floor nobody pays yet.
-        floor_shares: (c,) what each container row pays of its ``idle_uj``; the rest stays idle.
+        attribution: an attribution without floor shares.
+        floor_shares: (c,) share of each container row in ``idle_uj``; the rest stays idle.
 
     Raises:
         Unbalanced: floor_shares are negative or more than the idle energy.

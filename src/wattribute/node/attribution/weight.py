@@ -1,6 +1,6 @@
-"""What a second of a workload costs: the seam where better weights will come in.
+"""Weigh the use of workloads; better weights can be added here.
 
-Whatever the weights are, the shares add up to what was measured.
+Whatever the weights are, the shares add up to the measured energy.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LARGEST: Final = 2.0**53
-"""A weight that no real process reaches: one that was hardly counted must not overflow."""
+"""Upper bound of a weight, which no real process reaches; it prevents an overflow."""
 
 
 class Weight(Protocol):
-    """Turns use into weights, by which the energy above the floor is shared."""
+    """Turns use into the weights by which the energy above the floor is shared."""
 
     def weigh(
         self,
@@ -36,7 +36,7 @@ class Weight(Protocol):
 
 
 class TimeWeight:
-    """Every second of CPU time costs the same."""
+    """Weighs every second of CPU time the same."""
 
     def weigh(
         self,
@@ -44,19 +44,19 @@ class TimeWeight:
         counters: Mapping[str, NDArray[np.int64]],  # noqa: ARG002 - part of the protocol
         zone_kind: str,  # noqa: ARG002 - part of the protocol
     ) -> NDArray[np.int64]:
-        """Return the CPU time."""
+        """Return the CPU time as the weight."""
         return cpu_ns
 
 
 class CyclesWeight:
-    """Every cycle costs the same, but for cycles beside a busy SMT sibling.
+    """Weighs every cycle the same, apart from cycles beside a busy SMT sibling.
 
-    In ``dram``: every last-level-cache miss. Each falls back to CPU time where
-    it is not counted.
+    In ``dram`` it weighs last-level-cache misses. It falls back to CPU time where
+    these are not counted.
     """
 
     def __init__(self, corun_weight: float) -> None:
-        """Take what a cycle costs while the SMT sibling runs too, against one alone (0 to 1)."""
+        """Set the weight of a cycle beside a busy SMT sibling, relative to one alone (0 to 1)."""
         self._corun_discount = 1 - corun_weight
 
     def weigh(
@@ -67,10 +67,10 @@ class CyclesWeight:
     ) -> NDArray[np.int64]:
         """Return discounted cycles, or misses in ``dram``.
 
-        A row with time and without cycles was not counted (its time is known
-        from its cgroup only): it is taken at the mean rate of the package's
-        rows that were. Both siblings count full cycles while they share one
-        core, hence the discount (design section 2).
+        A row with time and without cycles was not counted (only its cgroup shows
+        its time). It gets the mean rate of the counted rows in the package. Both
+        siblings count full cycles while they share one core; the discount corrects
+        that (design section 2).
         """
         cycles = counters.get("cycles")
         counted = cpu_ns > 0 if cycles is None else cycles > 0
@@ -89,9 +89,9 @@ class CyclesWeight:
 def _at_mean_rate(
     cpu_ns: NDArray[np.int64], amounts: NDArray[np.int64], counted: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Fill in rows that were not counted, by time at the mean rate of those that were.
+    """Fill in rows that were not counted: their time at the mean rate of counted rows.
 
-    A package in which nothing at all was counted goes by time.
+    A package without any counted row is weighed by time.
     """
     known_ns = np.where(counted, cpu_ns, 0).sum(axis=0, dtype=np.float64)
     total = np.where(counted, amounts, 0).sum(axis=0, dtype=np.float64)
