@@ -147,8 +147,8 @@ def test_what_is_rendered_is_the_policy_that_the_scaler_reads(tmp_path: Path) ->
     ("before", "after", "words"),
     [
         ("query: queue", "query: 'up{}'", "PromQL"),
-        ("scaleTargetRef: {name: worker}", "", "scaleTargetRef: a ScaledObject has it"),
-        ("namespace: shop", "namespace: Shop", "no name of Kubernetes"),
+        ("scaleTargetRef: {name: worker}", "", "scaleTargetRef: a ScaledObject needs it"),
+        ("namespace: shop", "namespace: Shop", "not a valid Kubernetes name"),
         ("name: reports", "nmae: reports", "unknown field `nmae`"),
         ("emissionThreshold: 300", "emissionThreshold: low", "must be a number"),
     ],

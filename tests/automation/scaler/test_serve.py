@@ -68,7 +68,7 @@ def test_it_serves_until_a_signal_and_says_where(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("$namespace", "shop", "must have $namespace"),
+        ("$namespace", "shop", "must contain $namespace"),
         ('"http://127.0.0.1:1"', "prometheus", "ledger.prometheus_url"),
         ("policies: policies", "policies: nowhere.yaml", "nowhere.yaml: cannot be read"),
         ("state: b", "tls_cert: x.pem\n  state: b", "scaler.tls_cert and scaler.tls_key"),
@@ -97,10 +97,10 @@ def test_what_a_budget_has_spent_outlives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "budgets.json"
     today = int(time.time() // 86_400)
     Budgets(str(path)).save({"shop/reports": (today, 12.5), "shop/old": (today - 9, 1.0)})
-    assert Budgets(str(path)).of("shop/reports") == (today, 12.5)
-    assert Budgets(str(path)).of("shop/old") == (0, 0.0)
+    assert Budgets(str(path)).spending_of("shop/reports") == (today, 12.5)
+    assert Budgets(str(path)).spending_of("shop/old") == (0, 0.0)
     path.write_text("not JSON")
-    assert Budgets(str(path)).of("shop/reports") == (0, 0.0)
+    assert Budgets(str(path)).spending_of("shop/reports") == (0, 0.0)
 
 
 @pytest.mark.parametrize("text", ["up", 'up{n="$namespace"} > $other', 'up{n="$namespace"} $'])
@@ -119,4 +119,4 @@ def test_a_template_is_filled_with_names_alone() -> None:
 def test_without_a_file_changed_metadata_still_have_the_old_budget() -> None:
     budgets = Budgets("")
     budgets.save({"shop/reports": (20_000, 3.0)})
-    assert budgets.of("shop/reports") == (20_000, 3.0)
+    assert budgets.spending_of("shop/reports") == (20_000, 3.0)

@@ -123,7 +123,7 @@ def test_a_stream_says_when_activity_changes(stub: Any, demand: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"policy": "karbon"}, "none of intensity"),
+        ({"policy": "karbon"}, "must be one of intensity"),
         ({"emisionThreshold": "5"}, "did you mean emissionThreshold?"),
         ({"emissionThreshold": "low"}, "must be a number"),
         ({"region": "ATLANTIS"}, "no place that is known"),

@@ -82,7 +82,7 @@ def test_nobody_waits_for_a_source_that_stalls_and_its_old_word_ends(watching: A
     found = watch.signals("DE", wait_s=5)
     assert time.monotonic() - start_s < 1
     assert found.g_per_kwh is None
-    assert "has not answered for long" in found.problem
+    assert "has not answered for a long time" in found.problem
     grid.go.set()
 
 
@@ -93,7 +93,7 @@ def test_nobody_waits_for_a_source_that_stalls_and_its_old_word_ends(watching: A
         (lambda: value(stale=True, length=timedelta(days=365)), "yearly mean"),
         (
             lambda: value(stale=True, start=value().start - 9 * HOUR, end=value().end - 9 * HOUR),
-            "has said nothing since",
+            "has no value since",
         ),
         (lambda: value(length=timedelta(days=365), source="table"), ""),
     ],

@@ -1,5 +1,5 @@
-"""Carbon-aware scaling with KEDA: an external scaler that returns demand, held back when it pays.
+"""Carbon-aware scaling with KEDA: an external scaler that returns demand, reduced by a policy.
 
 The HPA takes the largest of its triggers, so a second "carbon" trigger can only add replicas.
-This one wraps the demand itself: what it returns is at most what the work asks for.
+This scaler wraps the demand itself: its value is at most the demand of the work.
 """

@@ -1,4 +1,4 @@
-"""What carbon budgets have spent today, kept over a restart: else each one would begin anew."""
+"""Keep what carbon budgets spent today over a restart; else each budget would start again."""
 
 import logging
 import time
@@ -15,10 +15,13 @@ _EVERY_S: Final = 30.0
 
 
 class Budgets:
-    """One JSON file: ``{"namespace/name": [day, grams]}``."""
+    """The spent grams in a JSON file: ``{"namespace/name": [day, grams]}``."""
 
     def __init__(self, path: str) -> None:
-        """``path``: "" keeps them in memory alone. A file that cannot be read counts as empty."""
+        """Read the file ``path``; "" keeps the grams in memory only.
+
+        A file that cannot be read counts as empty, with a warning.
+        """
         self._path = Path(path) if path else None
         self._kept: dict[str, tuple[int, float]] = {}
         self._saved_s = 0.0
@@ -28,28 +31,34 @@ class Budgets:
                     self._path.read_bytes(), type=dict[str, tuple[int, float]]
                 )
             except (OSError, msgspec.DecodeError) as exc:
-                _LOG.warning("%s: cannot be read: %s; budgets begin anew", self._path, exc)
+                _LOG.warning(
+                    "%s: cannot be read: %s; carbon budgets start again at 0 g", self._path, exc
+                )
 
-    def of(self, label: str) -> tuple[int, float]:
-        """Day (since 1970) and grams spent on it."""
+    def spending_of(self, label: str) -> tuple[int, float]:
+        """Return a trigger's last day (since 1970) with spending, and the grams of that day."""
         return self._kept.get(label, (0, 0.0))
 
-    def save(self, spent: Mapping[str, tuple[int, float]], *, force: bool = False) -> None:
-        """Write what changed, every half minute at most."""
+    def save(self, spending: Mapping[str, tuple[int, float]], *, force: bool = False) -> None:
+        """Write changed budgets to the file, at most every 30 s unless ``force``."""
         now_s = time.monotonic()
-        if self._path is None:  # a trigger whose metadata change is a new one, with the old budget
-            self._kept.update(spent)
+        if self._path is None:  # a trigger with changed metadata is new, but keeps its budget
+            self._kept.update(spending)
             return
         if now_s - self._saved_s < _EVERY_S and not force:
             return
         self._saved_s = now_s
-        merged = {**self._kept, **spent}
+        merged = {**self._kept, **spending}
         today = int(time.time() // 86_400)
-        merged = {label: one for label, one in merged.items() if one[0] >= today - 1}
+        merged = {label: entry for label, entry in merged.items() if entry[0] >= today - 1}
         if merged == self._kept:
             return
         self._kept = merged
         try:
             write_whole(self._path, msgspec.json.encode(merged))
         except OSError as exc:
-            _LOG.warning("%s: cannot be written: %s", self._path, exc.strerror)
+            _LOG.warning(
+                "%s: cannot be written: %s; carbon budgets will not survive a restart",
+                self._path,
+                exc.strerror,
+            )

@@ -1,6 +1,6 @@
-"""Policy, signals and what was before -> how many replicas the demand may have now. Pure.
+"""Decide how many replicas the demand may have now, from policy, signals and earlier decisions.
 
-What is returned is never above the demand, and never below the smaller of the demand and the floor.
+The result is never above the demand, and never below the smaller of the demand and the floor.
 """
 
 import math
@@ -15,21 +15,21 @@ from wattribute.automation.scaler.signals import Signals, cheapest_g_per_kwh, ra
 _DAY_S: Final = 86_400.0
 _HOUR_S: Final = 3600.0
 _LEAST_OPEN_S: Final = 1800.0
-"""After the longest pause, so that what was held back can run before the next."""
+"""Least time without throttling after the longest pause, so that delayed work can run."""
 _BUDGET_AHEAD_H: Final = 1 / 12
-"""A budget must still cover five minutes of what it allows."""
+"""A budget must cover five more minutes of the replicas that it allows."""
 _EULER: Final = 0.5772156649015329
 
 
 class Reason(Enum):
-    """Why; a label of metrics."""
+    """The reason of a decision; a label of metrics."""
 
     NO_DEMAND = "no_demand"
     CLEAN = "clean"
     """The signal is on the good side of the threshold."""
     DIRTY = "dirty"
     DWELL = "dwell"
-    """The signal has changed sides, and the least time has not passed."""
+    """The signal has crossed the threshold, and ``minDwellMinutes`` have not passed."""
     MAX_PAUSE = "max_pause"
     WITHIN_CAP = "within_cap"
     POWER_CAP = "power_cap"
@@ -39,7 +39,7 @@ class Reason(Enum):
     """The deadline can be met, and this hour is among the cleanest until then."""
     WAITING = "waiting"
     MUST_RUN = "must_run"
-    """The slack is used up."""
+    """There is no slack left before the deadline."""
     DEADLINE_PASSED = "deadline_passed"
     FAIL_OPEN = "fail_open"
     """A signal is missing."""
@@ -47,54 +47,54 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the next decision has to know of the ones before."""
+    """The state that the next decision needs from earlier ones."""
 
     throttled: bool = False
     since_s: float = -math.inf
-    """When ``throttled`` last changed."""
+    """Time of the last change of ``throttled``."""
     open_until_s: float = -math.inf
     cap_replicas: int = 0
     day: int = 0
     """Days since 1970, UTC."""
     spent_g: float = 0.0
-    """On that day."""
+    """Grams spent on that day."""
     at_s: float = -math.inf
-    """Of the last decision, with what it lets draw until the next:"""
+    """Time of the last decision; since then, ``grams_per_hour`` are spent."""
     grams_per_hour: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is returned to KEDA, and why."""
+    """The value for KEDA, and its reason."""
 
     demand: float
     value: float
-    """The metric: at most ``demand``; ``demand`` in a dry run."""
+    """The metric's value: at most ``demand``; equal to ``demand`` in a dry run."""
     desired_replicas: int
-    """What the demand asks for, up to the policy's most."""
+    """Replicas for the whole demand, up to the policy's ``maxReplicas``."""
     allowed_replicas: int
-    """What the policy lets it have; in a dry run: would."""
+    """Replicas that the policy allows; in a dry run, those that it would allow."""
     reason: Reason
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What a policy wants before its time constants are looked at."""
+    """The result of a policy before its time constants are applied."""
 
     throttle: bool
     level: float
-    """Replicas while throttled."""
+    """Allowed replicas while throttled."""
     good: Reason
     bad: Reason
     detail: str
     at_once: bool = False
-    """Hard limits and hard dates do not wait."""
+    """True for hard limits and dates, which ignore ``minDwellMinutes``."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One question."""
+    """The inputs of one decision."""
 
     policy: Policy
     signals: Signals
@@ -105,19 +105,19 @@ class _Case:
 
 
 class _Missing(Exception):  # noqa: N818 - not an error: a state
-    """A signal that the policy cannot do without."""
+    """A signal is missing that the policy needs."""
 
 
 def decide(
     policy: Policy, signals: Signals, demand: float, memory: Memory, now_s: float
 ) -> tuple[Decision, Memory]:
-    """One decision, and what to remember of it.
+    """Make one decision; return it and the state for the next one.
 
     Args:
-        policy: What is wanted.
-        signals: What is known of carbon and power.
-        demand: Of the inner metric, in its units; at least 0 and finite.
-        memory: As it was returned the last time; ``Memory()`` the first.
+        policy: The policy of the trigger.
+        signals: Carbon intensity and power.
+        demand: Value of the inner metric in its units; at least 0 and finite.
+        memory: The state that the last call returned; ``Memory()`` the first time.
         now_s: Unix time.
     """
     desired = min(policy.max_replicas, math.ceil(demand / policy.target))
@@ -137,7 +137,7 @@ def decide(
     value = demand if allowed >= desired or policy.dry_run else allowed * policy.target
     decision = Decision(demand, min(value, demand), desired, allowed, reason, detail)
     running = desired if policy.dry_run else allowed
-    # While a signal is missing a budget goes on paying what it last paid: not nothing.
+    # While a signal is missing, a budget keeps spending at its last rate rather than at 0.
     rate = memory.grams_per_hour
     if signals.g_per_kwh is not None and signals.watts_per_replica:
         rate = running * signals.watts_per_replica / 1000 * signals.g_per_kwh
@@ -147,7 +147,7 @@ def decide(
 
 
 def _settled(wish: _Wish, case: _Case) -> tuple[Memory, Reason]:
-    """The wish, after least dwell and longest pause."""
+    """Apply least dwell and longest pause to a wish; return the new state and the reason."""
     policy, memory, now_s = case.policy, case.memory, case.now_s
     throttle = wish.throttle
     reason = wish.bad if throttle else wish.good
@@ -171,7 +171,7 @@ def _settled(wish: _Wish, case: _Case) -> tuple[Memory, Reason]:
 
 
 def _with_spending(memory: Memory, now_s: float) -> Memory:
-    """The budget's book up to now; a new day begins at 0."""
+    """Add the grams since the last decision to the budget; a new day starts at 0."""
     today = int(now_s // _DAY_S)
     since_s = max(memory.at_s, today * _DAY_S)
     grams = memory.grams_per_hour * max(0.0, now_s - since_s) / _HOUR_S
@@ -183,7 +183,7 @@ def _intensity(case: _Case) -> _Wish:
     policy, now = case.policy, _now(case.signals)
     threshold = policy.emission_threshold
     limit = threshold * (1 - policy.hysteresis) if case.memory.throttled else threshold
-    # As much per hour as the whole demand would emit at the threshold.
+    # Emit as much per hour as the whole demand would emit at the threshold.
     level = case.desired * min(1.0, threshold / now) if policy.scale_down and now else 0.0
     detail = f"{now:.0f} g/kWh, threshold {threshold:g}"
     return _Wish(now > limit, level, Reason.CLEAN, Reason.DIRTY, detail)
@@ -191,35 +191,35 @@ def _intensity(case: _Case) -> _Wish:
 
 def _percentile(case: _Case) -> _Wish:
     policy, now = case.policy, _now(case.signals)
-    found = rank_in_next_day(case.signals.forecast, now, case.now_s)
-    if found is None:
+    rank = rank_in_next_day(case.signals.forecast, now, case.now_s)
+    if rank is None:
         raise _Missing(case.signals.problem or "the forecast covers less than 12 hours")
     part = policy.percentile / 100
     limit = part * (1 - policy.hysteresis) if case.memory.throttled else part
     level = 0.0
     if policy.scale_down:
-        level = case.desired * min(1.0, (1 - found) / (1 - part)) if part < 1 else case.desired
-    detail = f"{now:.0f} g/kWh, above {100 * found:.0f} % of the next 24 h"
-    return _Wish(found > limit, level, Reason.CLEAN, Reason.DIRTY, detail)
+        level = case.desired * min(1.0, (1 - rank) / (1 - part)) if part < 1 else case.desired
+    detail = f"{now:.0f} g/kWh, above {100 * rank:.0f} % of the next 24 h"
+    return _Wish(rank > limit, level, Reason.CLEAN, Reason.DIRTY, detail)
 
 
 def _power_cap(case: _Case) -> _Wish:
-    policy, each = case.policy, _watts(case.signals)
-    cap = math.floor(min(policy.watts / each + 1e-9, policy.max_replicas))
+    policy, watts_each = case.policy, _watts(case.signals)
+    cap = math.floor(min(policy.watts / watts_each + 1e-9, policy.max_replicas))
     if cap > case.memory.cap_replicas and not policy.watts_per_replica:
-        # What is measured wavers: more only when there is room for it.
-        roomy = math.floor(min(policy.watts * (1 - policy.hysteresis) / each, cap))
-        cap = max(case.memory.cap_replicas, roomy, min(cap, 1))
-    detail = f"{each:.1f} W per replica, cap {policy.watts:g} W"
+        # Measured watts fluctuate, so the cap rises only if there is a margin.
+        cap_with_margin = math.floor(min(policy.watts * (1 - policy.hysteresis) / watts_each, cap))
+        cap = max(case.memory.cap_replicas, cap_with_margin, min(cap, 1))
+    detail = f"{watts_each:.1f} W per replica, cap {policy.watts:g} W"
     return _Wish(cap < case.desired, cap, Reason.WITHIN_CAP, Reason.POWER_CAP, detail, at_once=True)
 
 
 def _carbon_budget(case: _Case) -> _Wish:
     policy, now = case.policy, _now(case.signals)
     each_g_per_h = _watts(case.signals) / 1000 * now
-    left = max(0.0, policy.grams_per_day - case.memory.spent_g)
+    left_g = max(0.0, policy.grams_per_day - case.memory.spent_g)
     ahead = each_g_per_h * _BUDGET_AHEAD_H
-    level = min(left / ahead, case.desired) if ahead else case.desired
+    level = min(left_g / ahead, case.desired) if ahead else case.desired
     detail = f"{case.memory.spent_g:.0f} of {policy.grams_per_day:g} g today"
     return _Wish(
         math.floor(level) < case.desired,
@@ -234,29 +234,31 @@ def _carbon_budget(case: _Case) -> _Wish:
 def _deadline(case: _Case) -> _Wish:
     policy, now_s = case.policy, case.now_s
     if now_s >= policy.deadline_s:
-        return _run(case, Reason.DEADLINE_PASSED, "it runs at once")
+        return _run(case, Reason.DEADLINE_PASSED, "the work runs at once")
     needed_s = drain_hours(policy, case.demand) * _HOUR_S
     left_s = policy.deadline_s - policy.margin_s - now_s
-    detail = f"{needed_s / _HOUR_S:.1f} h of work, {max(0.0, left_s) / _HOUR_S:.1f} h until then"
+    detail = (
+        f"{needed_s / _HOUR_S:.1f} h of work, {max(0.0, left_s) / _HOUR_S:.1f} h until the deadline"
+    )
     if needed_s >= left_s:
         return _run(case, Reason.MUST_RUN, detail)
     now = _now(case.signals)
     limit = cheapest_g_per_kwh(case.signals.forecast, now_s, now_s + left_s, needed_s / left_s)
     if limit is None:
         raise _Missing(case.signals.problem or "no forecast")
-    detail += f", {now:.0f} g/kWh, runs at {limit:.0f}"
+    detail += f", {now:.0f} g/kWh, runs at {limit:.0f} or less"
     return _Wish(now > limit, 0.0, Reason.CLEANEST_HOURS, Reason.WAITING, detail)
 
 
 def _run(case: _Case, reason: Reason, detail: str) -> _Wish:
-    return _Wish(False, case.desired, reason, reason, detail, at_once=True)  # noqa: FBT003 - its first word
+    return _Wish(False, case.desired, reason, reason, detail, at_once=True)  # noqa: FBT003 - the field throttle
 
 
 def drain_hours(policy: Policy, demand: float) -> float:
-    """Time in which the demand is worked off if it runs as it asks to; at most 0.3 % too long.
+    """Return the hours in which the demand is worked off without a policy; at most 0.3 % too long.
 
-    As work is done the demand falls, and its replicas with it: with ``n`` left one ``target``'s
-    worth takes ``target / (rate * n)``, in sum the harmonic number of ``n``.
+    As the work proceeds, the demand falls, and its replicas with it. With ``n`` replicas, work of
+    one ``target`` takes ``target / (rate * n)``, so the sum is the harmonic number of ``n``.
     """
     rate, target = policy.units_per_replica_hour, policy.target
     most = policy.max_replicas
@@ -276,7 +278,10 @@ def _now(signals: Signals) -> float:
 
 def _watts(signals: Signals) -> float:
     if signals.watts_per_replica <= 0:
-        raise _Missing(signals.power_problem or "watts per replica are not known")
+        raise _Missing(
+            signals.power_problem
+            or "watts per replica are not known; set wattsPerReplica or scaler.queries.power"
+        )
     return signals.watts_per_replica
 
 

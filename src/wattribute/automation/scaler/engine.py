@@ -187,7 +187,7 @@ class Engine:
             scaled = self._scaled.setdefault(
                 reference, Scaled(reference, policy, place, self._now())
             )
-            day, spent_g = self._budgets.of(scaled.label)
+            day, spent_g = self._budgets.spending_of(scaled.label)
             scaled.memory = replace(scaled.memory, day=day, spent_g=spent_g)
             return scaled
 

@@ -1,7 +1,7 @@
-"""The same decisions as JSON, for KEDA's ``metrics-api`` trigger; and ``/metrics``, ``/healthz``.
+"""Serve decisions as JSON for KEDA's ``metrics-api`` trigger, and ``/metrics`` and ``/healthz``.
 
-A URL says whose demand is read, and KEDA does not say who asks. So only policies that the operator
-has put into ``scaler.policies`` are served: ``GET /api/v1/scale/NAMESPACE/NAME``.
+The URL names the demand, and KEDA does not identify the caller. So only policies in the
+operator's ``scaler.policies`` are served: ``GET /api/v1/scale/NAMESPACE/NAME``.
 """
 
 import json
@@ -85,11 +85,14 @@ class JsonApi:
             return Response(HTTPStatus.OK, "".join(lines).encode(), TEXT, (NO_SNIFFING,))
         if request.path.startswith(_PREFIX):
             return self._scale(request)
-        return _error(HTTPStatus.NOT_FOUND, f"nothing here; ask {_PREFIX}NAMESPACE/NAME")
+        return _error(HTTPStatus.NOT_FOUND, f"no such path; use {_PREFIX}NAMESPACE/NAME")
 
     def _scale(self, request: Request) -> Response:
         if self._needs_token and not self._access.tokens(request.headers.get("authorization", "")):
-            return _error(HTTPStatus.UNAUTHORIZED, "needs the header Authorization: Bearer TOKEN")
+            return _error(
+                HTTPStatus.UNAUTHORIZED,
+                "the header Authorization: Bearer TOKEN is missing or wrong",
+            )
         reference = self._policies.get(request.path.removeprefix(_PREFIX))
         if reference is None:
             return _error(HTTPStatus.NOT_FOUND, "no such policy in scaler.policies")

@@ -1,4 +1,4 @@
-"""A simulation as a picture: one SVG without scripts, fonts or anything from elsewhere."""
+"""Draw a simulation as an SVG without scripts, fonts or external resources."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,19 +14,19 @@ _BLUE, _GREY, _GREEN, _BROWN = "#1f5fa8", "#9aa3ad", "#2e7d4f", "#8a5a1c"
 _Pick = Callable[[Hour], float | None]
 
 
-def svg(found: Simulation, title: str) -> str:
-    """Intensity, replicas and waiting work over time."""
-    hours = found.hours
+def svg(simulation: Simulation, title: str) -> str:
+    """Draw intensity, replicas and waiting work over time as an SVG."""
+    hours = simulation.hours
     panels: list[tuple[str, list[tuple[str, str, _Pick]]]] = [
-        ("Carbon intensity, gCO2e/kWh", [("", _BROWN, lambda one: one.g_per_kwh)]),
+        ("Carbon intensity, gCO2e/kWh", [("", _BROWN, lambda hour: hour.g_per_kwh)]),
         (
             "Replicas",
             [
-                ("run at once", _GREY, lambda one: one.replicas_now),
-                ("with the policy", _BLUE, lambda one: one.replicas),
+                ("run at once", _GREY, lambda hour: hour.replicas_now),
+                ("with the policy", _BLUE, lambda hour: hour.replicas),
             ],
         ),
-        ("Waiting work, units", [("with the policy", _GREEN, lambda one: one.waiting)]),
+        ("Waiting work, units", [("with the policy", _GREEN, lambda hour: hour.waiting)]),
     ]
     height = _TOP + len(panels) * (_PANEL + _GAP)
     parts = [
@@ -36,36 +36,36 @@ def svg(found: Simulation, title: str) -> str:
         ),
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="26" font-size="17" font-weight="bold">{escape(title)}</text>',
-        f'<text x="{_LEFT}" y="46" fill="#444">{escape(summary(found))}</text>',
+        f'<text x="{_LEFT}" y="46" fill="#444">{escape(summary(simulation))}</text>',
     ]
     for number, (name, lines) in enumerate(panels):
         parts += _panel(hours, name, lines, _TOP + number * (_PANEL + _GAP))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def html(found: Simulation, title: str) -> str:
-    """The picture on a page."""
+def html(simulation: Simulation, title: str) -> str:
+    """Return an HTML page with the picture."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(title)}</title></head>\n<body>\n{svg(found, title)}</body></html>\n"
+        f"<title>{escape(title)}</title></head>\n<body>\n{svg(simulation, title)}</body></html>\n"
     )
 
 
-def summary(found: Simulation) -> str:
-    """The result in one line."""
-    policy, now = found.policy, found.run_now
+def summary(simulation: Simulation) -> str:
+    """Summarise the result in one line."""
+    policy, now = simulation.policy, simulation.run_now
     return (
         f"{policy.grams / 1000:.2f} kgCO2e instead of {now.grams / 1000:.2f}; "
-        f"{avoided(found)}; mean delay {policy.delay_mean_s / 3600:.1f} h instead of "
+        f"{avoided(simulation)}; mean delay {policy.delay_mean_s / 3600:.1f} h instead of "
         f"{now.delay_mean_s / 3600:.1f} h, longest {policy.delay_max_s / 3600:.1f} h; "
         f"{policy.units_left:.0f} units left"
     )
 
 
-def avoided(found: Simulation) -> str:
-    """In words: avoided or added, and the part."""
-    grams = found.avoided_g
-    base = grams + found.policy.grams
+def avoided(simulation: Simulation) -> str:
+    """Describe the avoided or added grams in words, with their share."""
+    grams = simulation.avoided_g
+    base = grams + simulation.policy.grams
     part = f" ({100 * abs(grams) / base:.1f} %)" if base > 0 else ""
     return f"{abs(grams) / 1000:.2f} kg {'avoided' if grams >= 0 else 'added'}{part}"
 
@@ -73,7 +73,7 @@ def avoided(found: Simulation) -> str:
 def _panel(
     hours: Sequence[Hour], name: str, lines: Sequence[tuple[str, str, _Pick]], top: int
 ) -> list[str]:
-    values = [value for _, _, pick in lines for one in hours if (value := pick(one)) is not None]
+    values = [value for _, _, pick in lines for hour in hours if (value := pick(hour)) is not None]
     most = _round_up(max(values, default=0.0))
     inner = _WIDTH - _LEFT - _RIGHT
     parts = [f'<text x="{_LEFT}" y="{top + 12}" font-weight="bold">{escape(name)}</text>']
@@ -115,10 +115,10 @@ def _steps(
     colour: str,
     at: Callable[[int, float], tuple[float, float]],
 ) -> str:
-    """A line of steps; a gap where a value is not known."""
+    """Draw a step line, with a gap where a value is not known."""
     path, pen_up = [], True
-    for number, one in enumerate(hours):
-        value = pick(one)
+    for number, hour in enumerate(hours):
+        value = pick(hour)
         if value is None:
             pen_up = True
             continue
@@ -132,7 +132,7 @@ def _ticks(hours: Sequence[Hour]) -> range:
     days = len(hours) / 24
     every = 6 if days <= 3 else 24 * max(1, round(days / 10))
     first = next(
-        (number for number, one in enumerate(hours[:24]) if (one.start_s // 3600) % 24 == 0), 0
+        (number for number, hour in enumerate(hours[:24]) if (hour.start_s // 3600) % 24 == 0), 0
     )
     return range(first % every, len(hours), every)
 
@@ -143,7 +143,7 @@ def _when(hours: Sequence[Hour], number: int) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next number that an axis can end with."""
+    """Return the next larger number that is suitable as the end of an axis."""
     if value <= 0:
         return 1.0
     step = 1.0

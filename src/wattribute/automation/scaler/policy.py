@@ -1,7 +1,7 @@
-"""A trigger's metadata -> a policy, each key checked.
+"""Read a policy from a trigger's metadata, and check every key.
 
-Metadata come from any namespace. So they hold numbers and names, never an address, a credential
-or PromQL: ``query`` names a template of the scaler's settings.
+Metadata come from any namespace. So they contain numbers and names, never an address, a
+credential or PromQL: ``query`` names a template in the scaler's settings.
 """
 
 import math
@@ -16,68 +16,68 @@ from wattribute.core.errors import ConfigInvalid
 
 _LONGEST: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
-"""A name of Kubernetes (RFC 1123 subdomain): nothing in it can end a PromQL text."""
+"""A Kubernetes name (RFC 1123 subdomain), which cannot end a string in PromQL."""
 _TRANSPORT: Final = frozenset(
     {"scalerAddress", "enableTLS", "caCert", "tlsClientCert", "tlsClientKey", "unsafeSsl"}
     | {"tlsCertFile"}
 )
-"""KEDA's own keys for how it reaches a scaler; it passes them on."""
+"""KEDA's own keys for its connection to a scaler, which it passes on."""
 _HALF_DAY_MIN: Final = 720.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one ScaledObject wants. Keys that its kind does not have are at their defaults."""
+    """The policy of one ScaledObject. Keys that its kind does not have are at their defaults."""
 
     kind: str
-    """intensity, percentile, power-cap, carbon-budget or deadline."""
+    """Kind: intensity, percentile, power-cap, carbon-budget or deadline."""
     query: str
-    """Template that tells the demand."""
+    """Name of the query template for the demand."""
     target: float
-    """Demand that one replica is for; more than 0."""
+    """Demand per replica; more than 0."""
     fail_open_replicas: int
-    """As many are allowed while a signal is missing."""
+    """Replicas that are allowed while a signal is missing."""
     workload: str = ""
-    """``$workload`` in templates; "" is the ScaledObject's name."""
+    """Value of ``$workload`` in templates; "": the ScaledObject's name."""
     region: str = ""
-    """"" is the settings' ``carbon.location``."""
+    """Place of the carbon intensity; "": the settings' ``carbon.location``."""
     floor_replicas: int = 0
     max_replicas: int = 100
     hysteresis: float = 0.05
-    """Part of the threshold by which a signal must fall below it before the pause ends."""
+    """Fraction of the threshold by which a signal must fall below it to end a pause."""
     min_dwell_s: float = 300.0
     max_pause_s: float = 0.0
-    """0: no limit."""
+    """Longest pause; 0: no limit."""
     dry_run: bool = False
     scale_down: bool = False
-    """``handler: scaleDown``; else a pause."""
+    """True for ``handler: scaleDown``; False for a pause."""
     watts_per_replica: float = 0.0
-    """0: the template ``power_query`` tells."""
+    """Watts of one replica; 0: use the template ``power_query``."""
     power_query: str = "power"
     units_per_replica_hour: float = 0.0
     """Units of demand that one replica works off in an hour; 0: not known."""
     emission_threshold: float = 0.0
-    """g/kWh."""
+    """Threshold in g/kWh."""
     percentile: float = 0.0
     watts: float = 0.0
     grams_per_day: float = 0.0
     deadline_s: float = 0.0
-    """Unix time."""
+    """Deadline in Unix time."""
     margin_s: float = 1800.0
 
     @property
     def needs_forecast(self) -> bool:
-        """Whether it looks ahead."""
+        """True if the policy needs a forecast."""
         return self.kind in ("percentile", "deadline")
 
     @property
     def needs_carbon(self) -> bool:
-        """Whether it goes by the carbon intensity at all."""
+        """True if the policy needs the carbon intensity."""
         return self.kind != "power-cap"
 
     @property
     def needs_power(self) -> bool:
-        """Whether it cannot decide without watts per replica."""
+        """True if the policy needs the watts per replica."""
         return self.kind in ("power-cap", "carbon-budget")
 
 
@@ -97,26 +97,26 @@ _KEYS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
         frozenset({"marginMinutes", "minDwellMinutes"}),
     ),
 }
-"""By kind: the keys that it needs, and those that it may have beside the common ones."""
+"""By kind: the required keys, and the optional keys besides the common ones."""
 
 
 def read_policy(metadata: Mapping[str, str]) -> Policy:
-    """The policy of a trigger's metadata.
+    """Read the policy from a trigger's metadata.
 
     Raises:
-        ConfigInvalid: a key or value that is wrong, in one line.
+        ConfigInvalid: a key or value is wrong; the message is one line.
     """
-    given = {key: value for key, value in metadata.items() if key not in _TRANSPORT}
-    kind = given.get("policy", "")
+    values = {key: value for key, value in metadata.items() if key not in _TRANSPORT}
+    kind = values.get("policy", "")
     if kind not in _KEYS:
-        known = ", ".join(_KEYS)
-        raise ConfigInvalid(f"policy: {kind[:40]!r} is none of {known}")
+        kinds = ", ".join(_KEYS)
+        raise ConfigInvalid(f"policy: {kind[:40]!r} must be one of {kinds}")
     needed, optional = _KEYS[kind]
-    _check_names(kind, given, _COMMON | needed | optional)
+    _check_names(kind, values, _COMMON | needed | optional)
     for key in ("query", "target", "failOpenReplicas", *sorted(needed)):
-        if key not in given:
-            raise ConfigInvalid(f"{key}: missing; the policy {kind} needs it")
-    read = _Reader(given)
+        if key not in values:
+            raise ConfigInvalid(f"{key}: missing; the policy {kind} needs this key")
+    read = _Reader(values)
     highest = read.whole("maxReplicas", 100, low=1, high=100_000)
     pause_min = _HALF_DAY_MIN if kind in ("intensity", "percentile") else 0.0
     policy = Policy(
@@ -125,7 +125,7 @@ def read_policy(metadata: Mapping[str, str]) -> Policy:
         target=read.number("target", low=1e-6),
         fail_open_replicas=read.whole("failOpenReplicas", 0, low=0, high=highest),
         workload=read.name("workload"),
-        region=given.get("region", "").strip(),
+        region=values.get("region", "").strip(),
         floor_replicas=read.whole("floorReplicas", 0, low=0, high=highest),
         max_replicas=highest,
         hysteresis=read.number("hysteresis", 0.05, low=0.0, high=0.9),
@@ -144,30 +144,32 @@ def read_policy(metadata: Mapping[str, str]) -> Policy:
         margin_s=60 * read.number("marginMinutes", 30.0, low=1.0, high=1440.0),
     )
     if kind == "deadline" and not policy.units_per_replica_hour:
-        raise ConfigInvalid("unitsPerReplicaHour: '0' must be more than 0 for the policy deadline")
+        raise ConfigInvalid(
+            "unitsPerReplicaHour: must be more than 0 for the policy deadline, not '0'"
+        )
     return policy
 
 
 def is_name(text: str) -> bool:
-    """Whether Kubernetes could have an object or namespace of this name."""
+    """Tell whether this is a valid name of a Kubernetes object or namespace."""
     return _NAME.fullmatch(text) is not None
 
 
-def _check_names(kind: str, given: Mapping[str, str], known: frozenset[str]) -> None:
-    for key, value in given.items():
-        if key not in known:
-            close = get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
-            raise ConfigInvalid(f"{key[:40]!r}: not a key of the policy {kind}; {hint}")
+def _check_names(kind: str, values: Mapping[str, str], keys: frozenset[str]) -> None:
+    for key, value in values.items():
+        if key not in keys:
+            close = get_close_matches(key, keys, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(keys))}"
+            raise ConfigInvalid(f"{key[:40]!r}: the policy {kind} has no such key; {hint}")
         if len(value) > _LONGEST or not value.isprintable():
-            raise ConfigInvalid(f"{key}: not one line of at most {_LONGEST} characters")
+            raise ConfigInvalid(f"{key}: must be one line of at most {_LONGEST} characters")
 
 
 class _Reader:
-    """Values by key; a missing key is its default."""
+    """Reads values by key; a missing key has its default."""
 
-    def __init__(self, given: Mapping[str, str]) -> None:
-        self._given = given
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
 
     def number(
         self,
@@ -178,9 +180,9 @@ class _Reader:
         above: float | None = None,
         high: float = 1e12,
     ) -> float:
-        if key not in self._given:
+        if key not in self._values:
             return default
-        text = self._given[key]
+        text = self._values[key]
         try:
             value = float(text)
         except ValueError:
@@ -192,43 +194,46 @@ class _Reader:
         return value
 
     def whole(self, key: str, default: int, *, low: int, high: int) -> int:
-        text = self._given.get(key, str(default))
+        text = self._values.get(key, str(default))
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
             raise ConfigInvalid(f"{key}: {text!r} must be a whole number, {low} to {high}")
         return int(text)
 
     def name(self, key: str) -> str:
-        text = self._given.get(key, "")
-        if key in self._given and not is_name(text):
+        text = self._values.get(key, "")
+        if key in self._values and not is_name(text):
             raise ConfigInvalid(
-                f"{key}: {text!r} must be a name of small letters, digits, '-' and '.'; "
-                "PromQL is in the scaler's settings alone (scaler.queries)"
+                f"{key}: {text!r} must be a name of lower-case letters, digits, '-' and '.'; "
+                "PromQL belongs into the scaler's settings (scaler.queries)"
             )
         return text
 
     def choice(self, key: str, choices: tuple[str, str]) -> str:
-        text = self._given.get(key, choices[0])
+        text = self._values.get(key, choices[0])
         if text not in choices:
             raise ConfigInvalid(f"{key}: {text!r} must be {choices[0]} or {choices[1]}")
         return text
 
     def instant(self, key: str) -> float:
-        text = self._given.get(key)
+        text = self._values.get(key)
         if text is None:
             return 0.0
         try:
-            found = datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
-            found = None
-        if found is None or found.tzinfo is None:
+            time = None
+        if time is None or time.tzinfo is None:
             raise ConfigInvalid(
-                f"{key}: {text!r} must be a time with its zone, as 2026-12-01T06:00:00Z"
+                f"{key}: {text!r} must be a time with its zone, such as 2026-12-01T06:00:00Z"
             )
-        return found.astimezone(UTC).timestamp()
+        return time.astimezone(UTC).timestamp()
 
 
 def stated_fail_open(metadata: Mapping[str, str]) -> tuple[float, float] | None:
-    """(target, value) of the fail-open count, of metadata whose rest is wrong; None: not stated."""
+    """Return (target, value) for the fail-open count of metadata that are otherwise invalid.
+
+    None if the metadata do not state them.
+    """
     read = _Reader(metadata)
     try:
         target = read.number("target", low=1e-6)

@@ -1,4 +1,4 @@
-"""Policy files, which ``render``, ``simulate`` and the JSON read; each is of one ScaledObject."""
+"""Read policy files, each of one ScaledObject, for ``render``, ``simulate`` and the JSON API."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ _Count = Annotated[int, Meta(ge=0, le=100_000)]
 
 
 class ScaleTarget(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """KEDA's ``scaleTargetRef``."""
+    """The workload to scale, KEDA's ``scaleTargetRef``."""
 
     name: str
     kind: str = "Deployment"
@@ -22,46 +22,46 @@ class ScaleTarget(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
 
 
 class PolicyFile(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
-    """One document. Field names are KEDA's where KEDA has the field."""
+    """The content of a policy file. Fields that KEDA has are named as in KEDA."""
 
     name: str
     namespace: str
     kind: Literal["ScaledObject", "ScaledJob"] = "ScaledObject"
     scale_target_ref: ScaleTarget | None = None
     job_target_ref: dict[str, object] | None = None
-    """A Job's spec, for a ScaledJob; taken as it is."""
+    """A Job's spec, for a ScaledJob; it is passed on unchanged."""
     policy: dict[str, str | int | float | bool]
     """The trigger's metadata."""
     min_replica_count: _Count = 0
     polling_interval: _Count = 30
-    """Seconds."""
+    """Seconds between two questions of KEDA."""
     cooldown_period: _Count = 300
-    """Seconds without activity before the last replica goes."""
+    """Seconds without activity before the last replica is removed."""
     labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Trigger metadata are texts."""
+        """The trigger's metadata, in which all values are texts."""
         return {key: _text(value) for key, value in self.policy.items()}
 
     @property
     def reference(self) -> Reference:
-        """As KEDA would ask."""
+        """The reference that KEDA's call would have."""
         return Reference.of(self.namespace, self.name, self.metadata)
 
 
 def read_policy_file(path: Path) -> tuple[PolicyFile, Policy]:
-    """A file, and the policy in it.
+    """Read a policy file, and return its content and the policy in it.
 
     Raises:
-        ConfigInvalid: it cannot be read, or something in it is wrong.
+        ConfigInvalid: the file cannot be read, or its content is invalid.
     """
     from wattribute.core.settings.yaml import parse  # noqa: PLC0415 - brings PyYAML
 
     try:
         document = parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         raise ConfigInvalid(f"{path}: cannot be read: {reason}") from exc
     try:
         file = msgspec.convert(document, PolicyFile)
@@ -70,34 +70,40 @@ def read_policy_file(path: Path) -> tuple[PolicyFile, Policy]:
         raise ConfigInvalid(f"{path}: {exc}") from exc
     for name in (file.name, file.namespace):
         if not is_name(name):
-            raise ConfigInvalid(f"{path}: {name!r} is no name of Kubernetes")
+            raise ConfigInvalid(f"{path}: {name!r} is not a valid Kubernetes name")
     if (file.job_target_ref is not None) != (file.kind == "ScaledJob"):
-        raise ConfigInvalid(f"{path}: jobTargetRef: a ScaledJob has it, a ScaledObject has not")
+        raise ConfigInvalid(
+            f"{path}: jobTargetRef: a ScaledJob needs it, a ScaledObject must not have it"
+        )
     if (file.scale_target_ref is not None) != (file.kind == "ScaledObject"):
-        raise ConfigInvalid(f"{path}: scaleTargetRef: a ScaledObject has it, a ScaledJob has not")
+        raise ConfigInvalid(
+            f"{path}: scaleTargetRef: a ScaledObject needs it, a ScaledJob must not have it"
+        )
     if file.min_replica_count > policy.max_replicas:
         raise ConfigInvalid(f"{path}: minReplicaCount is more than the policy's maxReplicas")
     return file, policy
 
 
 def read_policy_files(place: str) -> dict[str, Reference]:
-    """By ``namespace/name``: the policies of one file, or of a folder's ``*.yaml``; {} for "".
+    """Read one file, or a folder's ``*.yaml``, into references by ``namespace/name``; {} for "".
 
     Raises:
-        ConfigInvalid: as ``read_policy_file``; or two with one name.
+        ConfigInvalid: as for ``read_policy_file``, or two policies have the same name.
     """
     if not place:
         return {}
     path = Path(place)
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    found: dict[str, Reference] = {}
-    for one in files:
-        file, _ = read_policy_file(one)
+    references: dict[str, Reference] = {}
+    for file_path in files:
+        file, _ = read_policy_file(file_path)
         label = f"{file.namespace}/{file.name}"
-        if label in found:
-            raise ConfigInvalid(f"{one}: there is another policy of {label}")
-        found[label] = file.reference
-    return found
+        if label in references:
+            raise ConfigInvalid(
+                f"{file_path}: there is another policy of {label}; rename or remove one of the two"
+            )
+        references[label] = file.reference
+    return references
 
 
 def _text(value: str | float | bool) -> str:  # noqa: FBT001 - a value of YAML

@@ -1,4 +1,4 @@
-"""A policy file -> KEDA's manifest, in the fields of ``keda.sh/v1alpha1``. Pure.
+"""Turn a policy file into a manifest for KEDA (``keda.sh/v1alpha1``).
 
 Source of the fields: KEDA's reference of ScaledObject, ScaledJob and of the triggers ``external``,
 ``metrics-api`` and ``prometheus`` (2.20).
@@ -18,20 +18,20 @@ Trigger = Literal["external", "external-push", "metrics-api", "prometheus"]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where KEDA finds whom."""
+    """The addresses under which KEDA reaches the servers."""
 
     scaler: str
-    """HOST:PORT of gRPC."""
+    """HOST:PORT of the scaler's gRPC."""
     json_url: str
-    """``http://HOST:9105``, for ``metrics-api``."""
+    """URL of the scaler's JSON for ``metrics-api``, such as ``http://HOST:9105``."""
     prometheus: str
-    """URL, for ``prometheus``."""
+    """URL of Prometheus for the trigger ``prometheus``."""
 
 
 def manifest(
     file: PolicyFile, policy: Policy, trigger: Trigger, addresses: Addresses
 ) -> dict[str, object]:
-    """The ScaledObject or ScaledJob, as JSON or YAML would hold it."""
+    """Return the ScaledObject or ScaledJob as a tree for JSON or YAML."""
     spec: dict[str, object] = {}
     if file.kind == "ScaledJob":
         spec["jobTargetRef"] = file.job_target_ref
@@ -47,7 +47,7 @@ def manifest(
     spec["maxReplicaCount"] = policy.max_replicas
     if file.kind == "ScaledObject":
         spec["cooldownPeriod"] = file.cooldown_period
-        # What KEDA does when the scaler itself is away. A ScaledJob has no such field.
+        # KEDA uses this while the scaler itself is unreachable. A ScaledJob has no such field.
         spec["fallback"] = {"failureThreshold": 3, "replicas": policy.fail_open_replicas}
     spec["triggers"] = [_trigger(file, policy, trigger, addresses)]
     metadata: dict[str, object] = {"name": file.name, "namespace": file.namespace}
@@ -79,7 +79,7 @@ def _trigger(
             "serverAddress": addresses.prometheus,
             "query": f"max(wattribute_scaler_value{{{labels}}})",
             "threshold": target,
-            # Without a value KEDA shall fall back, not take the demand for 0.
+            # Without a value KEDA must use the fallback, not a demand of 0.
             "ignoreNullValues": "false",
         }
     else:

@@ -1,4 +1,4 @@
-"""The scaler, put together and run until a signal."""
+"""Assemble the scaler and run it until a signal."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from wattribute.http.listen import parse_address
 
 _LOG: Final = logging.getLogger(__name__)
 _SWITCH_S: Final = 0.0005
-"""A call of KEDA waits for the interpreter at most so long while decisions are made."""
+"""Longest time that a call of KEDA waits for the interpreter while decisions are made."""
 _CARBON_S: Final = 60.0
 
 
@@ -37,16 +37,16 @@ def serve(
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: The scaler's own.
-        accounting: Where Prometheus is, and what carbon intensity goes by.
-        started: Told gRPC's and JSON's address.
+        settings: The scaler's settings.
+        accounting: The settings of Prometheus and of carbon intensity.
+        started: Called with the addresses of gRPC and of JSON.
 
     Raises:
         ConfigInvalid: the settings are wrong.
         ListenFailed: an address cannot be listened on.
     """
     if bool(settings.tls_cert) != bool(settings.tls_key):
-        raise ConfigInvalid("scaler.tls_cert and scaler.tls_key go together")
+        raise ConfigInvalid("scaler.tls_cert and scaler.tls_key: set both or neither")
     sys.setswitchinterval(_SWITCH_S)
     policies = read_policy_files(settings.policies)
     api = msgspec.structs.replace(accounting.ledger, timeout=settings.timeout)
@@ -89,11 +89,11 @@ async def _run(
     grpc_address = f"{host}:{server.port}"
     if not settings.tls_client_ca and not parse_address(settings.listen).is_loopback:
         _LOG.warning(
-            "%s: whoever can reach it may ask for any namespace's demand by its templates; "
-            "scaler.tls_client_ca admits KEDA alone",
+            "%s: every client that can connect may read any namespace's demand through the query "
+            "templates; set scaler.tls_client_ca to admit only KEDA",
             settings.listen,
         )
-    _LOG.info("gRPC at %s, JSON and metrics at %s", grpc_address, json_api.address)
+    _LOG.info("serving gRPC at %s, JSON and metrics at %s", grpc_address, json_api.address)
     if started:
         started(grpc_address, str(json_api.address))
     await ended.wait()
@@ -104,6 +104,6 @@ def _one_number(prometheus: Prometheus, query: str) -> float:
     rows = prometheus.vector(query, time.time())
     if len(rows) != 1:
         raise SourceFailed(
-            f"{prometheus.name}: {query}: {len(rows)} series where one number is needed"
+            f"{prometheus.name}: {query}: the answer has {len(rows)} series, and one is needed"
         )
     return rows[0][1]

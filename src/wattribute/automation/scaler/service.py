@@ -1,8 +1,8 @@
-"""KEDA's external scaler over gRPC: what the engine decided, in KEDA's words.
+"""Serve the engine's decisions to KEDA as an external scaler over gRPC.
 
-Wrong metadata are INVALID_ARGUMENT, so that KEDA shows them at the ScaledObject; a signal that is
-away is not, because then KEDA would throw the fail-open count away (decision 0014): the status is
-OK, with the reason in the trailer ``wattribute-reason``.
+Invalid metadata give INVALID_ARGUMENT, so that KEDA shows them at the ScaledObject. A missing
+signal does not, because KEDA would then ignore the fail-open count (decision 0014): the status is
+OK, and the trailer ``wattribute-reason`` has the reason.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from wattribute.http.listen import parse_address
 
 _NAME: Final = "externalscaler.ExternalScaler"
 _STREAM_S: Final = 1.0
-"""A stream looks so often whether it has news."""
+"""Time between two checks of a stream for a change."""
 _MOST_BYTES: Final = 65_536
 _TRAILER: Final = "wattribute-reason"
 _GRACE_S: Final = 2.0
@@ -36,14 +36,14 @@ _Ref = pb2.ScaledObjectRef
 
 
 class ExternalScaler(pb2_grpc.ExternalScalerServicer):
-    """The five calls."""
+    """The five calls of KEDA's ExternalScaler."""
 
     def __init__(self, engine: Engine, *, first_s: float) -> None:
-        """``first_s``: whoever is new waits for a decision at most so long."""
+        """Answer from ``engine``; a new trigger waits at most ``first_s`` for a decision."""
         self._engine, self._first_s = engine, first_s
 
     async def IsActive(self, request: _Ref, context: _Context) -> pb2.IsActiveResponse:  # noqa: N802 - KEDA's name
-        """Whether there may be any replicas."""
+        """Tell whether there may be any replicas."""
         decision = (await self._decided(request, context))[1]
         if decision.reason is Reason.FAIL_OPEN:
             _tell(context, decision.detail)
@@ -52,7 +52,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
     async def StreamIsActive(  # noqa: N802
         self, request: _Ref, context: _Context
     ) -> AsyncIterator[pb2.IsActiveResponse]:
-        """The same, now and whenever it changes (``external-push``)."""
+        """Send the answer of IsActive now and whenever it changes (``external-push``)."""
         before: bool | None = None
         while True:
             active = (await self._decided(request, context))[1].value > 0
@@ -64,7 +64,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
     async def GetMetricSpec(  # noqa: N802
         self, request: _Ref, context: _Context
     ) -> pb2.GetMetricSpecResponse:
-        """What the HPA divides by. A fixed number of the metadata: it needs no decision."""
+        """Return the target by which the HPA divides; it comes from the metadata alone."""
         try:
             target = self._find(request).policy.target
         except ConfigInvalid as exc:
@@ -79,7 +79,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
     async def StreamMetricSpec(  # noqa: N802
         self, request: _Ref, context: _Context
     ) -> AsyncIterator[pb2.GetMetricSpecResponse]:
-        """What GetMetricSpec says, at once; it never changes while the metadata are the same."""
+        """Send the answer of GetMetricSpec once; it does not change while the metadata do not."""
         yield await self.GetMetricSpec(request, context)
         while True:  # noqa: ASYNC110 - an ended stream would be opened again and again
             await asyncio.sleep(3600)
@@ -87,7 +87,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
     async def GetMetrics(  # noqa: N802
         self, request: pb2.GetMetricsRequest, context: _Context
     ) -> pb2.GetMetricsResponse:
-        """The demand, held back."""
+        """Return the demand, reduced by the policy."""
         reference = request.scaledObjectRef
         try:
             self._find(reference)
@@ -133,10 +133,10 @@ async def _abort(context: _Context, status: grpc.StatusCode, text: str) -> NoRet
 
 
 def _tell(context: _Context, detail: str) -> None:
-    """Why it failed open, in the trailers: gRPC drops the text of a status that is OK."""
+    """Set the trailer with the reason of a fail-open: gRPC drops the text of a status OK."""
     text = detail.encode("ascii", "replace").decode()
-    shown = "".join(char if char.isprintable() else "?" for char in text)
-    context.set_trailing_metadata(((_TRAILER, f"fail_open: {shown[:1000]}"),))
+    printable = "".join(char if char.isprintable() else "?" for char in text)
+    context.set_trailing_metadata(((_TRAILER, f"fail_open: {printable[:1000]}"),))
 
 
 def _spec(target: float, kind: str) -> pb2.GetMetricSpecResponse:
@@ -155,7 +155,7 @@ def _metrics(name: str, value: float) -> pb2.GetMetricsResponse:
 
 
 class GrpcServer:
-    """gRPC on one address; within one event loop."""
+    """A gRPC server on one address, in one event loop."""
 
     def __init__(self, engine: Engine, settings: ScalerSettings) -> None:
         """Bind, without answering yet.
@@ -184,19 +184,19 @@ class GrpcServer:
                 self.port = self._server.add_secure_port(where, credentials)
         except RuntimeError as exc:
             raise ListenFailed(
-                f"{settings.listen}: cannot be listened on; another program may be there: choose "
-                "another with scaler.listen"
+                f"{settings.listen}: cannot listen on this address; another program may use it: "
+                "choose another with scaler.listen"
             ) from exc
 
     async def start(self) -> None:
-        """Answer."""
+        """Start to answer calls."""
         await self._server.start()
         serving = health_pb2.HealthCheckResponse.SERVING
         for name in ("", _NAME):
             await self._health.set(name, serving)
 
     async def stop(self) -> None:
-        """Say so to the probes, and end what is under way soon."""
+        """Report the shutdown to probes, and end running calls after a short grace period."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(_GRACE_S)
 
@@ -204,7 +204,7 @@ class GrpcServer:
 def _credentials(settings: ScalerSettings) -> grpc.ServerCredentials | None:
     if not settings.tls_cert and not settings.tls_key:
         if settings.tls_client_ca:
-            raise ConfigInvalid("scaler.tls_client_ca: needs scaler.tls_cert and scaler.tls_key")
+            raise ConfigInvalid("scaler.tls_client_ca: set scaler.tls_cert and scaler.tls_key too")
         return None
     cert, key = _file("tls_cert", settings.tls_cert), _file("tls_key", settings.tls_key)
     ca = _file("tls_client_ca", settings.tls_client_ca) if settings.tls_client_ca else None

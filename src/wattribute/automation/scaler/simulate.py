@@ -1,7 +1,7 @@
-"""Replays a policy over past intensities and arriving work, beside the same work run at once. Pure.
+"""Replay a policy over past intensities and arriving work, and the same work run at once.
 
-The work is a queue: what arrives waits until replicas work it off. The forecast is what the file
-says of the hours ahead, so it is never wrong; a real one is.
+The work is a queue: arriving work waits until replicas process it. The forecast is the file's
+values for the hours ahead, so it is never wrong, unlike a real one.
 """
 
 import math
@@ -24,7 +24,7 @@ _NOTHING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Work that arrives evenly over a time."""
+    """Work that arrives evenly over a period."""
 
     start_s: float
     end_s: float
@@ -33,61 +33,61 @@ class Arrivals:
 
 @dataclass(slots=True)
 class Run:
-    """What became of the work under one way to scale."""
+    """The result of one way to scale."""
 
     units_done: float = 0.0
     units_left: float = 0.0
     kwh: float = 0.0
     grams: float = 0.0
     delay_mean_s: float = 0.0
-    """Time from arrival to being worked off, of the work that was done."""
+    """Mean time from arrival to completion, for completed work."""
     delay_max_s: float = 0.0
     replica_hours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """Means over one hour."""
+    """The means and sums of one hour."""
 
     start_s: float
     g_per_kwh: float | None
     replicas: float
     replicas_now: float
-    """If it were run at once."""
+    """Replicas if the work is run at once."""
     waiting: float
-    """Units."""
+    """Waiting units of work."""
     grams: float
     grams_now: float
     reason: str
-    """The most frequent."""
+    """The most frequent reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The answer."""
+    """The result of a simulation."""
 
     policy: Run
     run_now: Run
     hours: Sequence[Hour]
     reasons: dict[str, int]
-    """Minutes by reason."""
+    """Number of minutes by reason."""
 
     @property
     def avoided_g(self) -> float:
-        """gCO2e less than run-now for the work that was done; negative if it was more."""
+        """The gCO2e avoided against run-now for the completed work; negative if added."""
         if not self.run_now.units_done:
             return 0.0
-        each = self.run_now.grams / self.run_now.units_done
-        return each * self.policy.units_done - self.policy.grams
+        grams_per_unit = self.run_now.grams / self.run_now.units_done
+        return grams_per_unit * self.policy.units_done - self.policy.grams
 
 
 @dataclass(slots=True)
 class _Queue:
-    """First in, first out; and what working it off costs."""
+    """A first-in-first-out queue of work, with the energy that it takes."""
 
     policy: Policy
     waiting: deque[list[float]] = field(default_factory=deque)
-    """[arrived, units]"""
+    """Entries [time of arrival, units]."""
     units: float = 0.0
     delay: float = 0.0
     """Sum of units x seconds."""
@@ -99,25 +99,25 @@ class _Queue:
             self.units += units
 
     def work(self, now_s: float, replicas: int, g_per_kwh: float) -> tuple[int, float]:
-        """One step of so many replicas; gives those that were busy at all, and gCO2e."""
+        """Work one step with so many replicas; return the replicas and the gCO2e."""
         rate = self.policy.units_per_replica_hour * STEP_S / _HOUR_S
         todo = min(self.units, replicas * rate)
-        left = todo
-        while left > _NOTHING and self.waiting:
+        remaining = todo
+        while remaining > _NOTHING and self.waiting:
             oldest = self.waiting[0]
-            part = min(left, oldest[1])
+            part = min(remaining, oldest[1])
             oldest[1] -= part
-            left -= part
+            remaining -= part
             waited_s = now_s + STEP_S - oldest[0]
             self.delay += part * waited_s
             self.run.delay_max_s = max(self.run.delay_max_s, waited_s)
             if oldest[1] <= _NOTHING:
                 self.waiting.popleft()
-        done = todo - left
+        units_done = todo - remaining
         self.units = max(0.0, self.units - todo)
-        busy_h = done / self.policy.units_per_replica_hour
+        busy_h = units_done / self.policy.units_per_replica_hour
         kwh = busy_h * self.policy.watts_per_replica / 1000
-        self.run.units_done += done
+        self.run.units_done += units_done
         self.run.kwh += kwh
         self.run.grams += kwh * g_per_kwh
         self.run.replica_hours += replicas * STEP_S / _HOUR_S
@@ -137,13 +137,13 @@ def simulate(
     *,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Simulation:
-    """Replay, minute by minute, from the first arrival to the end of the last.
+    """Replay minute by minute, from the first arrival to the end of the last.
 
     Args:
-        policy: With ``wattsPerReplica`` and ``unitsPerReplicaHour``.
-        carbon: In order; a time without one is a source that is away.
-        arrivals: In order, at least one.
-        advance: Told how many of the steps were done; see ``steps``.
+        policy: Policy with ``wattsPerReplica`` and ``unitsPerReplicaHour``.
+        carbon: Intensities in order of time; a gap stands for a source that is away.
+        arrivals: At least one arrival, in order of time.
+        advance: Called with the number of steps done since its last call; see ``steps``.
 
     Raises:
         ConfigInvalid: the policy lacks what a simulation needs.
@@ -153,35 +153,35 @@ def simulate(
         ("unitsPerReplicaHour", policy.units_per_replica_hour),
     ):
         if not value:
-            raise ConfigInvalid(f"{key}: missing in the policy; a simulation needs it")
-    held, at_once, memory = _Queue(policy), _Queue(policy), Memory()
-    starts = [one.start_s for one in carbon]
+            raise ConfigInvalid(f"{key}: missing in the policy; a simulation needs this key")
+    delayed, at_once, memory = _Queue(policy), _Queue(policy), Memory()
+    starts = [entry.start_s for entry in carbon]
     minutes: list[_Minute] = []
     reasons: Counter[str] = Counter()
-    begin_s, known = arrivals[0].start_s, 0.0
+    begin_s, last_g_per_kwh = arrivals[0].start_s, 0.0
     part = 0
     for step in range(steps(arrivals)):
         now_s = begin_s + step * STEP_S
         while part < len(arrivals) - 1 and now_s >= arrivals[part].end_s:
             part += 1
         units = _units(arrivals[part], now_s)
-        for queue in (held, at_once):
+        for queue in (delayed, at_once):
             queue.arrive(now_s, units)
         signals = _signals(policy, carbon, starts, now_s)
-        known = known if signals.g_per_kwh is None else signals.g_per_kwh
-        decision, memory = decide(policy, signals, held.units, memory, now_s)
+        last_g_per_kwh = last_g_per_kwh if signals.g_per_kwh is None else signals.g_per_kwh
+        decision, memory = decide(policy, signals, delayed.units, memory, now_s)
         replicas = min(policy.max_replicas, math.ceil(decision.value / policy.target - _NOTHING))
         now_replicas = min(policy.max_replicas, math.ceil(at_once.units / policy.target))
-        used, grams = held.work(now_s, replicas, known)
-        used_now, grams_now = at_once.work(now_s, now_replicas, known)
+        replicas_used, grams = delayed.work(now_s, replicas, last_g_per_kwh)
+        used_now, grams_now = at_once.work(now_s, now_replicas, last_g_per_kwh)
         reasons[decision.reason.value] += 1
         minutes.append(
             _Minute(
                 now_s,
                 signals.g_per_kwh,
-                used,
+                replicas_used,
                 used_now,
-                held.units,
+                delayed.units,
                 grams,
                 grams_now,
                 decision.reason,
@@ -189,11 +189,11 @@ def simulate(
         )
         if step % 60 == 59:
             advance(60)
-    return Simulation(held.close(), at_once.close(), _hours(minutes), dict(reasons))
+    return Simulation(delayed.close(), at_once.close(), _hours(minutes), dict(reasons))
 
 
 def steps(arrivals: Sequence[Arrivals]) -> int:
-    """How many steps a replay of these takes."""
+    """Return the number of steps of a replay of these arrivals."""
     return math.ceil((arrivals[-1].end_s - arrivals[0].start_s) / STEP_S)
 
 
@@ -210,7 +210,7 @@ class _Minute:
 
 
 def _units(arrivals: Arrivals, now_s: float) -> float:
-    """Of one step."""
+    """Return the units that arrive in one step."""
     overlap_s = min(arrivals.end_s, now_s + STEP_S) - max(arrivals.start_s, now_s)
     return arrivals.units * max(0.0, overlap_s) / (arrivals.end_s - arrivals.start_s)
 
@@ -221,7 +221,7 @@ def _signals(
     first = bisect_right(starts, now_s) - 1
     if first < 0 or carbon[first].end_s <= now_s:
         return Signals(
-            problem="no row of this time in the file", watts_per_replica=policy.watts_per_replica
+            problem="the file has no row for this time", watts_per_replica=policy.watts_per_replica
         )
     ahead: Sequence[Ahead] = ()
     if policy.needs_forecast:
@@ -230,21 +230,21 @@ def _signals(
 
 
 def _hours(minutes: Sequence[_Minute]) -> list[Hour]:
-    found = []
+    hours = []
     for first in range(0, len(minutes), 60):
         part = minutes[first : first + 60]
-        known = [one.g_per_kwh for one in part if one.g_per_kwh is not None]
+        intensities = [minute.g_per_kwh for minute in part if minute.g_per_kwh is not None]
         count = len(part)
-        found.append(
+        hours.append(
             Hour(
                 part[0].start_s,
-                sum(known) / len(known) if known else None,
-                sum(one.replicas for one in part) / count,
-                sum(one.replicas_now for one in part) / count,
-                sum(one.waiting for one in part) / count,
-                sum(one.grams for one in part),
-                sum(one.grams_now for one in part),
-                Counter(one.reason.value for one in part).most_common(1)[0][0],
+                sum(intensities) / len(intensities) if intensities else None,
+                sum(minute.replicas for minute in part) / count,
+                sum(minute.replicas_now for minute in part) / count,
+                sum(minute.waiting for minute in part) / count,
+                sum(minute.grams for minute in part),
+                sum(minute.grams_now for minute in part),
+                Counter(minute.reason.value for minute in part).most_common(1)[0][0],
             )
         )
-    return found
+    return hours

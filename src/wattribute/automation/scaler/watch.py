@@ -1,6 +1,6 @@
-"""Carbon intensities of the places that policies name, kept fresh by one thread.
+"""Keep the carbon intensities of the policies' places up to date in one thread.
 
-A source can stall for as long as its timeout; no decision waits for it.
+A source can stall as long as its timeout allows; no decision waits for it.
 """
 
 import logging
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _AHEAD_H: Final = 48
 _YEARLY: Final = timedelta(days=2)
-"""A value for longer than this is a table's mean."""
+"""A value for a longer period than this is a yearly mean from a table."""
 _FORGET_S: Final = 3600.0
 
 
@@ -28,14 +28,14 @@ _FORGET_S: Final = 3600.0
 class _Place:
     asked_s: float
     signals: Signals | None = None
-    """None: not read yet."""
+    """Signals of the last read; None: not read yet."""
     read_s: float = 0.0
     forecast: bool = False
-    """Somebody asked for one."""
+    """True if a policy needs a forecast."""
 
 
 class CarbonWatch:
-    """``signals(place)`` answers at once; ``close`` ends its thread."""
+    """Reads intensities in a thread; ``signals(place)`` answers from memory at once."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class CarbonWatch:
         stale_s: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Nothing is watched yet.
+        """Start the thread, without places yet.
 
         Args:
-            grid: Who is asked.
-            refresh_s: Each place is read again after so long.
-            stale_s: A value that its source no longer confirms counts for so long after its end.
-            now: Unix time.
+            grid: The source of intensities.
+            refresh_s: Seconds between two reads of a place.
+            stale_s: Seconds for which a value stays valid after its end if its source is away.
+            now: Clock in Unix seconds.
         """
         self._grid, self._refresh_s, self._stale_s, self._now = grid, refresh_s, stale_s, now
         self._places: dict[str, _Place] = {}
@@ -61,40 +61,42 @@ class CarbonWatch:
         self._thread.start()
 
     def signals(self, place: str, *, forecast: bool = False, wait_s: float = 0.0) -> Signals:
-        """What is known of a place.
+        """Return the signals of a place.
 
         Args:
-            place: A known one.
-            forecast: Wanted, too.
-            wait_s: For a place that was never read, at most.
+            place: A known place.
+            forecast: Whether a forecast is needed too.
+            wait_s: Longest wait for a place that was never read.
         """
         with self._change:
-            known = self._places.setdefault(place, _Place(self._now()))
-            known.asked_s = self._now()
-            if known.signals is None or (forecast and not known.forecast):
-                known.forecast = known.forecast or forecast
-                known.read_s = 0.0
+            entry = self._places.setdefault(place, _Place(self._now()))
+            entry.asked_s = self._now()
+            if entry.signals is None or (forecast and not entry.forecast):
+                entry.forecast = entry.forecast or forecast
+                entry.read_s = 0.0
                 self._change.notify_all()
-                self._change.wait_for(lambda: known.read_s > 0 or self._closed, wait_s)
-            if known.signals is None:
+                self._change.wait_for(lambda: entry.read_s > 0 or self._closed, wait_s)
+            if entry.signals is None:
                 return Signals(problem=f"carbon: {place}: no answer yet")
-            # A source that stalls leaves old words behind: they are good for so long.
-            if self._now() - known.read_s > self._stale_s + self._refresh_s and known.read_s:
-                return Signals(problem=f"carbon: {place}: its source has not answered for long")
-            return known.signals
+            # A source that stalls leaves an old value behind, which is valid for this long.
+            if self._now() - entry.read_s > self._stale_s + self._refresh_s and entry.read_s:
+                return Signals(
+                    problem=f"carbon: {place}: the source has not answered for a long time"
+                )
+            return entry.signals
 
     def values(self) -> dict[str, float]:
-        """g/kWh by place, of those that are known."""
+        """Return the known intensities in g/kWh by place."""
         with self._change:
-            found = {name: one.signals for name, one in self._places.items()}
+            latest = {name: entry.signals for name, entry in self._places.items()}
         return {
-            name: one.g_per_kwh
-            for name, one in found.items()
-            if one is not None and one.g_per_kwh is not None
+            name: entry.g_per_kwh
+            for name, entry in latest.items()
+            if entry is not None and entry.g_per_kwh is not None
         }
 
     def close(self) -> None:
-        """Let the thread go; a question on its way is not waited for."""
+        """Stop the thread, without waiting for a request that is under way."""
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -109,20 +111,20 @@ class CarbonWatch:
                 if name is None:
                     continue
                 forecast = self._places[name].forecast
-            found = self._read(name, forecast=forecast)
+            signals = self._read(name, forecast=forecast)
             with self._change:
                 if name in self._places:
-                    self._places[name].signals = found
+                    self._places[name].signals = signals
                     self._places[name].read_s = self._now()
                 self._change.notify_all()
 
     def _due(self) -> str | None:
-        """A place to be read; those that nobody asks for any more are forgotten."""
+        """Return a place that is due for a read; forget places that no policy uses any more."""
         now_s = self._now()
-        for name, one in list(self._places.items()):
-            if now_s - one.asked_s > _FORGET_S:
+        for name, entry in list(self._places.items()):
+            if now_s - entry.asked_s > _FORGET_S:
                 del self._places[name]
-            elif now_s - one.read_s >= self._refresh_s:
+            elif now_s - entry.read_s >= self._refresh_s:
                 return name
         return None
 
@@ -133,10 +135,10 @@ class CarbonWatch:
         except WattributeError as exc:
             latest, problem = None, str(exc)
         except Exception as exc:  # noqa: BLE001 - a source's bug must not end the watch
-            _LOG.exception("carbon: %s", place)
+            _LOG.exception("carbon: %s: the source failed unexpectedly", place)
             latest, problem = None, f"carbon: {place}: {type(exc).__name__}"
         if latest is None or problem:
-            _LOG.warning("%s; policies of %s fail open", problem, place)
+            _LOG.warning("%s; policies for %s fail open", problem, place)
             return Signals(problem=problem)
         ahead: tuple[Ahead, ...] = ()
         if forecast:
@@ -144,19 +146,19 @@ class CarbonWatch:
                 ahead = tuple(map(_ahead, self._grid.forecast(place, _AHEAD_H)))
             except WattributeError as exc:
                 problem = str(exc)
-                _LOG.warning("%s; policies of %s that look ahead fail open", problem, place)
+                _LOG.warning("%s; policies for %s that need a forecast fail open", problem, place)
         return Signals(latest.g_per_kwh, ahead, problem)
 
     def _too_old(self, value: "Intensity") -> str:
-        """Why a value does not count; "" if it does."""
+        """Return why a value is not valid any more; "" if it is valid."""
         if not value.stale:
             return ""
         if value.end - value.start > _YEARLY:
-            return f"carbon: {value.place}: only {value.source}'s yearly mean; its source is away"
+            return f"carbon: {value.place}: the source is away; {value.source} is a yearly mean"
         age_s = self._now() - value.end.timestamp()
         if age_s > self._stale_s:
             ended = datetime.fromtimestamp(value.end.timestamp(), UTC)
-            return f"carbon: {value.place}: {value.source} has said nothing since {ended:%H:%M}Z"
+            return f"carbon: {value.place}: {value.source} has no value since {ended:%H:%M}Z"
         return ""
 
 
