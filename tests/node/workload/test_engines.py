@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from wattribute.core.records import Workload
 from wattribute.node.workload.engines import DockerNames, EngineNames, PodmanNames, open_engines
+from wattribute_testing.waiting import wait_until
 
 ID = "8f1c3f5b2d6e4a7098b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f6071"
 OTHER = ID[::-1]
@@ -38,13 +40,8 @@ def engines(tmp_path: Path) -> Iterator[EngineNames]:
     names.close()
 
 
-def eventually(names: EngineNames, container_id: str) -> Workload | None:
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        if found := names.lookup([container_id]):
-            return found[container_id]
-        time.sleep(0.005)
-    return None
+def eventually(names: EngineNames, container_id: str) -> Workload:
+    return wait_until(lambda: names.lookup([container_id]))[container_id]
 
 
 def test_docker_and_podman_names_are_found(tmp_path: Path, engines: EngineNames) -> None:
@@ -94,15 +91,25 @@ def test_a_container_without_a_name_is_asked_for_ever_less_often() -> None:
     assert looks == [0.0, 1.0, 6.0, 36.0, 336.0]
 
 
-def test_what_nobody_asks_for_is_forgotten() -> None:
+def test_what_nobody_asks_for_is_forgotten(tmp_path: Path) -> None:
+    class Nameless(DockerNames):
+        def names(self, container_ids: Iterable[str]) -> dict[str, str]:
+            looked_for.extend(container_ids)
+            return {}
+
+    looked_for: list[str] = []
     now_s = [0.0]
-    names = EngineNames([], clock_s=lambda: now_s[0])
+    names = EngineNames([Nameless(tmp_path)], clock_s=lambda: now_s[0])
     names.close()
     names.lookup([ID])
+    names.look()
+    now_s[0] = 600.0
+    names.look()
+    assert looked_for == [ID, ID]
     now_s[0] = 1000.0
     names.look()
 
-    assert not names._asked
+    assert looked_for == [ID, ID]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Name": 5}', '{"Name": ""}', "null"])
@@ -127,8 +134,9 @@ def test_podmans_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     podman = PodmanNames(tmp_path)
     podman_says(tmp_path, "[]")
     assert podman.names([ID]) == {}
-    time.sleep(0.01)
     podman_says(tmp_path, json.dumps([{"id": ID, "names": ["new"]}, {"id": OTHER, "names": None}]))
+    # The clock of file systems moves every few milliseconds, and two writes may share an instant.
+    os.utime(tmp_path / "overlay-containers/containers.json", (2e9, 2e9))
 
     assert podman.names([ID, OTHER]) == {ID: "new"}
 

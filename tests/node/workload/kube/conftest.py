@@ -1,31 +1,25 @@
 """A cluster, its servers and sources that are closed in the end."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wattribute.node.workload.kube import source as source_module
 from wattribute.node.workload.kube.apiserver import ApiServer
 from wattribute.node.workload.kube.endpoint import Endpoint
 from wattribute.node.workload.kube.kubelet import Kubelet
 from wattribute.node.workload.kube.node import NodeWatch
+from wattribute.node.workload.kube.pauses import Pauses
 from wattribute_testing.kube import Authority, FakeApiServer, FakeCluster, FakeKubelet, FakeServer
 
 NODE = "node-1"
 
 
-def eventually(true: Callable[[], Any], timeout_s: float = 10) -> Any:
-    """The first answer that is true."""
-    until_s = time.monotonic() + timeout_s
-    while time.monotonic() < until_s:
-        if found := true():
-            return found
-        time.sleep(0.005)
-    raise AssertionError(f"not in {timeout_s} s")
+def short_pauses() -> Pauses:
+    """Hundredths of a second between tries instead of seconds; how they grow has its own test."""
+    return Pauses(first_s=0.01, longest_s=0.05, spread_s=0.05)
 
 
 class Rig:
@@ -38,7 +32,6 @@ class Rig:
         self.ca_file: Path | str = ""
         self.servers: list[FakeServer] = []
         self.sources: list[ApiServer | Kubelet] = []
-        self.eventually = eventually
 
     def api(self, **given: Any) -> FakeApiServer:
         server = FakeApiServer(self.cluster, **given).start()
@@ -60,14 +53,21 @@ class Rig:
     def endpoint(self, url: str, setting: str = "workload.kube_url") -> Endpoint:
         return Endpoint(url, str(self.token_file), str(self.ca_file), setting)
 
-    def watch(self, url: str, node: str = NODE, watch_s: float = 450.0) -> ApiServer:
+    def watch(
+        self, url: str, node: str = NODE, watch_s: float = 450.0, pauses: Pauses | None = None
+    ) -> ApiServer:
         endpoint = self.endpoint(url)
-        source = ApiServer(endpoint, NodeWatch(endpoint, node, shared=True), node, watch_s=watch_s)
+        watched = NodeWatch(endpoint, node, shared=True)
+        source = ApiServer(
+            endpoint, watched, node, watch_s=watch_s, pauses=pauses or short_pauses()
+        )
         return self._started(source)
 
     def poll(self, url: str, api: str = "", least_s: float = 0.05, every_s: float = 60) -> Kubelet:
         node = NodeWatch(self.endpoint(api) if api else None, NODE, shared=False)
-        source = Kubelet(self.endpoint(url), node, least_s=least_s, every_s=every_s)
+        source = Kubelet(
+            self.endpoint(url), node, least_s=least_s, every_s=every_s, pauses=short_pauses()
+        )
         return self._started(source)
 
     def _started(self, source: Any) -> Any:
@@ -83,11 +83,7 @@ class Rig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    # Seconds of waiting between tries become hundredths; how they grow is tested by itself.
-    monkeypatch.setattr(source_module, "_FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(source_module, "_LONGEST_PAUSE_S", 0.05)
-    monkeypatch.setattr(source_module, "_SPREAD_S", 0.05)
+def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path)
     yield made
     made.close()

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from wattribute.node.workload.kube import apiserver, endpoint
+from wattribute.node.workload.kube.pauses import Pauses
 from wattribute_testing.kube import container_id, node, pod
+from wattribute_testing.waiting import always, wait_until
 
 A, B, C = (container_id(name) for name in "abc")
 
@@ -35,11 +37,11 @@ def test_the_watch_brings_new_changed_and_deleted_pods(rig: Any) -> None:
     source.wait(10)
     rig.cluster.put_pod(pod("web", containers={"app": ""}))
     rig.cluster.put_pod(pod("web", containers={"app": A}, labels={"v": "1"}))
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
     rig.cluster.put_pod(pod("web", containers={"app": A}, labels={"v": "2"}))
-    rig.eventually(lambda: source.lookup([A])[A].labels == {"v": "2"})
+    wait_until(lambda: source.lookup([A])[A].labels == {"v": "2"})
     rig.cluster.delete_pod("default", "web")
-    rig.eventually(lambda: source.health().pods == 0)
+    wait_until(lambda: source.health().pods == 0)
 
     assert names(source, A) == {A: "web"}  # its energy may still be without a name
     assert [seen.query.get("watch") for seen in api.seen if seen.path == "/api/v1/pods"] == [
@@ -54,7 +56,7 @@ def test_a_container_that_lived_between_two_looks_has_its_name(rig: Any) -> None
     rig.cluster.put_pod(pod("job", containers={"app": A}))
     rig.cluster.delete_pod("default", "job")
     rig.cluster.put_pod(pod("web", containers={"app": B}))
-    rig.eventually(lambda: names(source, B))
+    wait_until(lambda: names(source, B))
 
     assert names(source, A) == {A: "job"}
 
@@ -63,9 +65,9 @@ def test_a_watch_that_the_server_ends_goes_on_where_it_was(rig: Any) -> None:
     api = rig.api()
     rig.cluster.put_pod(pod("web", containers={"app": A}))
     source = rig.watch(api.url, watch_s=1.5)
-    rig.eventually(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 2)
+    wait_until(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 2)
     rig.cluster.put_pod(pod("other", containers={"app": B}))
-    rig.eventually(lambda: names(source, B))
+    wait_until(lambda: names(source, B))
 
     assert sum("watch" not in seen.query for seen in api.seen if "pods" in seen.path) == 1
     assert source.health().failures == 0
@@ -76,10 +78,10 @@ def test_bookmarks_move_the_watch_on_without_any_event(rig: Any) -> None:
     api.bookmark_every_s = 0.05
     source = rig.watch(api.url)
     source.wait(10)
-    version = source._version
+    version = source.version
     rig.cluster.put_pod(pod("elsewhere", node_name="node-2"))
 
-    rig.eventually(lambda: source._version > version)
+    wait_until(lambda: source.version > version)
     assert source.health().pods == 0
 
 
@@ -89,12 +91,12 @@ def test_what_has_been_forgotten_is_listed_anew_and_from_the_newest_state(rig: A
     source = rig.watch(api.url)
     source.wait(10)
     api.stop()
-    rig.eventually(lambda: not source.health().up)
+    wait_until(lambda: not source.health().up)
     rig.cluster.delete_pod("default", "web")
     rig.cluster.put_pod(pod("other", containers={"app": B}))
     rig.cluster.compact()
     api.start()
-    rig.eventually(lambda: names(source, B))
+    wait_until(lambda: names(source, B))
 
     lists = [s.query for s in api.seen if s.path.endswith("pods") and "watch" not in s.query]
     assert lists[-1] == {"fieldSelector": "spec.nodeName=node-1"}
@@ -111,13 +113,13 @@ def test_a_server_that_is_away_costs_only_the_names_of_what_is_new(
     source.wait(10)
     api.stop()
     with caplog.at_level(logging.INFO, "wattribute"):
-        rig.eventually(lambda: source.health().failures > 5)
+        wait_until(lambda: source.health().failures > 5)
         assert names(source, A) == {A: "web"}
         assert not source.health().up
         rig.cluster.put_pod(pod("other", containers={"app": B}))
         api.start()
-        rig.eventually(lambda: names(source, B))
-        rig.eventually(lambda: source.health().up)
+        wait_until(lambda: names(source, B))
+        wait_until(lambda: source.health().up)
 
     said = [record.getMessage() for record in caplog.records]
     assert sum("connection refused" in text for text in said) == 1, said
@@ -132,45 +134,45 @@ def test_a_server_that_was_never_there_does_not_hold_up_the_start(rig: Any) -> N
     assert "connection refused" in source.health().message
 
 
-def test_pauses_grow_are_jittered_and_bounded(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wattribute.node.workload.kube import source as source_module
-
-    monkeypatch.setattr(source_module, "_FIRST_PAUSE_S", 1.0)
-    monkeypatch.setattr(source_module, "_LONGEST_PAUSE_S", 30.0)
+def test_pauses_grow_are_jittered_and_bounded() -> None:
     rows = []
     for _ in range(50):
-        source = apiserver.ApiServer(rig.endpoint("http://127.0.0.1:1"), None, "n")  # type: ignore[arg-type]
-        rows.append([source._pause_s() for _ in range(12)])
+        pauses = Pauses()
+        rows.append([pauses.next_s() for _ in range(12)])
 
     for step, mean_s in enumerate((1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30)):
-        pauses = [row[step] for row in rows]
-        assert min(pauses) >= mean_s * 0.5
-        assert max(pauses) <= mean_s * 1.5
-        assert max(pauses) > min(pauses) * 1.2
+        column = [row[step] for row in rows]
+        assert min(column) >= mean_s * 0.5
+        assert max(column) <= mean_s * 1.5
+        assert max(column) > min(column) * 1.2
 
 
 def test_agents_whose_watches_end_at_one_instant_come_back_over_ten_seconds(
     rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wattribute.node.workload.kube import source as source_module
-
-    monkeypatch.setattr(source_module, "_SPREAD_S", 10.0)
-    monkeypatch.setattr(source_module, "_FIRST_PAUSE_S", 1.0)
-    monkeypatch.setattr(source_module, "_LONGEST_PAUSE_S", 30.0)
     monkeypatch.setattr(apiserver, "_STEADY_S", 0.0)
     api = rig.api()
-    source = rig.watch(api.url)
-    rig.eventually(lambda: any(seen.query.get("watch") for seen in api.seen))
-    monkeypatch.setattr(source, "_pause_s", lambda: source._stop.set() or 0.0)
+
+    class Noted(Pauses):
+        spread = False
+
+        def reset(self, *, spread: bool = False) -> None:
+            self.spread = self.spread or spread
+            super().reset(spread=spread)
+
+    noted = Noted(first_s=0.01, longest_s=0.01, spread_s=0.01)
+    source = rig.watch(api.url, pauses=noted)
+    wait_until(lambda: any(seen.query.get("watch") for seen in api.seen))
     api.stop()
-    rig.eventually(lambda: not source._thread.is_alive())
-    assert source._steady
+    wait_until(lambda: noted.spread)
+    source.close()
 
     firsts, seconds = [], []
     for _ in range(200):
-        source._steady, source._in_a_row = True, 0
-        firsts.append(type(source)._pause_s(source))
-        seconds.append(type(source)._pause_s(source))
+        pauses = Pauses()
+        pauses.reset(spread=True)
+        firsts.append(pauses.next_s())
+        seconds.append(pauses.next_s())
     assert min(firsts) < 1
     assert 9 < max(firsts) <= 10
     assert 1 <= min(seconds) <= max(seconds) <= 3
@@ -181,12 +183,11 @@ def test_the_server_says_when_to_come_back(rig: Any) -> None:
     api.faults.status, api.faults.retry_after_s = 429, 1
     source = rig.watch(api.url)
     source.wait(10)
-    time.sleep(0.5)
 
-    assert len(api.seen) == 1
+    always(lambda: len(api.seen) == 1, 0.5)
     assert "429" in source.health().message
     api.faults.status = 0
-    rig.eventually(lambda: source.health().up)
+    wait_until(lambda: source.health().up)
 
 
 def test_a_token_that_expires_is_read_again(rig: Any) -> None:
@@ -203,7 +204,7 @@ def test_a_token_that_expires_is_read_again(rig: Any) -> None:
     assert source.denied
     rig.token_file.write_text("new\n")
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
     assert {seen.token for seen in api.seen} == {"old", "new"}
 
 
@@ -232,7 +233,7 @@ def test_a_missing_right_is_named_with_the_rule_that_gives_it(
     api = rig.api()
     api.allowed = rights
     source = rig.watch(api.url)
-    message = rig.eventually(lambda: source.health().message)
+    message = wait_until(lambda: source.health().message)
 
     assert "403" in message
     assert 'ClusterRole must allow apiGroups [""], resources ["pods"], verbs ["list", "watch"]' in (
@@ -240,7 +241,7 @@ def test_a_missing_right_is_named_with_the_rule_that_gives_it(
     )
     assert source.denied
     api.allowed = None
-    rig.eventually(lambda: source.health().up)
+    wait_until(lambda: source.health().up)
 
 
 def test_tls_is_verified_against_the_clusters_authority(rig: Any) -> None:
@@ -248,7 +249,7 @@ def test_tls_is_verified_against_the_clusters_authority(rig: Any) -> None:
     rig.cluster.put_pod(pod("web", containers={"app": A}))
     source = rig.watch(rig.api(tls=certificate).url)
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_file_of_certificates_that_holds_none_is_named(rig: Any) -> None:
     assert f"workload.kube_ca_file {rig.ca_file}: No such file" in source.health().message
     rig.ca_file.write_text("junk")
 
-    rig.eventually(lambda: "no certificate in it" in source.health().message)
+    wait_until(lambda: "no certificate in it" in source.health().message)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_a_malformed_list_is_one_clear_line(rig: Any, junk: bytes) -> None:
     assert len(message) < 500
     api.faults.junk = None
 
-    rig.eventually(lambda: source.health().up)
+    wait_until(lambda: source.health().up)
 
 
 @pytest.mark.parametrize("junk", [b"{", b'{"type": 5}', b'{"type":"ADDED","object":[]}', b"null"])
@@ -314,10 +315,10 @@ def test_a_malformed_event_leads_to_a_new_list(rig: Any, junk: bytes) -> None:
     rig.cluster.put_pod(pod("web", containers={"app": A}))
     api.stop()
     api.start()
-    rig.eventually(lambda: source.health().failures > 0)
+    wait_until(lambda: source.health().failures > 0)
     api.faults.junk = None
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
 
 
 def test_a_pod_that_cannot_be_read_costs_only_itself(rig: Any) -> None:
@@ -331,7 +332,7 @@ def test_a_pod_that_cannot_be_read_costs_only_itself(rig: Any) -> None:
     assert names(source, A, B) == {A: "web"}
     rig.cluster.put_pod(broken)
     rig.cluster.put_pod(pod("new", containers={"app": C}))
-    rig.eventually(lambda: names(source, C))
+    wait_until(lambda: names(source, C))
     assert source.health().failures == 0
 
 
@@ -372,7 +373,7 @@ def test_a_server_that_is_silent_is_given_up(rig: Any, monkeypatch: pytest.Monke
     assert "no answer in time" in source.health().message
     api.faults.silent.clear()
 
-    rig.eventually(lambda: source.health().up)
+    wait_until(lambda: source.health().up)
 
 
 def test_a_list_that_breaks_off_is_not_taken_for_the_whole(rig: Any) -> None:
@@ -386,21 +387,21 @@ def test_a_list_that_breaks_off_is_not_taken_for_the_whole(rig: Any) -> None:
     assert source.health().pods == 0
     api.faults.cut_after_bytes = 0
 
-    rig.eventually(lambda: source.health().pods == 20)
+    wait_until(lambda: source.health().pods == 20)
 
 
 def test_a_stream_that_breaks_in_an_event_goes_on_before_it(rig: Any) -> None:
     api = rig.api()
     source = rig.watch(api.url)
     source.wait(10)
-    rig.eventually(lambda: any(seen.query.get("watch") for seen in api.seen))
+    wait_until(lambda: any(seen.query.get("watch") for seen in api.seen))
     api.faults.cut_after_bytes = 300
     rig.cluster.put_pod(pod("web", containers={"app": A}))
-    rig.eventually(lambda: source.health().failures)
+    wait_until(lambda: source.health().failures)
     assert names(source, A) == {}
     api.faults.cut_after_bytes = 0
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
     assert sum("watch" not in seen.query for seen in api.seen if "pods" in seen.path) == 1
 
 
@@ -411,7 +412,7 @@ def test_a_slow_stream_is_read_as_it_comes(rig: Any) -> None:
     api.faults.byte_every_s = 0.0002
     rig.cluster.put_pod(pod("web", containers={"app": A}))
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
     assert source.health().failures == 0
 
 
@@ -419,7 +420,7 @@ def test_watches_that_end_at_once_are_not_begun_again_at_once(rig: Any) -> None:
     api = rig.api()
     api.faults.watch_ends_at_once = True
     source = rig.watch(api.url)
-    rig.eventually(lambda: source.health().failures >= 3)
+    wait_until(lambda: source.health().failures >= 3)
 
     assert "ended the watch at once" in source.health().message
 
@@ -430,8 +431,8 @@ def test_facts_of_the_node_are_asked_once_and_from_the_cache(rig: Any) -> None:
     )
     api = rig.api()
     source = rig.watch(api.url, watch_s=0.6)
-    rig.eventually(lambda: source.node().provider_id == "gce://x")
-    rig.eventually(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 2)
+    wait_until(lambda: source.node().provider_id == "gce://x")
+    wait_until(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 2)
 
     asked = [seen for seen in api.seen if "nodes" in seen.path]
     assert len(asked) == 1
@@ -449,7 +450,7 @@ def test_facts_that_may_not_be_read_are_said_once_and_names_go_on(
         api.allowed = {("list", "pods"), ("watch", "pods")}
     with caplog.at_level(logging.WARNING, "wattribute"):
         source = rig.watch(api.url, watch_s=0.6)
-        rig.eventually(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 3)
+        wait_until(lambda: len([s for s in api.seen if s.query.get("watch")]) >= 3)
 
     said = [r.getMessage() for r in caplog.records if "facts of the node" in r.getMessage()]
     assert len(said) == 1
@@ -459,14 +460,15 @@ def test_facts_that_may_not_be_read_are_said_once_and_names_go_on(
 
 
 def test_closing_ends_a_watch_at_once(rig: Any) -> None:
-    source = rig.watch(rig.api().url)
+    api = rig.api()
+    source = rig.watch(api.url)
     source.wait(10)
-    time.sleep(0.05)
+    wait_until(lambda: any(seen.query.get("watch") for seen in api.seen))
     began_s = time.monotonic()
     source.close()
 
     assert time.monotonic() - began_s < 0.9
-    assert not source._thread.is_alive()
+    assert not source.running
 
 
 @pytest.mark.parametrize("url", ["", "kubernetes", "ftp://x", "https://", "https://x:99999"])

@@ -38,7 +38,7 @@ def test_the_api_server_is_where_kubernetes_says(inside: WorkloadSettings) -> No
         source = open_cluster(inside, IN_CLUSTER | {"KUBERNETES_SERVICE_HOST": host})
         assert source is not None
         source.close()
-        assert source._endpoint.url == url
+        assert source.url == url
 
 
 def test_the_kubelet_is_at_the_nodes_address(inside: WorkloadSettings) -> None:
@@ -47,7 +47,7 @@ def test_the_kubelet_is_at_the_nodes_address(inside: WorkloadSettings) -> None:
     assert source is not None
     source.close()
 
-    assert source._endpoint.url == "https://[fd00::2]:10250"
+    assert source.url == "https://[fd00::2]:10250"
     assert source.name == "kubelet"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from wattribute.node.workload.kube.describe import describe
 from wattribute.node.workload.kube.shapes import POD
 from wattribute_testing.kube import pod_of_real_size
+from wattribute_testing.waiting import wait_until
 
 SENT_BYTES = 10_000
 KEPT_BYTES = 3_000
@@ -27,14 +28,15 @@ def test_of_a_pod_of_real_size_little_is_kept() -> None:
 
 
 def test_what_has_not_changed_is_not_kept_twice_by_another_list(rig: Any) -> None:
-    for number in range(20):
-        rig.cluster.put_pod(pod_of_real_size(f"web-{number}"))
+    pods = [pod_of_real_size(f"web-{number}") for number in range(20)]
+    for sent_pod in pods:
+        rig.cluster.put_pod(sent_pod)
     api = rig.api()
     source = rig.poll(rig.kubelet().url, api=api.url, every_s=0.05)
     source.wait(10)
-    before = source.pods(source._names._pods)
+    before = source.pods(sent_pod["metadata"]["uid"] for sent_pod in pods)
     requests = source.health().requests
-    rig.eventually(lambda: source.health().requests >= requests + 2)
+    wait_until(lambda: source.health().requests >= requests + 2)
     after = source.pods(before)
 
     assert len(before) == 20

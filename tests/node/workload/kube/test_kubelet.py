@@ -1,13 +1,14 @@
 """Polling a fake kubelet: how often, and what it does not know."""
 
 import time
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
 from wattribute.node.workload.kube.node import NodeWatch
 from wattribute_testing.kube import container_id, node, pod, static_pod
+from wattribute_testing.waiting import always, wait_until
 
 A, B = container_id("a"), container_id("b")
 HASH = "0123456789abcdef0123456789abcdef"
@@ -31,10 +32,9 @@ def test_an_unknown_container_makes_it_ask_again(rig: Any) -> None:
     source = rig.poll(kubelet.url)
     source.wait(10)
     rig.cluster.put_pod(pod("web", containers={"app": A}))
-    time.sleep(0.2)
-    assert len(kubelet.seen) == 1  # nobody asked for it
+    always(lambda: len(kubelet.seen) == 1, 0.2)  # nobody asked for it
 
-    assert rig.eventually(lambda: names(source, A)) == {A: "web"}
+    assert wait_until(lambda: names(source, A)) == {A: "web"}
     assert len(kubelet.seen) == 2
 
 
@@ -42,12 +42,14 @@ def test_all_unknown_containers_are_asked_for_together_and_not_too_often(rig: An
     kubelet = rig.kubelet()
     source = rig.poll(kubelet.url, least_s=0.2)
     source.wait(10)
-    began_s = time.monotonic()
-    number = 0
-    while time.monotonic() - began_s < 1.0:
-        number += 1
+    numbers = count()
+
+    def miss() -> bool:
+        number = next(numbers)
         source.lookup([container_id(f"new-{number}"), container_id(f"other-{number}")])
-        time.sleep(0.001)
+        return True
+
+    always(miss, 1.0)
     times = [seen.at_s for seen in kubelet.seen]
 
     assert 4 <= len(times) <= 7
@@ -58,20 +60,22 @@ def test_a_container_that_stays_unknown_stops_being_a_reason_to_ask(rig: Any) ->
     kubelet = rig.kubelet()
     source = rig.poll(kubelet.url, least_s=0.02)
     source.wait(10)
-    for _ in range(200):
-        source.lookup([A])
-        time.sleep(0.002)
 
-    assert len(kubelet.seen) == 1 + 3
+    def asked(times: int) -> bool:
+        source.lookup([A])
+        return len(kubelet.seen) == times
+
+    wait_until(lambda: asked(1 + 3))
+    always(lambda: asked(1 + 3), 0.2)
 
 
 def test_what_nobody_asks_for_is_read_now_and_then(rig: Any) -> None:
     kubelet = rig.kubelet()
     source = rig.poll(kubelet.url, every_s=0.1)
-    rig.eventually(lambda: len(kubelet.seen) >= 3)
+    wait_until(lambda: len(kubelet.seen) >= 3)
     rig.cluster.put_pod(pod("web", containers={"app": A}))
 
-    rig.eventually(lambda: source.health().pods == 1)
+    wait_until(lambda: source.health().pods == 1)
 
 
 def test_a_static_pod_is_found_by_the_hash_in_its_cgroup(rig: Any) -> None:
@@ -103,7 +107,7 @@ def test_a_token_that_expires_is_read_again(rig: Any) -> None:
     assert "401" in source.health().message
     rig.token_file.write_text("new")
 
-    rig.eventually(lambda: names(source, A))
+    wait_until(lambda: names(source, A))
 
 
 def test_a_certificate_of_its_own_making_is_refused_with_the_fix(rig: Any) -> None:
@@ -132,18 +136,18 @@ def test_a_kubelet_that_is_away_costs_only_the_names_of_what_is_new(rig: Any) ->
     source = rig.poll(kubelet.url)
     source.wait(10)
     kubelet.stop()
-    rig.eventually(lambda: names(source, A, B) and source.health().failures > 2)
+    wait_until(lambda: names(source, A, B) and source.health().failures > 2)
     assert names(source, A, B) == {A: "web"}
     rig.cluster.put_pod(pod("other", containers={"app": B}))
     kubelet.start()
 
-    rig.eventually(lambda: names(source, B))
+    wait_until(lambda: names(source, B))
 
 
 def test_facts_of_the_node_come_from_the_api_server(rig: Any) -> None:
     rig.cluster.put_node(node("node-1", provider_id="aws:///x"))
     source = rig.poll(rig.kubelet().url, api=rig.api().url)
-    rig.eventually(lambda: source.node().provider_id == "aws:///x")
+    wait_until(lambda: source.node().provider_id == "aws:///x")
 
     assert source.health().requests >= 2
 
@@ -172,7 +176,8 @@ def test_facts_that_failed_are_asked_for_later(rig: Any) -> None:
 def test_closing_wakes_it(rig: Any) -> None:
     source = rig.poll(rig.kubelet().url, least_s=0.01)
     source.wait(10)
-    time.sleep(0.1)
+    began_s = time.monotonic()
     source.close()
 
-    assert not source._thread.is_alive()
+    assert time.monotonic() - began_s < 0.9
+    assert not source.running

@@ -15,8 +15,9 @@ import msgspec
 from wattribute.core.errors import IdentityError, IdentityExpired, IdentityFailed
 from wattribute.node.workload.kube.endpoint import Endpoint
 from wattribute.node.workload.kube.node import NodeWatch
+from wattribute.node.workload.kube.pauses import Pauses, jittered
 from wattribute.node.workload.kube.shapes import EVENT, STATUS, Metadata, Status
-from wattribute.node.workload.kube.source import UNREADABLE, PodSource, jittered
+from wattribute.node.workload.kube.source import UNREADABLE, PodSource
 
 NEEDS: Final = 'apiGroups [""], resources ["pods"], verbs ["list", "watch"]'
 _PODS: Final = "/api/v1/pods"
@@ -46,10 +47,16 @@ class ApiServer(PodSource):
     name = "apiserver"
 
     def __init__(
-        self, endpoint: Endpoint, node: NodeWatch, node_name: str, *, watch_s: float = WATCH_S
+        self,
+        endpoint: Endpoint,
+        node: NodeWatch,
+        node_name: str,
+        *,
+        watch_s: float = WATCH_S,
+        pauses: Pauses | None = None,
     ) -> None:
         """Prepare to watch the pods of ``node_name``; ``watch_s`` is the mean length of a watch."""
-        super().__init__(endpoint, node)
+        super().__init__(endpoint, node, pauses)
         self._selector = {"fieldSelector": f"spec.nodeName={node_name}"}
         self._watch_s = watch_s
         self._version = ""
@@ -58,6 +65,11 @@ class ApiServer(PodSource):
         """Resource version of the next list. "0" accepts any state in the server's cache. After a
         410, "" asks for the newest state, because the cache of another server may be older."""
 
+    @property
+    def version(self) -> str:
+        """Resource version from which the watch continues; "" before the first list."""
+        return self._version
+
     def _round(self) -> None:
         try:
             if not self._version:
@@ -65,10 +77,10 @@ class ApiServer(PodSource):
             self._node.refresh()
             self._told.set()
             if self._watch():  # a server that shuts down ends all watches early
-                self._stop.wait(self._pause_s())
+                self._stop.wait(self._pauses.next_s())
         except IdentityExpired:
             self._version, self._first = "", ""
-            self._stop.wait(self._pause_s())
+            self._stop.wait(self._pauses.next_s())
 
     def _list(self) -> None:
         query = self._selector | ({"resourceVersion": self._first} if self._first else {})
@@ -106,7 +118,7 @@ class ApiServer(PodSource):
             self._endpoint.hang_up()
             lasted_s = time.monotonic() - began_s
             if lasted_s >= _STEADY_S:
-                self._in_a_row, self._steady = 0, True
+                self._pauses.reset(spread=True)
         if lasted_s < _SHORT_S and not has_event:
             raise IdentityFailed(f"{where}: the server ended the watch at once")
         return lasted_s < seconds - 1  # timeoutSeconds is a whole number

@@ -16,7 +16,8 @@ from wattribute.core.errors import IdentityFailed
 from wattribute.core.records import Workload
 from wattribute.node.workload.kube.endpoint import Endpoint
 from wattribute.node.workload.kube.node import NodeWatch
-from wattribute.node.workload.kube.source import PodSource, jittered
+from wattribute.node.workload.kube.pauses import Pauses, jittered
+from wattribute.node.workload.kube.source import PodSource
 
 NEEDS: Final = (
     'apiGroups [""], resources ["nodes/pods"], verbs ["get"] '
@@ -55,9 +56,10 @@ class Kubelet(PodSource):
         least_s: float,
         every_s: float = _EVERY_S,
         clock_s: Callable[[], float] = time.monotonic,
+        pauses: Pauses | None = None,
     ) -> None:
         """Poll at least ``least_s`` and at most ``every_s`` seconds after the last request."""
-        super().__init__(endpoint, node)
+        super().__init__(endpoint, node, pauses)
         self._least_s = least_s
         self._every_s = max(every_s, least_s)
         self._clock_s = clock_s
@@ -99,7 +101,7 @@ class Kubelet(PodSource):
                 f"{where}: the answer is not a list of pods; check that this address is a kubelet's"
             )
         self._names.replace(pods)
-        self._in_a_row = 0
+        self._pauses.reset()
         self._answered()
         with self._lock:
             self._answers += 1

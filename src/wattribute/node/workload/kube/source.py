@@ -1,7 +1,6 @@
 """The common part of both sources of pod names: a thread that asks, and backs off on failures."""
 
 import logging
-import random
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -15,16 +14,11 @@ from wattribute.node.workload.kube.describe import Described, describe
 from wattribute.node.workload.kube.endpoint import Endpoint
 from wattribute.node.workload.kube.names import PodNames
 from wattribute.node.workload.kube.node import NodeWatch
+from wattribute.node.workload.kube.pauses import Pauses
 from wattribute.node.workload.kube.shapes import POD, POD_LIST, PodList
 
 _LOG = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S: Final = 1.0
-_LONGEST_PAUSE_S: Final = 30.0
-"""As in client-go: names are back within a minute after the server is."""
-_SPREAD_S: Final = 10.0
-"""A server that shuts down ends the watches of all agents at one instant; they reconnect over this
-time. The name of a new container is awaited for three times as long (``monitor.birth_hold``)."""
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -36,7 +30,7 @@ class PodSource(ABC):
 
     name: str
 
-    def __init__(self, endpoint: Endpoint, node: NodeWatch) -> None:
+    def __init__(self, endpoint: Endpoint, node: NodeWatch, pauses: Pauses | None) -> None:
         """Prepare the source; it asks nothing before ``start``."""
         self._endpoint = endpoint
         self._node = node
@@ -45,9 +39,7 @@ class PodSource(ABC):
         self._told = threading.Event()
         self._awaited = False
         self._failures = 0
-        self._in_a_row = 0
-        self._steady = False
-        """True if the last watch lasted a while: the server probably ended those of all agents."""
+        self._pauses = pauses or Pauses()
         self._bad_pods = 0
         self._message = ""
         self._denied = False
@@ -84,6 +76,16 @@ class PodSource(ABC):
             pods=len(self._names),
             message=self._message,
         )
+
+    @property
+    def url(self) -> str:
+        """Address of the server that is asked."""
+        return self._endpoint.url
+
+    @property
+    def running(self) -> bool:
+        """True while the thread that asks lives."""
+        return self._thread.is_alive()
 
     @property
     def denied(self) -> bool:
@@ -130,19 +132,7 @@ class PodSource(ABC):
         self._message = text
         self._denied = isinstance(error, IdentityDenied)
         self._told.set()
-        return max(self._pause_s(), error.retry_s)
-
-    def _pause_s(self) -> float:
-        """Return the next pause: each is twice as long as the last, up to 15 to 45 s.
-
-        The first pause after a steady watch is random, up to 10 s. So a thousand agents do not
-        return to a restarted server at one instant.
-        """
-        self._in_a_row += 1
-        if self._steady:
-            self._steady = False
-            return random.uniform(0.0, _SPREAD_S)  # noqa: S311 - spreads load, guards nothing
-        return jittered(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._in_a_row - 1, 10)))
+        return max(self._pauses.next_s(), error.retry_s)
 
     def _described(self, body: bytes, where: str) -> tuple[PodList, list[Described]]:
         """Decode a list of pods; a pod that cannot be decoded is left out.
@@ -170,8 +160,3 @@ class PodSource(ABC):
                 _LOG.warning("%s: a pod cannot be decoded and is left out: %s", self.name, error)
             return None
         return pod if pod.uids else None
-
-
-def jittered(pause_s: float) -> float:
-    """Return a random pause of half to one and a half times ``pause_s``."""
-    return pause_s * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
