@@ -78,8 +78,8 @@ def run(window_s: float) -> Iterator[Figure]:
         else:
             yield _full_list(authority)
             yield _memory(authority)
-        yield from _names(folder)
-        yield from _outage(folder)
+        yield from names(folder)
+        yield from outage(folder)
         yield from _load(window_s)
         yield from _restart()
 
@@ -147,7 +147,7 @@ def _memory(authority: Authority) -> Figure:
     )  # fmt: skip
 
 
-def _names(folder: Path) -> Iterator[Figure]:
+def names(folder: Path) -> Iterator[Figure]:
     """New pods, one after the other: a tick as soon as the watch has told of one."""
     cluster = FakeCluster()
     late, told_ms = 0, []
@@ -175,7 +175,7 @@ def _names(folder: Path) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def _outage(folder: Path) -> Iterator[Figure]:
+def outage(folder: Path) -> Iterator[Figure]:
     """The agent's clock goes 10 minutes on while the server is away: 120 ticks.
 
     A pod from before, which is known; one that comes meanwhile, which has its id alone until the

@@ -20,7 +20,8 @@ class ProcPoller:
         """Start looking."""
         self._cgroup = cgroup
         self._interval_s = interval_s
-        self._seen: dict[int, int] = {}
+        self.seen_ns: dict[int, int] = {}
+        """CPU time of each process at the last look."""
         self.captured_ns = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -51,5 +52,5 @@ class ProcPoller:
                 continue
             user, system = stat.rpartition(b")")[2].split()[11:13]
             now[int(entry.name)] = (int(user) + int(system)) * _TICK_NS
-        self.captured_ns += sum(ns - self._seen.get(pid, 0) for pid, ns in now.items())
-        self._seen = now
+        self.captured_ns += sum(ns - self.seen_ns.get(pid, 0) for pid, ns in now.items())
+        self.seen_ns = now

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import tarfile
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 from tools.chart import CHART, package
+
+from wattribute_testing.waiting import wait_until
 
 MOST_BYTES = 600_000
 """Helm keeps a release in one Secret of 1 MiB: the compressed chart and manifests, as base64."""
@@ -80,14 +81,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
 
 
 def _await(url: str) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"{url} does not answer")
+    wait_until(lambda: urllib.request.urlopen(url, timeout=5).status, despite=OSError)
 
 
 # What helm asks a cluster for before a dry run: which kinds there are.
@@ -248,7 +242,7 @@ def test_the_index_lists_the_newest_first(tmp_path: Path) -> None:
             chart = yaml.safe_load(member.read())
         chart["version"] = version
         text = yaml.safe_dump(chart).encode()
-        archive = package._archive({"Chart.yaml": text})
+        archive = package.archive({"Chart.yaml": text})
         (tmp_path / f"wattribute-{version}.tgz").write_bytes(archive)
 
     index = yaml.safe_load(package.write_index(tmp_path).read_text(encoding="utf-8"))

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from wattribute.core.files import draft_of, put_in_place, write_whole
+from wattribute_testing.waiting import wait_until
 
 
 def test_the_new_content_is_there_with_its_permissions_and_no_draft_is_left(
@@ -147,8 +147,7 @@ def test_whoever_reads_while_a_writer_is_killed_sees_one_whole_content(tmp_path:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for _ in range(3):
         writer = subprocess.Popen([sys.executable, "-c", program, path], env=environment)
-        while not path.exists():
-            time.sleep(0.01)
+        wait_until(path.exists)
         for _ in range(50):
             assert path.read_bytes() in (b"a" * 300_000, b"b" * 300_000)
         writer.send_signal(signal.SIGKILL)

@@ -1,12 +1,12 @@
 """Real processes: the agent, a Prometheus, a power counter that only the test moves."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from wattribute_testing.waiting import wait_until
 
 STARTUP_S = 20  # the agent needs 2 s; a machine full of other tests needs more
 
@@ -87,18 +89,27 @@ class Agent:
 
     def wait(self, ready: Callable[[str], bool], timeout_s: float = STARTUP_S) -> str:
         """The first /metrics for which `ready` holds."""
-        deadline = time.monotonic() + timeout_s
-        text = ""
-        while time.monotonic() < deadline:
+        pages = [""]
+
+        def page() -> str:
             assert self.process.poll() is None, self.log.read_text()
-            try:
-                text = self.get()
-            except OSError:
-                text = ""
-            if text and ready(text):
-                return text
-            time.sleep(0.05)
-        raise AssertionError(f"not in {timeout_s} s: {text[-2000:]}\n{self.log.read_text()}")
+            pages[0] = self.get()
+            return pages[0] if ready(pages[0]) else ""
+
+        try:
+            return wait_until(page, timeout_s, despite=OSError)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}: {pages[0][-2000:]}\n{self.log.read_text()}") from None
+
+    def wait_ticks(self, count: int) -> str:
+        """Wait for so many ticks from now on; /metrics after them."""
+
+        def ticks(text: str) -> float:
+            (number,) = re.findall(r"^wattribute_ticks_total (\S+)$", text, re.MULTILINE)
+            return float(number)
+
+        enough = ticks(self.get()) + count
+        return self.wait(lambda text: ticks(text) >= enough)
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -164,13 +175,15 @@ class Prometheus:
         self, promql: str, ready: Callable[[list[tuple[dict[str, str], float]]], bool]
     ) -> list[tuple[dict[str, str], float]]:
         """The first answer for which `ready` holds."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+
+        def rows() -> list[tuple[dict[str, str], float]]:
             answer = self.query(promql)
-            if answer and ready(answer):
-                return answer
-            time.sleep(0.2)
-        raise AssertionError(f"{promql}: {self.query(promql)}")
+            return answer if answer and ready(answer) else []
+
+        try:
+            return wait_until(rows)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}: {promql}: {self.query(promql)}") from None
 
     def stop(self) -> None:
         self._process.terminate()

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from wattribute_testing.kube import FakeApiServer, FakeCluster, FakeKubelet, pod
+from wattribute_testing.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -135,9 +135,7 @@ def containerd_pod(image: Path, tmp_path: Path, short_path: Path) -> Iterator[tu
     folder_of_pod = f"{above}/kubepods/burstable/pod{uid}"
     ctr = ["ctr", "--address", str(address)]
     try:
-        deadline = time.monotonic() + 15
-        while not address.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(address.exists)
         can(*ctr, "image", "import", "--snapshotter", "native", str(image))
         flags = ("--detach", "--snapshotter", "native", "--cgroup", f"/{folder_of_pod}/{container}")
         can(*ctr, "run", *flags, IMAGE, container, *BURN)

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from wattribute_testing.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 MOST_BYTES = 120_000_000
@@ -77,7 +79,7 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def agent(podman: Callable[..., Any], state: Path) -> Iterator[tuple[str, str]]:
+def agent(podman: Callable[..., Any], state: Path) -> tuple[str, str]:
     """A running container, and its page once it has the first numbers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,16 +99,17 @@ def agent(podman: Callable[..., Any], state: Path) -> Iterator[tuple[str, str]]:
     if started.returncode:
         pytest.skip(f"podman cannot run containers here: {started.stderr.strip()[-300:]}")
     name = started.stdout.strip()
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                yield name, answer.read().decode()
-                return
-        except OSError:
-            logs = podman("logs", name)
-            assert time.monotonic() < deadline, logs.stdout + logs.stderr
-            time.sleep(0.1)
+
+    def page() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    try:
+        text = wait_until(page, despite=OSError)
+    except AssertionError as exc:
+        logs = podman("logs", name)
+        raise AssertionError(f"{exc}\n{logs.stdout}{logs.stderr}") from None
+    return name, text
 
 
 def value(page: str, name: str) -> float:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -214,8 +213,7 @@ def test_an_api_server_that_comes_back_names_what_was_measured_without_it(
         try:
             text = agent.wait(named)
             frozen = value(lines(text, "kepler_container_joules_total", *nameless)[0])
-            time.sleep(1.2)
-            text = agent.get()
+            text = agent.wait_ticks(3)
         finally:
             api.stop()
 

@@ -19,6 +19,7 @@ from wattribute.accounting.ledger.spool import SpoolReader
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
+from wattribute_testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
@@ -76,16 +77,12 @@ def _raw(client: Prometheus, selector: str) -> dict[tuple[str, ...], Any]:
 
 def _wait_for_scrapes(client: Prometheus) -> None:
     query = "min(count_over_time(wattribute_node_joules_total[1m]))"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            answer = client.vector(query, time.time())
-        except (OSError, urllib.error.URLError):
-            answer = []
-        if answer and answer[0][1] >= _SCRAPES:
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"fewer than {_SCRAPES} scrapes in a minute")
+
+    def enough() -> bool:
+        answer = client.vector(query, time.time())
+        return bool(answer) and answer[0][1] >= _SCRAPES
+
+    wait_until(enough, 60, despite=(OSError, urllib.error.URLError))
 
 
 @pytest.mark.usefixtures("burner")
@@ -145,11 +142,9 @@ def test_the_spool_is_the_meter_to_the_microjoule(
         *("--node-name", "node-a", "--spool", str(spool)),
     )
     agent.wait(lambda text: "kepler_container_joules_total{" in text)
-    time.sleep(3)
+    agent.wait_ticks(3)
     counter.freeze()
-    time.sleep(2.5)
-    with urllib.request.urlopen(f"http://127.0.0.1:{agent.port}/metrics") as answer:
-        text = answer.read().decode()
+    text = agent.wait_ticks(2)
     agent.process.terminate()
     agent.process.wait()
     shown = sum(

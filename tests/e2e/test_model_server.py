@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from wattribute_testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
@@ -30,14 +31,8 @@ def served(tmp_path: Path) -> Iterator[str]:
     words = ("model", "serve", "--listen", address, "--models", str(tmp_path / "models"))
     process = subprocess.Popen([sys.executable, "-m", "wattribute", *words])
     try:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"http://{address}/readyz", timeout=5).close()
-                break
-            except OSError:
-                assert time.monotonic() < until
-                time.sleep(0.05)
+        ready = f"http://{address}/readyz"
+        wait_until(lambda: urllib.request.urlopen(ready, timeout=5).status, despite=OSError)
         yield f"http://{address}"
     finally:
         process.terminate()

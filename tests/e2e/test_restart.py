@@ -143,7 +143,7 @@ def test_an_agent_killed_at_random_instants_invents_and_loses_no_microjoule(
         agent.wait(lambda _: True)
         truth_uj = counter.freeze()
         end = agent.wait(lambda text: node_uj(microjoules(text)) >= truth_uj)
-        time.sleep(1)  # more ticks, which must add nothing
+        agent.wait_ticks(4)  # which must add nothing
         shown = f"sum(wattribute_node_joules_total) >= {truth_uj / 1e6 - 1e-7:.7f}"
         server.wait(shown, bool)
         end = agent.get()

@@ -1,5 +1,6 @@
 """The agent's client against servers that redirect, drip, hang up, lie about who they are."""
 
+import select
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from wattribute.http.answer import Answer, Stream
 from wattribute.http.client import HttpClient, Keys
 from wattribute_testing.bmc import FakeBmc
 from wattribute_testing.kube.authority import Authority
+from wattribute_testing.waiting import wait_until
 
 KEYS = Keys("the.url", "the.ca_file")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -33,7 +35,7 @@ def serving(*answers: bytes, pause_s: float = 0.0) -> Iterator[tuple[str, list[b
                     if piece == b"END":
                         return
                     peer.sendall(piece)
-                    time.sleep(pause_s)
+                    select.select([peer], [], [], pause_s)  # or until the client hangs up
             peer.recv(1)  # until the client ends the connection
 
     def accept(listener: socket.socket) -> None:
@@ -220,9 +222,7 @@ class TestInterrupt:
 
         thread = threading.Thread(target=work)
         thread.start()
-        until_s = time.monotonic() + 10
-        while not requests and time.monotonic() < until_s:
-            time.sleep(0.01)
+        wait_until(lambda: requests)
         client.interrupt()
         thread.join(5)
         assert not thread.is_alive()

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from wattribute_testing.plant import Journal
+from wattribute_testing.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,14 +68,12 @@ def test_reading_proc_sees_only_who_is_there_when_it_looks() -> None:
         assert child.stdout is not None
         child.stdout.readline()
         poller = ProcPoller("/", 60.0)
-        deadline = time.monotonic() + 10
-        while child.pid not in poller._seen and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: child.pid in poller.seen_ns)
         child.communicate(b"\n")
     captured = poller.stop()
 
-    assert poller._seen[child.pid] >= 0.25e9
-    assert captured >= poller._seen[child.pid]
+    assert poller.seen_ns[child.pid] >= 0.25e9
+    assert captured >= poller.seen_ns[child.pid]
     assert ProcPoller("/no/such/cgroup", 60.0).stop() == 0
 
 
@@ -97,7 +95,7 @@ def test_names_lose_nothing_and_come_at_once(tmp_path: Path) -> None:
     """The figures of the section kube that do not depend on the machine's speed."""
     from bench import kube
 
-    figures = [*kube._names(tmp_path), *kube._outage(tmp_path)]
+    figures = [*kube.names(tmp_path), *kube.outage(tmp_path)]
 
     assert len(figures) == 5
     assert [figure.name for figure in figures if figure.met is False] == []

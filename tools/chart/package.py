@@ -40,7 +40,7 @@ def package(folder: Path, repository: str = "", digest: str = "") -> Path:
     contents["Chart.yaml"] = _stamped(contents["Chart.yaml"])
     contents["values.yaml"] = _released(contents["values.yaml"], repository, digest)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(_archive(contents))
+    (folder / name).write_bytes(archive(contents))
     return folder / name
 
 
@@ -81,7 +81,8 @@ def _released(values: bytes, repository: str, digest: str) -> bytes:
     return text.encode()
 
 
-def _archive(contents: dict[str, bytes]) -> bytes:
+def archive(contents: dict[str, bytes]) -> bytes:
+    """Pack the files of a chart, by their path in it, the same bytes each time."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, data in contents.items():

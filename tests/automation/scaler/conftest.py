@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -31,16 +30,18 @@ class Demand:
 @contextmanager
 def served(engine: Engine, room: ScalerSettings) -> Iterator[int]:
     """gRPC in a thread; gives the port."""
-    ready, end = threading.Event(), threading.Event()
+    ready = threading.Event()
     ports: list[int] = []
+    stops: list[Callable[[], object]] = []
 
     async def run() -> None:
+        end, loop = asyncio.Event(), asyncio.get_running_loop()
+        stops.append(lambda: loop.call_soon_threadsafe(end.set))
         server = GrpcServer(engine, room)
         await server.start()
         ports.append(server.port)
         ready.set()
-        while not end.is_set():  # noqa: ASYNC110 - another thread sets it
-            await asyncio.sleep(0.01)
+        await end.wait()
         await server.stop()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
@@ -50,7 +51,8 @@ def served(engine: Engine, room: ScalerSettings) -> Iterator[int]:
         assert ready.wait(10)
         yield ports[0]
     finally:
-        end.set()
+        for stop in stops:
+            stop()
         thread.join(10)
         engine.close()
 
@@ -77,16 +79,3 @@ def watching() -> Iterator[Callable[..., CarbonWatch]]:
     yield watch
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so."""
-
-    def wait(condition: Callable[[], bool]) -> None:
-        end_s = time.monotonic() + 15
-        while not condition():
-            assert time.monotonic() < end_s, "it did not come about"
-            time.sleep(0.02)
-
-    return wait

@@ -14,6 +14,7 @@ from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.settings import ScalerSettings
 from wattribute_testing.kube.authority import Authority
+from wattribute_testing.waiting import wait_until
 
 QUERIES = {"queue": 'sum(queue{exported_namespace="$namespace"})'}
 METADATA = {
@@ -127,7 +128,7 @@ def test_with_tls_it_has_the_certificate_of_the_settings(
     engine.close()
 
 
-def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any) -> None:
+def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky) -> None:
     get(f"{api}/api/v1/scale/shop/reports")
 
     def samples() -> dict[str, Any]:
@@ -138,16 +139,16 @@ def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky, until: Any)
     assert before.labels["scaled_namespace"] == "shop"
     assert before.labels["scaled_object"] == "reports"
     sky.g_per_kwh = 100.0
-    until(lambda: ("wattribute_scaler_decisions_total", "clean") in samples())
+    wait_until(lambda: ("wattribute_scaler_decisions_total", "clean") in samples())
     # 25 units were held back at 400 g/kWh and let go at 100: 10 Wh each, 3 g less.
     avoided = samples()["wattribute_scaler_co2e_avoided_grams_total", None]
     assert avoided.value == pytest.approx(25 * 0.01 * 300)
     assert samples()["wattribute_scaler_value", None].value == 50
 
 
-def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any, until: Any) -> None:
+def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any) -> None:
     engine = Engine(ScalerSettings(queries=QUERIES), demand, sky)
     engine.start([Reference.of("shop", "reports", METADATA)])
-    until(lambda: [one.decision for one in engine.all()] != [None])
+    wait_until(lambda: [one.decision for one in engine.all()] != [None])
     assert engine.all()[0].decision.value == 25
     engine.close()

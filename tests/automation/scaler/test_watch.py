@@ -9,6 +9,7 @@ import pytest
 
 from wattribute.accounting.carbon import Basis, Intensity
 from wattribute.core.errors import IntensityFailed
+from wattribute_testing.waiting import wait_until
 
 HOUR = timedelta(hours=1)
 
@@ -46,27 +47,25 @@ class Grid:
         return what
 
 
-def test_a_value_is_read_once_asked_for_and_again(watching: Any, until: Any) -> None:
+def test_a_value_is_read_once_asked_for_and_again(watching: Any) -> None:
     grid = Grid()
     watch = watching(grid)
     assert watch.signals("DE", wait_s=5).g_per_kwh == 300
     grid.now = value(200.0)
-    until(lambda: watch.signals("DE").g_per_kwh == 200)
+    wait_until(lambda: watch.signals("DE").g_per_kwh == 200)
     assert watch.values() == {"DE": 200}
 
 
-def test_a_source_that_dies_is_told_and_one_that_comes_back_counts(
-    watching: Any, until: Any
-) -> None:
+def test_a_source_that_dies_is_told_and_one_that_comes_back_counts(watching: Any) -> None:
     grid = Grid()
     watch = watching(grid)
     watch.signals("DE", wait_s=5)
     for failure in (IntensityFailed("em: status 500"), ZeroDivisionError()):
         grid.now = failure
-        until(lambda: watch.signals("DE").g_per_kwh is None)
+        wait_until(lambda: watch.signals("DE").g_per_kwh is None)
         assert watch.signals("DE").problem
         grid.now = value()
-        until(lambda: watch.signals("DE").g_per_kwh == 300)
+        wait_until(lambda: watch.signals("DE").g_per_kwh == 300)
 
 
 def test_nobody_waits_for_a_source_that_stalls_and_its_old_word_ends(watching: Any) -> None:

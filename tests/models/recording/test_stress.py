@@ -1,10 +1,11 @@
 """The load that `model collect` makes: it ends with whoever started it."""
 
 import os
-import time
+import signal
 from pathlib import Path
 
 from wattribute.models.recording.stress import Stress
+from wattribute_testing.waiting import wait_until
 
 
 def workers(pid: int) -> list[int]:
@@ -17,37 +18,27 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def wait_for(condition: object, limit_s: float = 60.0) -> bool:
-    until = time.monotonic() + limit_s
-    while time.monotonic() < until:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_a_worker_works_when_told_and_ends_with_the_context() -> None:
     cpu = min(os.sched_getaffinity(0))
     with Stress([cpu]) as stress:
-        assert stress._process is not None
-        pid = stress._process.pid
-        assert wait_for(lambda: workers(pid))
+        pid = stress.pid
+        assert pid is not None
+        wait_until(lambda: workers(pid))
         (worker,) = workers(pid)
         idle_s = cpu_s(worker)
         stress.set(1.0)
-        assert wait_for(lambda: cpu_s(worker) > idle_s + 0.2)
+        wait_until(lambda: cpu_s(worker) > idle_s + 0.2)
         stress.set(0.0)
 
-    assert wait_for(lambda: not Path(f"/proc/{worker}").exists())
+    wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def test_workers_end_when_the_process_that_started_them_is_killed() -> None:
     with Stress([min(os.sched_getaffinity(0))]) as stress:
-        assert stress._process is not None
-        pid = stress._process.pid
-        assert wait_for(lambda: workers(pid))
+        pid = stress.pid
+        assert pid is not None
+        wait_until(lambda: workers(pid))
         (worker,) = workers(pid)
-        stress._process.kill()
-        stress._process.wait()
+        os.kill(pid, signal.SIGKILL)
 
-        assert wait_for(lambda: not Path(f"/proc/{worker}").exists())
+        wait_until(lambda: not Path(f"/proc/{worker}").exists())

@@ -50,6 +50,11 @@ class Stress:
         )
         return self
 
+    @property
+    def pid(self) -> int | None:
+        """The process that makes the load; None outside the context."""
+        return None if self._process is None else self._process.pid
+
     def set(self, level: float) -> None:
         """Load every CPU for this part of its time, 0 to 1."""
         if self._process is not None and self._process.stdin is not None:
