@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from wattribute_testing.strength import FULL
+from wattribute_testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("machine")]
 
@@ -175,7 +176,7 @@ def test_sigterm_writes_the_state_and_exits_0_within_2_seconds(
     agent = start_agent(*flags)
     agent.wait(lambda text: bool(microjoules(text)))
     counter.run(watts=1000)
-    time.sleep(0.3)
+    wait_until(lambda: counter.now_uj > counter.first_uj)
     truth_uj = counter.freeze()
 
     asked = time.monotonic()

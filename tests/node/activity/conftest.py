@@ -13,6 +13,7 @@ import pytest
 from wattribute.core.records import Topology
 from wattribute.node.activity.bpf.permission import kernel_version, missing_capabilities
 from wattribute.node.activity.bpf.relocate import VMLINUX
+from wattribute_testing.waiting import wait_until
 
 SPIN = """
 import sys, time
@@ -62,6 +63,17 @@ def spin() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for process in started:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def burn_on(cpu_ns: Callable[[int], int]) -> Callable[[subprocess.Popen[bytes], float], None]:
+    """Wait until a process has used so many seconds of CPU time more."""
+
+    def wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+        end_ns = cpu_ns(process.pid) + seconds * 1e9
+        wait_until(lambda: cpu_ns(process.pid) >= end_ns)
+
+    return wait
 
 
 @pytest.fixture

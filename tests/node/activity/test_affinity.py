@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.core.records import Topology
-from wattribute.node.activity.affinity import ANYWHERE, Affinity
+from wattribute.node.activity.affinity import ANYWHERE, Affinity, packages_in
 from wattribute_testing import FakeProcfs
 
 TWO = Topology(("0", "1"), np.array([0, 0, 1, 1, -1]), np.full(5, -1))
@@ -64,5 +64,4 @@ def test_a_mask_is_read_once_and_again_now_and_then(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=40))
 def test_any_text_is_a_mask(text: bytes) -> None:
-    affinity = Affinity(Path("/missing"), TWO)
-    assert 0 < affinity._packages_in(text) <= ANYWHERE
+    assert 0 < packages_in(text, TWO.package_of_cpu) <= ANYWHERE

@@ -15,8 +15,10 @@ from wattribute.node.activity.bpf.perf import SOFTWARE, Event
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.cycles import CyclesActivity
+from wattribute_testing.waiting import wait_until
 
 Spin = Callable[..., subprocess.Popen[bytes]]
+BurnOn = Callable[[subprocess.Popen[bytes], float], None]
 
 PROCFS, CGROUPFS = Path("/proc"), Path("/sys/fs/cgroup")
 CPU_CLOCK, PAGE_FAULTS = Event(SOFTWARE, 0), Event(SOFTWARE, 2)
@@ -47,13 +49,13 @@ def use_of(usage: Usage, pid: int) -> int:
 
 @pytest.mark.bpf
 def test_a_lone_busy_task_is_charged_at_every_read(
-    source: CyclesActivity, spin: Spin, cpu_ns: Callable[[int], int]
+    source: CyclesActivity, spin: Spin, cpu_ns: Callable[[int], int], burn_on: BurnOn
 ) -> None:
     process = spin(60)
     os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
     with contextlib.suppress(PermissionError):  # without it, others on that CPU may disturb
         os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(10))
-    time.sleep(0.1)
+    burn_on(process, 0.05)
 
     def read() -> tuple[int, Usage, int]:
         """A read, between two looks at the truth: a busy machine may stop us in between."""
@@ -61,7 +63,7 @@ def test_a_lone_busy_task_is_charged_at_every_read(
 
     low, _, high = read()
     for _ in range(4):
-        time.sleep(0.2)
+        burn_on(process, 0.15)
         next_low, usage, next_high = read()
         used = use_of(usage, process.pid)
         assert (next_low - high) * 0.9 - 5e6 <= used <= (next_high - low) * 1.1 + 5e6
@@ -99,11 +101,13 @@ def test_ended_processes_leave_the_map(source: CyclesActivity, spin: Spin) -> No
 
 
 @pytest.mark.bpf
-def test_counts_are_those_of_the_process(source: CyclesActivity, spin: Spin) -> None:
+def test_counts_are_those_of_the_process(
+    source: CyclesActivity, spin: Spin, burn_on: BurnOn
+) -> None:
     process = spin(60)
-    time.sleep(0.3)
+    burn_on(process, 0.2)
     source.read(time.monotonic_ns())
-    time.sleep(0.3)
+    burn_on(process, 0.2)
     usage = source.read(time.monotonic_ns())
     rows = rows_of(usage, process.pid)
     assert usage.processes.counters["cycles"][rows].sum() == pytest.approx(
@@ -115,7 +119,9 @@ def test_counts_are_those_of_the_process(source: CyclesActivity, spin: Spin) -> 
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("bpf")
-def test_time_is_told_by_package_and_co_run_time_by_the_sibling(spin: Spin) -> None:
+def test_time_is_told_by_package_and_co_run_time_by_the_sibling(
+    spin: Spin, burn_on: BurnOn
+) -> None:
     cpus = sorted(os.sched_getaffinity(0))[:2]
     if len(cpus) < 2:
         pytest.skip("needs two CPUs")
@@ -127,9 +133,11 @@ def test_time_is_told_by_package_and_co_run_time_by_the_sibling(spin: Spin) -> N
         both = [spin(60), spin(60)]
         for process, cpu in zip(both, cpus, strict=True):
             os.sched_setaffinity(process.pid, {cpu})
-        time.sleep(0.1)
+        for process in both:
+            burn_on(process, 0.05)
         source.read(time.monotonic_ns())
-        time.sleep(0.4)
+        for process in both:
+            burn_on(process, 0.2)
         usage = source.read(time.monotonic_ns())
         for column, process in enumerate(both):
             rows = rows_of(usage, process.pid)
@@ -143,7 +151,7 @@ def test_time_is_told_by_package_and_co_run_time_by_the_sibling(spin: Spin) -> N
         lone = spin(60)
         os.sched_setaffinity(lone.pid, {cpus[0]})
         source.read(time.monotonic_ns())
-        time.sleep(0.4)
+        burn_on(lone, 0.2)
         usage = source.read(time.monotonic_ns())
         rows = rows_of(usage, lone.pid)
         used = usage.processes.cpu_ns[rows].sum()
@@ -155,19 +163,25 @@ def test_time_is_told_by_package_and_co_run_time_by_the_sibling(spin: Spin) -> N
 def test_kernel_threads_are_told_as_such_and_the_idle_task_never(source: CyclesActivity) -> None:
     for _ in range(5):
         subprocess.run(["sync"], check=True)
-    time.sleep(0.5)
-    usage = source.read(time.monotonic_ns())
+
+    def with_kernel_threads() -> Usage | None:
+        usage = source.read(time.monotonic_ns())
+        return usage if (usage.processes.parent_pid == 2).any() else None
+
+    usage = wait_until(with_kernel_threads)
     assert 0 not in usage.processes.pid
     children_of_kthreadd = usage.processes.parent_pid == 2
     assert usage.processes.kernel[children_of_kthreadd].all()
-    assert not usage.processes.kernel[usage.processes.pid == os.getpid()].any()
+    assert not usage.processes.kernel[usage.processes.parent_pid == os.getpid()].any()
 
 
 @pytest.mark.bpf
-def test_the_sum_is_the_busy_time_of_the_machine(source: CyclesActivity, spin: Spin) -> None:
-    spin(60)
+def test_the_sum_is_the_busy_time_of_the_machine(
+    source: CyclesActivity, spin: Spin, burn_on: BurnOn
+) -> None:
+    process = spin(60)
     source.read(time.monotonic_ns())
-    time.sleep(1)
+    burn_on(process, 0.7)
     usage = source.read(time.monotonic_ns())
     tick = 10_000_000 * os.cpu_count() * 4
     busy = usage.busy_ns.sum() + usage.steal_ns
@@ -197,9 +211,9 @@ def test_a_counter_that_the_machine_lacks_is_absent_and_not_zero(topology: Topol
 
 @pytest.mark.bpf
 def test_counters_that_take_turns_are_scaled_to_the_whole_time(
-    source: CyclesActivity, spin: Spin, monkeypatch: pytest.MonkeyPatch
+    source: CyclesActivity, spin: Spin, burn_on: BurnOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spin(60)
+    process = spin(60)
 
     def halved() -> NDArray[np.float64]:
         counted = type(source._books).counted(source._books)
@@ -207,7 +221,7 @@ def test_counters_that_take_turns_are_scaled_to_the_whole_time(
         return counted
 
     monkeypatch.setattr(source._books, "counted", halved)
-    time.sleep(0.5)
+    burn_on(process, 0.3)
     usage = source.read(time.monotonic_ns())
     time_ns = usage.processes.cpu_ns.sum()
     cycles = usage.processes.counters["cycles"].sum()

@@ -134,7 +134,7 @@ def test_limbo_is_left_after_a_minute() -> None:
     books = begun(tasks((1, 100)))
     books.advance(NONE, NONE, NONE, S)
     assert told(books.advance(NONE, NONE, NONE, 62 * S)[0]) == {}
-    assert len(books._limbo.keys) == 0
+    assert told(books.advance(tasks((1, 130)), NONE, NONE, 63 * S)[0]) == {1: (130, True)}
 
 
 @given(

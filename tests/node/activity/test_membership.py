@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.node.activity.hierarchy import Accounting
-from wattribute.node.activity.membership import Membership, _any_path, _cpuacct_path, _v2_path
+from wattribute.node.activity.membership import Membership, any_path, cpuacct_path, v2_path
 from wattribute_testing import FakeProcfs
 
 HYBRID = "3:cpu,cpuacct:/docker/x\n2:memory:/m\n1:name=systemd:/s\n0::/u"
@@ -50,7 +50,7 @@ def test_a_process_that_has_ended_has_no_path(tmp_path: Path) -> None:
 
 @given(st.binary())
 def test_any_text_can_be_read(text: bytes) -> None:
-    for path in (_v2_path(text), _cpuacct_path(text), _any_path(text)):
+    for path in (v2_path(text), cpuacct_path(text), any_path(text)):
         os.fsencode(path)
 
 

@@ -21,6 +21,7 @@ from wattribute.node.activity.processes import ProcessReader, parse_stat
 from wattribute.node.activity.procfs import ProcfsActivity
 from wattribute_testing import FakeCgroupfs, FakeProcfs
 from wattribute_testing.procfs import TICK_NS
+from wattribute_testing.waiting import wait_until
 
 ONE = Topology(("0",), np.zeros(1, np.int64), np.full(1, -1))
 SECOND = NANOSECONDS_PER_SECOND
@@ -388,10 +389,8 @@ def test_real_processes_are_seen_by_both_sources() -> None:
         assert source.read(Nanoseconds(time.monotonic_ns())) is None
     burn = "import time\nwhile time.process_time() < 0.1: pass\ninput()"
     with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE) as child:
-        until = time.monotonic() + 10
         stat = Path(f"/proc/{child.pid}/stat")
-        while parse_stat(stat.read_bytes()).ticks < 8 and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: parse_stat(stat.read_bytes()).ticks >= 8)
         usages = [source.read(Nanoseconds(time.monotonic_ns())) for source in sources]
         assert child.stdin is not None
         child.stdin.write(b"\n")

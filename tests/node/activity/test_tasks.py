@@ -15,11 +15,12 @@ from wattribute.node.activity.bpf import permission
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.tasks import TasksActivity
+from wattribute_testing.waiting import wait_until
 
 Spin = Callable[..., subprocess.Popen[bytes]]
+BurnOn = Callable[[subprocess.Popen[bytes], float], None]
 
 PROCFS, CGROUPFS = Path("/proc"), Path("/sys/fs/cgroup")
-RETRIES_S = 5.0
 
 
 def opened(topology: Topology) -> TasksActivity:
@@ -41,16 +42,17 @@ def use_of(usage: Usage, pid: int) -> int:
 
 def until_dead(source: TasksActivity, pid: int) -> tuple[int, Usage]:
     """Time charged to a process up to its death, and the usage that told it."""
-    total, ends = 0, time.monotonic() + RETRIES_S
-    while time.monotonic() < ends:
+    charged = []
+
+    def death() -> Usage | None:
         usage = source.read(time.monotonic_ns())
         assert usage is not None
-        total += use_of(usage, pid)
+        charged.append(use_of(usage, pid))
         mine = usage.processes.pid == pid
-        if mine.any() and not usage.processes.alive[mine].all():
-            return total, usage
-        time.sleep(0.05)
-    pytest.fail(f"the death of {pid} was not told within {RETRIES_S} s")
+        return usage if mine.any() and not usage.processes.alive[mine].all() else None
+
+    usage = wait_until(death)
+    return sum(charged), usage
 
 
 def waited(process: subprocess.Popen[bytes]) -> int:
@@ -76,14 +78,14 @@ def test_a_process_between_two_reads_is_charged_its_whole_life(
 
 @pytest.mark.bpf
 def test_a_running_process_is_charged_at_every_read(
-    source: TasksActivity, spin: Spin, cpu_ns: Callable[[int], int]
+    source: TasksActivity, spin: Spin, cpu_ns: Callable[[int], int], burn_on: BurnOn
 ) -> None:
     process = spin(60)
     charged, truth = [], []
     for _ in range(4):
         before = cpu_ns(process.pid)
         source.read(time.monotonic_ns())
-        time.sleep(0.3)
+        burn_on(process, 0.2)
         usage = source.read(time.monotonic_ns())
         charged.append(use_of(usage, process.pid))
         truth.append(cpu_ns(process.pid) - before)
@@ -112,8 +114,10 @@ def test_threads_that_ended_stay_charged_to_their_process(source: TasksActivity)
 
 
 @pytest.mark.bpf
-def test_only_who_ran_is_told_and_nobody_twice(source: TasksActivity) -> None:
-    time.sleep(0.1)
+def test_only_who_ran_is_told_and_nobody_twice(
+    source: TasksActivity, spin: Spin, burn_on: BurnOn
+) -> None:
+    burn_on(spin(60), 0.05)
     usage = source.read(time.monotonic_ns())
     processes = usage.processes
     assert (processes.cpu_ns.sum(axis=1) > 0).all()
@@ -125,10 +129,12 @@ def test_only_who_ran_is_told_and_nobody_twice(source: TasksActivity) -> None:
 
 
 @pytest.mark.bpf
-def test_the_sum_is_the_busy_time_of_the_machine(source: TasksActivity, spin: Spin) -> None:
-    spin(60)
+def test_the_sum_is_the_busy_time_of_the_machine(
+    source: TasksActivity, spin: Spin, burn_on: BurnOn
+) -> None:
+    process = spin(60)
     source.read(time.monotonic_ns())
-    time.sleep(1)
+    burn_on(process, 0.7)
     usage = source.read(time.monotonic_ns())
     tick = 10_000_000 * os.cpu_count() * 4
     assert usage.processes.cpu_ns.sum() == pytest.approx(usage.busy_ns.sum(), rel=0.05, abs=tick)
@@ -136,7 +142,7 @@ def test_the_sum_is_the_busy_time_of_the_machine(source: TasksActivity, spin: Sp
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("bpf")
-def test_affinity_is_told_on_machines_with_several_packages(spin: Spin) -> None:
+def test_affinity_is_told_on_machines_with_several_packages(spin: Spin, burn_on: BurnOn) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         pytest.skip("needs two CPUs")
@@ -148,7 +154,8 @@ def test_affinity_is_told_on_machines_with_several_packages(spin: Spin) -> None:
         source.read(time.monotonic_ns())
         free, bound = spin(0.05), spin(60)
         os.sched_setaffinity(bound.pid, {cpus[-1]})
-        time.sleep(0.2)
+        free.wait()
+        burn_on(bound, 0.1)
         usage = source.read(time.monotonic_ns())
         allowed = dict(
             zip(usage.processes.pid.tolist(), usage.processes.allowed.tolist(), strict=True)
@@ -161,9 +168,9 @@ def test_affinity_is_told_on_machines_with_several_packages(spin: Spin) -> None:
 @pytest.mark.root
 @pytest.mark.bpf
 def test_a_cgroup_that_lived_between_two_reads_is_known_by_name(
-    source: TasksActivity, spin: Spin
+    source: TasksActivity, spin: Spin, topology: Topology
 ) -> None:
-    root = source._cgroups.root
+    root = CgroupReader(CGROUPFS, topology).root
     folder = root / f"wattribute-test-{os.getpid()}"
     try:
         folder.mkdir()
@@ -194,7 +201,7 @@ def test_a_failed_read_loses_nothing(
         def fail(*_: object) -> None:
             raise ActivityFailed("no cgroups")
 
-        broken.setattr(source._cgroups, "read", fail)
+        broken.setattr(CgroupReader, "read", fail)
         with pytest.raises(ActivityFailed, match="no cgroups"):
             source.read(time.monotonic_ns())
     usage = source.read(time.monotonic_ns())

@@ -6,6 +6,7 @@ import pytest
 
 from wattribute.core.records import Snapshot
 from wattribute.core.units import Nanoseconds
+from wattribute.http.server import MAX_CONNECTIONS
 from wattribute.node.exporter import Exporter, NodeLabels
 from wattribute.node.exporter.exposition import Renderer, openmetrics, text
 from wattribute.node.exporter.family import Family
@@ -59,6 +60,7 @@ def start(clock: FakeClock) -> Iterator[Start]:
     def start_one(
         snapshot: Snapshot | Callable[[], Snapshot | None] | None = None,
         listen: Sequence[str] = ("127.0.0.1:0",),
+        max_connections: int = MAX_CONNECTIONS,
         **chosen: object,
     ) -> Exporter:
         source = snapshot if callable(snapshot) else lambda: snapshot
@@ -68,6 +70,7 @@ def start(clock: FakeClock) -> Iterator[Start]:
             interval_s=5.0,
             node=NODE,
             clock=clock,
+            max_connections=max_connections,
         )
         exporter.start()
         started.append(exporter)

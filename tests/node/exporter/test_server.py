@@ -1,5 +1,6 @@
 import os
 import re
+import select
 import socket
 import threading
 import time
@@ -16,24 +17,13 @@ from wattribute.http import server
 from wattribute.http.listen import parse_address
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.snapshots import SnapshotMaker
+from wattribute_testing.waiting import wait_until
 
 if TYPE_CHECKING:
     from conftest import Client
 
 Start = Callable[..., Any]
 Connect = Callable[..., "Client"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def idle(exporter: Any) -> int:
-    connections = tuple(exporter._server._connections)
-    return sum(connection.idle_since is not None for connection in connections)
 
 
 def test_it_listens_on_several_addresses_and_says_where(
@@ -139,7 +129,7 @@ def test_a_client_that_drips_its_request_is_told_off(
     began = time.monotonic()
     for byte in b"GET ":
         client.socket.sendall(bytes([byte]))
-        time.sleep(0.02)
+        assert select.select([client.socket], [], [], 0.02)[0] == []  # no answer yet
 
     assert client.receive()[0] == 408
     assert client.at_end()
@@ -157,7 +147,7 @@ def test_a_client_that_does_not_read_is_dropped(
         lazy.send()
 
     assert connect(exporter).get("/healthz")[0] == 200
-    wait_until(lambda: len(exporter._server._connections) == 1)
+    wait_until(lambda: exporter.server.connections == 1)
 
 
 def test_slow_clients_hold_up_nobody(start: Start, connect: Connect, snapshot: Snapshot) -> None:
@@ -173,13 +163,12 @@ def test_slow_clients_hold_up_nobody(start: Start, connect: Connect, snapshot: S
 def test_when_all_places_are_taken_the_longest_idle_client_goes(
     start: Start, connect: Connect, snapshot: Snapshot
 ) -> None:
-    exporter = start(snapshot)
-    exporter._server._max_connections = 3
+    exporter = start(snapshot, max_connections=3)
     clients = []
     for number in range(3):
         clients.append(connect(exporter))
         assert clients[-1].get("/healthz")[0] == 200
-        wait_until(lambda expected=number + 1: idle(exporter) == expected)
+        wait_until(lambda expected=number + 1: exporter.server.idle_connections == expected)
 
     assert connect(exporter).get("/healthz")[0] == 200
     assert clients[0].at_end()
@@ -196,8 +185,7 @@ def test_when_all_places_are_busy_a_new_client_is_refused(
         go.wait(5)
         return snapshot
 
-    exporter = start(source)
-    exporter._server._max_connections = 1
+    exporter = start(source, max_connections=1)
     busy = connect(exporter)
     busy.send()
     assert waiting.wait(5)
@@ -217,14 +205,21 @@ def test_four_scrapers_get_whole_pages_while_the_monitor_ticks(
     exporter = start(lambda: newest[0])
     clients = [connect(exporter) for _ in range(4)]
 
+    served: list[bytes] = []
+
     def scrape(client: "Client") -> list[bytes]:
-        return [client.get("/metrics")[2] for _ in range(30)]
+        pages = []
+        for _ in range(30):
+            pages.append(client.get("/metrics")[2])
+            served.append(pages[-1])
+        return pages
 
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(scrape, client) for client in clients]
         for snapshot in snapshots:
             newest[0] = snapshot
-            time.sleep(0.01)
+            shown = len(served)
+            wait_until(lambda shown=shown: len(served) > shown + 4 or all(j.done() for j in jobs))
         seen = [job.result() for job in jobs]
 
     bodies = {body for pages in seen for body in pages}

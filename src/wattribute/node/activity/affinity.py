@@ -74,20 +74,24 @@ class Affinity:
         text = status[start + len(_LABEL) :].partition(b"\n")[0]
         mask = self._of_text.get(text)
         if mask is None:
-            mask = self._of_text[text] = self._packages_in(text)
+            mask = self._of_text[text] = packages_in(text, self._package_of_cpu)
         return mask
 
-    def _packages_in(self, cpu_list: bytes) -> int:
-        """Convert a list of CPUs such as ``0-3,8`` into a mask of packages."""
-        allowed = np.zeros(len(self._package_of_cpu), np.bool_)
-        try:
-            for part in cpu_list.split(b","):
-                first, _, last = part.partition(b"-")
-                allowed[int(first) : int(last or first) + 1] = True
-        except ValueError:
-            return ANYWHERE
-        packages = np.unique(self._package_of_cpu[allowed & (self._package_of_cpu >= 0)])
-        online = np.unique(self._package_of_cpu[self._package_of_cpu >= 0])
-        if not len(packages) or len(packages) == len(online):
-            return ANYWHERE
-        return sum(1 << int(package) for package in packages)
+
+def packages_in(cpu_list: bytes, package_of_cpu: NDArray[np.int64]) -> int:
+    """Convert a list of CPUs such as ``0-3,8`` into a mask of packages.
+
+    All bits are set if the text is no such list, or names CPUs of every package.
+    """
+    allowed = np.zeros(len(package_of_cpu), np.bool_)
+    try:
+        for part in cpu_list.split(b","):
+            first, _, last = part.partition(b"-")
+            allowed[int(first) : int(last or first) + 1] = True
+    except ValueError:
+        return ANYWHERE
+    packages = np.unique(package_of_cpu[allowed & (package_of_cpu >= 0)])
+    online = np.unique(package_of_cpu[package_of_cpu >= 0])
+    if not len(packages) or len(packages) == len(online):
+        return ANYWHERE
+    return sum(1 << int(package) for package in packages)

@@ -40,7 +40,7 @@ class Membership:
             own_pid: pid of this process in the pid namespace that ``procfs`` shows.
         """
         self._procfs = str(procfs)
-        self._path_in = {"v2": _v2_path, "cpuacct": _cpuacct_path, "none": _any_path}[accounting]
+        self._path_in = {"v2": v2_path, "cpuacct": cpuacct_path, "none": any_path}[accounting]
         self._base = ""
         """Path of this process's cgroup namespace, if that is not the root."""
         self._relative = self._read("1").startswith("/..")
@@ -82,17 +82,18 @@ class Membership:
         return ""
 
 
-def _v2_path(text: bytes) -> str:
+def v2_path(text: bytes) -> str:
     """Return the path in the line of the unified hierarchy, ``0::/path``."""
     return _after(text, b"0::") if text.startswith(b"0::") else _after(text, b"\n0::")
 
 
-def _cpuacct_path(text: bytes) -> str:
+def cpuacct_path(text: bytes) -> str:
     """Return the path in the line of cpuacct, such as ``4:cpu,cpuacct:/path``."""
     return _by_controller(text).get("cpuacct", "")
 
 
-def _any_path(text: bytes) -> str:
+def any_path(text: bytes) -> str:
+    """Return the first path of the preferred controllers that is not the root; "" without any."""
     paths = _by_controller(text)
     return next(
         (paths[c] for c in _PREFERRED if paths.get(c, "/") != "/"),

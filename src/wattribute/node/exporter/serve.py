@@ -5,7 +5,7 @@ from collections.abc import Callable
 from wattribute.core.clock import Clock, SystemClock
 from wattribute.core.records import Snapshot
 from wattribute.http.listen import Address
-from wattribute.http.server import Server
+from wattribute.http.server import MAX_CONNECTIONS, Server
 from wattribute.node.exporter.disclosure import Disclosure
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.site import Site
@@ -26,6 +26,7 @@ class Exporter:
         interval_s: float,
         node: NodeLabels,
         clock: Clock | None = None,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """``interval_s``: the monitor's, which decides what strangers may see.
 
@@ -35,7 +36,12 @@ class Exporter:
         """
         disclosure = Disclosure(settings, interval_s)
         site = Site(settings, source, disclosure, node, clock or SystemClock())
-        self._server = Server(settings.listen, site.answer, disclosure.access.secured)
+        self.server = Server(
+            settings.listen,
+            site.answer,
+            disclosure.access.secured,
+            max_connections=max_connections,
+        )
         self._scheme = "http" if disclosure.access.tls is None else "https"
 
     def start(self) -> None:
@@ -44,16 +50,16 @@ class Exporter:
         Raises:
             ListenFailed: an address cannot be listened on.
         """
-        self._server.start()
+        self.server.start()
 
     def stop(self) -> None:
         """Stop serving; at once, whatever clients do."""
-        self._server.stop()
+        self.server.stop()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """What it listens on, ports of 0 filled in."""
-        return self._server.addresses
+        return self.server.addresses
 
     @property
     def urls(self) -> tuple[str, ...]:
