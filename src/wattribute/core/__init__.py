@@ -1,1 +1,1 @@
-"""What every wing stands on: units, errors, the clock, records, settings."""
+"""The base of all wings: units, errors, clock, records, exact arithmetic, files, settings."""

@@ -1,4 +1,4 @@
-"""The clock, as a thing that can be handed in: tests turn their own."""
+"""The clocks of a machine, behind a protocol, so that tests can pass in their own."""
 
 import time
 from typing import Protocol
@@ -7,18 +7,18 @@ from wattribute.core.units import Nanoseconds
 
 
 class Clock(Protocol):
-    """Three clocks of one machine, in nanoseconds."""
+    """Three clocks of a machine, in nanoseconds."""
 
     def monotonic_ns(self) -> Nanoseconds:
-        """Time since some start, without suspend; never steps."""
+        """Time since an arbitrary start, which never steps; time in suspend is not counted."""
         ...
 
     def boottime_ns(self) -> Nanoseconds:
-        """The same with suspend: the two drifting apart means that the machine slept."""
+        """Time since boot, suspend included. It gains on the monotonic clock during suspend."""
         ...
 
     def wall_ns(self) -> Nanoseconds:
-        """Unix time; may step."""
+        """Unix time, which may step when the clock is set."""
         ...
 
 
@@ -26,13 +26,13 @@ class SystemClock:
     """The kernel's clocks (clock_gettime(2))."""
 
     def monotonic_ns(self) -> Nanoseconds:
-        """CLOCK_MONOTONIC."""
+        """The time of CLOCK_MONOTONIC."""
         return Nanoseconds(time.clock_gettime_ns(time.CLOCK_MONOTONIC))
 
     def boottime_ns(self) -> Nanoseconds:
-        """CLOCK_BOOTTIME."""
+        """The time of CLOCK_BOOTTIME."""
         return Nanoseconds(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
     def wall_ns(self) -> Nanoseconds:
-        """CLOCK_REALTIME."""
+        """The time of CLOCK_REALTIME."""
         return Nanoseconds(time.time_ns())

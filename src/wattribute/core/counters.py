@@ -1,12 +1,12 @@
-"""How much a counter rose between two of its values: the one rule for all counters.
+"""Computes how much a counter rose between two of its values; the one rule for all counters.
 
 A counter only rises. A value that is lower than the one before has one of two causes:
 
-* the counter has a largest value, and passed it once: it wrapped;
-* the counter has none: it began at 0 again, and its value is what it has counted since.
+* The counter has a largest value and passed it once: it wrapped.
+* The counter has no largest value: it restarted from 0, and its value is what it counted since.
 
-Whether the second case may be believed is the caller's matter. Our own counters begin at 0, so it
-holds for them. A hardware counter that was reset says nothing about the time before the reset.
+The caller decides whether a restart can be used. Our own counters restart from 0, so their value is
+right. A hardware counter that was reset says nothing about the time before the reset.
 """
 
 from typing import NamedTuple, TypeVar
@@ -18,22 +18,22 @@ _Number = TypeVar("_Number", np.int64, np.float64)
 
 
 class Step(NamedTuple):
-    """What a counter did between two values."""
+    """The change of a counter between two values."""
 
     amount: int
-    """How much it rose, in the counter's own unit."""
+    """How much the counter rose, in its own unit."""
     anew: bool
-    """True: it began at 0 again, and ``amount`` is what it has counted since."""
+    """Whether the counter restarted from 0; then ``amount`` is what it counted since."""
 
 
 def step(before: int, after: int, *, wraps_at: int | None = None) -> Step:
-    """Return what a counter did between two values.
+    """Return the change of a counter between two values.
 
     Args:
-        before: the earlier value.
-        after: the later value.
-        wraps_at: the largest value that the counter can show; the next one is 0. None: it does
-            not wrap.
+        before: The earlier value.
+        after: The later value.
+        wraps_at: The largest value of the counter, after which it shows 0. None for a counter
+            that does not wrap.
     """
     if after >= before:
         return Step(after - before, anew=False)
@@ -43,15 +43,15 @@ def step(before: int, after: int, *, wraps_at: int | None = None) -> Step:
 
 
 def rises(values: NDArray[_Number], anew: NDArray[np.bool_] | None = None) -> NDArray[_Number]:
-    """Return the rises between neighbours of a series of values, as ``step`` does.
+    """Return how much a counter rose from each value to the next, by the rule of ``step``.
 
     Args:
-        values: (n,) the values of a counter that does not wrap, in the order of time.
-        anew: (n - 1,) True where it is known that the counter began at 0 again between two
-            values, even if it has passed its old value since. None: only a fall says so.
+        values: (n,) The values of a counter that does not wrap, in the order of time.
+        anew: (n - 1,) True where the counter is known to have restarted between two values, even
+            if it has passed its old value since. None if only a lower value tells it.
 
     Returns:
-        (n - 1,) rises; n - 1 is 0 for an empty series.
+        (n - 1,) The rises; none for an empty series.
     """
     steps = np.diff(values)
     restarted = steps < 0 if anew is None else (steps < 0) | anew

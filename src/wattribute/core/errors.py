@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose, named for what the caller does next.
+"""The errors that this package raises on purpose, named for what the caller does next.
 
 * WattributeError
   + MeterError           a hardware backend could not give readings
@@ -12,7 +12,7 @@
     - ActivityFailed     one read failed: count it, try again next tick
   + IdentityError        a source of names could not be asked
     - IdentityDenied     it may not be asked by us: warn, name the missing right, try again later
-    - IdentityExpired    where the watch was is no longer known: list again
+    - IdentityExpired    the place where the watch stood is no longer known: list again
     - IdentityFailed     one request failed: count it, try again
   + IntensityError       a source of carbon intensity could not be used
     - IntensityAbsent    it does not know the place or the time: use the next source
@@ -35,7 +35,7 @@ A message says what was tried, on what, and what would fix it.
 
 
 class WattributeError(Exception):
-    """Base class; catch it only at the top of a program."""
+    """The base class of our errors. Catch it only at the top of a program."""
 
 
 class MeterError(WattributeError):
@@ -59,7 +59,7 @@ class MeterGone(MeterError):  # noqa: N818
 
 
 class ActivityError(WattributeError):
-    """A source of who ran could not be used."""
+    """A source of activity (who ran) could not be used."""
 
 
 class ActivityAbsent(ActivityError):  # noqa: N818
@@ -78,7 +78,7 @@ class IdentityError(WattributeError):
     """A source of names could not be asked."""
 
     def __init__(self, message: str, retry_s: float = 0.0) -> None:
-        """``retry_s``: it is not to be asked again before that, if more than 0."""
+        """Keep how many seconds to wait before the source is asked again; 0 is no wait."""
         super().__init__(message)
         self.retry_s = retry_s
 

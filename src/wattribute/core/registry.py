@@ -1,8 +1,7 @@
-"""A table of what there is of one kind (carbon sources, report formats, commands), by name.
+"""A table of everything of one kind (carbon sources, report formats, commands), by name.
 
-A table knows names and one line about each; what a name stands for is imported when it is loaded.
-So listing the words of a setting or of a flag costs no import, and neither do entries that are
-not used.
+A table has the names and one line about each. An entry is imported when it is loaded. So it costs
+no import to list the names, and entries that are not used cost none either.
 """
 
 from collections.abc import Mapping
@@ -17,15 +16,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Everything of one kind."""
+    """The table of everything of one kind."""
 
     kind: str
-    """What one entry is, for messages: ``carbon source``."""
+    """The word for an entry in messages: ``carbon source``."""
     package: str
-    """Where the entries' modules are: ``wattribute.accounting.carbon``."""
+    """The package with the entries' modules: ``wattribute.accounting.carbon``."""
     entries: Mapping[str, tuple[str, str]]
-    """By name: where the entry is (``module:attribute``, the module in ``package``), and one line
-    that says what it is. The order is that of lists for people."""
+    """By name: the place of the entry (``module:attribute``, the module in ``package``), and one
+    line that says what it is. Lists for people have the same order."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,15 +32,15 @@ class Registry:
         return tuple(self.entries)
 
     def load(self, name: str, expected: type[T]) -> T:
-        """Import what a name stands for.
+        """Import an entry.
 
         Args:
             name: One of ``names``.
             expected: The class of which every entry of this table is an instance.
 
         Raises:
-            ConfigInvalid: the table has no such name.
-            TypeError: the entry is something else than expected, which is our bug.
+            ConfigInvalid: The table has no such name.
+            TypeError: The entry is not an instance of ``expected``, which is our bug.
         """
         if name not in self.entries:
             raise ConfigInvalid(f"{name}: no such {self.kind}; there are {', '.join(self.names)}")

@@ -1,13 +1,12 @@
-"""Share out whole units by weight, losing none (largest remainder).
+"""Splits whole units by weight without losing any (largest remainder).
 
-Everything that is divided in this program, energy and money alike, is divided here. The one
-exception is ``accounting.chargeback.apportion``, which says the same in the language of the query
-engines; tests hold the two against each other.
+All energy and all money is split here. The only exception is ``accounting.chargeback.apportion``,
+which does the same as expressions for query engines; tests compare the two.
 
-The products of a total and a weight do not fit in 64 bits (3e12 uJ x 1e15 is
-2**91). A float64 quotient is right to within a small part of one unit, so the
-true quotient is it or its neighbour; the true remainder then fits in 64 bits,
-and integer arithmetic modulo 2**64 gives it exactly, which settles which.
+A total times a weight can exceed 64 bits (3e12 uJ x 1e15 is 2**91). But a quotient in float64 is
+right to within a small part of one unit, so the true quotient is that number or its neighbour. The
+true remainder fits in 64 bits, so integer arithmetic modulo 2**64 gives it exactly. Its sign and
+size tell which of the two quotients is the true one.
 """
 
 from collections.abc import Sequence
@@ -19,27 +18,26 @@ from numpy.typing import NDArray
 from wattribute.core.sums import sum_by
 
 _LARGEST: Final = 9.2e18
-"""A little under 2**63, for the rounding of the float64 sums that are compared with it."""
+"""The limit for sums in float64: a little below 2**63, because they are rounded."""
 _FLOAT_ERROR: Final = 2.0**-50
-"""Bound of the relative error of weight * (total / sum) in float64: five roundings of 2**-53."""
+"""The largest relative error of weight * (total / sum) in float64: five roundings of 2**-53."""
 
 
 def apportion(total_uj: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Split a total in proportion to weights.
 
-    The shares add up to the total exactly, and each is within 1 uJ of its exact
-    proportion (largest remainder; ties go to the lower index). No weight, no share.
+    The shares add up to the total exactly, and each is within 1 uJ of its exact proportion
+    (largest remainder; ties go to the lower index). A weight of 0 gets no share.
 
     Args:
-        total_uj: what to share, >= 0.
-        weights: (n,) use of each consumer, >= 0; not all 0 unless the total is.
+        total_uj: The energy to split, >= 0.
+        weights: (n,) The use of each consumer, >= 0. They may all be 0 only if the total is 0.
 
     Returns:
-        (n,) shares.
+        (n,) The shares.
 
     Raises:
-        ValueError: the total or a weight is negative, or there is something to share and
-            nobody has weight.
+        ValueError: The total or a weight is negative, or all weights are 0 and the total is not.
     """
     if total_uj < 0:
         raise ValueError(f"a total to share must not be negative, and is {total_uj}")
@@ -54,33 +52,33 @@ def apportion(total_uj: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
         return _apportion_wide(total_uj, weights)
     weight_sum = int(weights.sum())
     shares, rest = _divide(np.int64(total_uj), total_uj / weight_sum, weights, np.int64(weight_sum))
-    left = total_uj - int(shares.sum())
-    if left:
-        # The sum of the remainders is left x weight_sum and each is smaller than weight_sum, so
-        # more than `left` of them are above 0: a row without weight is never chosen.
-        least = np.partition(rest, -left)[-left]
+    missing = total_uj - int(shares.sum())
+    if missing:
+        # The sum of the remainders is missing x weight_sum and each is smaller than weight_sum, so
+        # more than `missing` of them are above 0: a row without weight is never chosen.
+        least = np.partition(rest, -missing)[-missing]
         above = rest > least
         shares += above
         ties = np.flatnonzero(rest == least)
-        shares[ties[: left - int(above.sum())]] += 1
+        shares[ties[: missing - int(above.sum())]] += 1
     return shares
 
 
 def apportion_groups(
     totals: NDArray[np.int64], weights: NDArray[np.int64], group: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Split one total per group among the rows of the group; each as ``apportion`` does.
+    """Split the total of each group among the rows of the group, each as ``apportion`` does.
 
     Args:
-        totals: (g,) what to share, >= 0.
-        weights: (n,) >= 0; in a group with something to share, not all 0.
-        group: (n,) 0 to g - 1.
+        totals: (g,) The energy to split in each group, >= 0.
+        weights: (n,) The use of each row, >= 0. They may all be 0 only in groups whose total is 0.
+        group: (n,) The group of each row, 0 to g - 1.
 
     Returns:
-        (n,) shares.
+        (n,) The shares.
 
     Raises:
-        ValueError: as for ``apportion``.
+        ValueError: As for ``apportion``.
     """
     if len(totals) and int(totals.min()) < 0:
         raise ValueError(f"totals to share must not be negative, and one is {totals.min()}")
@@ -99,12 +97,12 @@ def apportion_groups(
         return shares
     sums: NDArray[np.int64] = np.maximum(sum_by(group, weights, len(totals)), 1)
     shares, rest = _divide(totals[group], (totals / sums)[group], weights, sums[group])
-    left = totals - sum_by(group, shares, len(totals))
+    missing = totals - sum_by(group, shares, len(totals))
     order = np.lexsort((-rest, group))  # stable: among equals the lower index comes first
     rows_in = np.bincount(group, minlength=len(totals))
     first = np.cumsum(rows_in) - rows_in
     place = np.arange(len(order)) - first[group[order]]
-    shares[order[place < left[group[order]]]] += 1
+    shares[order[place < missing[group[order]]]] += 1
     return shares
 
 
@@ -112,14 +110,14 @@ def apportion_list(total: int, weights: Sequence[int]) -> list[int]:
     """Split a total of any size and sign in proportion to weights, in Python's integers.
 
     The shares add up to the total exactly, and each is within one of its exact proportion
-    (largest remainder; ties go to the lower index). With all weights 0 it is split evenly.
+    (largest remainder; ties go to the lower index). If all weights are 0 it is split evenly.
 
     Args:
-        total: what to share.
-        weights: use of each consumer, >= 0.
+        total: The number to split.
+        weights: The use of each consumer, >= 0.
 
     Raises:
-        ValueError: a weight is negative, or there is something to share and nobody to take it.
+        ValueError: A weight is negative, or there are no weights and the total is not 0.
     """
     if any(weight < 0 for weight in weights):
         raise ValueError(f"weights must not be negative, and one is {min(weights)}")
@@ -139,7 +137,7 @@ def apportion_list(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def _fits(total: int, weight_sum: float) -> bool:
-    """Tell whether float64 comes within one unit, and every remainder fits in 64 bits."""
+    """Whether float64 is exact to one unit, and every remainder fits in 64 bits."""
     error = total * _FLOAT_ERROR
     return error < 0.5 and weight_sum * (1 + error) < _LARGEST
 
@@ -158,5 +156,5 @@ def _divide(
 
 
 def _apportion_wide(total: int, weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Do the same in Python's integers: slow, and right for any size."""
+    """Split as ``apportion`` does, in Python's integers: slow, but right for any size."""
     return np.array(apportion_list(total, weights.tolist()), dtype=np.int64)

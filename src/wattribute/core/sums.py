@@ -1,4 +1,4 @@
-"""Exact sums over groups of rows."""
+"""Computes exact sums over groups of rows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 def sum_by(index: NDArray[np.int64], values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Add up the rows of each group, exactly.
 
-    Integers all the way: np.bincount adds in float64, which is exact below 2**53 only.
+    The sums are integers, because np.bincount adds in float64, which is exact below 2**53 only.
 
     Args:
-        index: (n,) the group of each row; -1: in none, ignored.
-        values: (n,) or (n, k).
-        size: number of groups.
+        index: (n,) The group of each row; -1 for a row of no group, which is left out.
+        values: (n,) or (n, k) The values to add up.
+        size: The number of groups.
 
     Returns:
-        (size,) or (size, k).
+        (size,) or (size, k) The sums.
 
     Raises:
-        ValueError: an index is below -1 or not below size.
+        ValueError: An index is below -1, or not below ``size``.
     """
     if len(index) and (int(index.min()) < -1 or int(index.max()) >= size):
         raise ValueError(f"groups must be -1 to {size - 1}, not {index.min()} to {index.max()}")

@@ -1,8 +1,8 @@
-"""Units.
+"""Units of energy, power and time, and the factors between them.
 
-Inside: whole microjoules, microwatts and nanoseconds, so that sums are exact.
-At the edges (metrics, reports): joules, watts, seconds, kilowatt-hours. This
-is the only module that knows the factors.
+Inside, all numbers are whole microjoules, microwatts and nanoseconds, so that sums are exact.
+Metrics and reports have joules, watts, seconds and kilowatt-hours. Only this module knows the
+factors.
 """
 
 from typing import Final, NewType
@@ -23,36 +23,36 @@ SECONDS_PER_DAY: Final = 86_400
 
 
 def energy_at(power_uw: int, elapsed_ns: int) -> Microjoules:
-    """Energy of a constant power over a time, rounded to the nearest microjoule."""
+    """The energy of a constant power over a time, rounded to the nearest microjoule."""
     half = NANOSECONDS_PER_SECOND // 2
     return Microjoules((power_uw * elapsed_ns + half) // NANOSECONDS_PER_SECOND)
 
 
 def power_of(energy_uj: int, elapsed_ns: int) -> Microwatts:
-    """Mean power of an energy spent over a time (> 0), rounded down."""
+    """The mean power of an energy over a time, which is more than 0; rounded down."""
     return Microwatts(energy_uj * NANOSECONDS_PER_SECOND // elapsed_ns)
 
 
 def joules(energy_uj: int) -> float:
-    """Microjoules as joules."""
+    """Convert microjoules to joules."""
     return energy_uj / MICROJOULES_PER_JOULE
 
 
 def watts(power_uw: int) -> float:
-    """Microwatts as watts."""
+    """Convert microwatts to watts."""
     return power_uw / MICROWATTS_PER_WATT
 
 
 def seconds(time_ns: int) -> float:
-    """Nanoseconds as seconds."""
+    """Convert nanoseconds to seconds."""
     return time_ns / NANOSECONDS_PER_SECOND
 
 
 def nanoseconds(time_s: float) -> Nanoseconds:
-    """Seconds as whole nanoseconds."""
+    """Convert seconds to nanoseconds, rounded to a whole number."""
     return Nanoseconds(round(time_s * NANOSECONDS_PER_SECOND))
 
 
 def microwatts(power_w: float) -> Microwatts:
-    """Watts as whole microwatts."""
+    """Convert watts to microwatts, rounded to a whole number."""
     return Microwatts(round(power_w * MICROWATTS_PER_WATT))

@@ -1,10 +1,9 @@
 """The records that flow through the agent: Reading -> Interval -> Attribution -> Snapshot.
 
-All are frozen and do no I/O; energies are whole microjoules. Tables are
-columnar (one numpy array per column, one row per process, cgroup or
-container), because a tick must handle 10,000 processes in a few milliseconds.
-Arrays inside records are read-only by convention and, where it matters
-(Attribution, Snapshot), by flag.
+All records are frozen and do no I/O; energies are whole microjoules. Tables are columnar: one numpy
+array per column, with one element per process, cgroup or container. So a tick handles 10,000
+processes in a few milliseconds. Arrays in records are read-only by convention, and in Attribution
+and Snapshot by flag.
 """
 
 from wattribute.core.records.attribution import Attribution

@@ -1,4 +1,4 @@
-"""One interval's energy, shared out."""
+"""The energy of an interval, split among its consumers."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,23 @@ from wattribute.core.units import Microjoules
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """One interval, shared out to the microjoule; one that does not balance cannot be built.
+    """The energy of an interval, split to the microjoule.
+
+    A split that does not add up cannot be built:
 
     ``sum(dynamic_uj) + sum(floor_uj) + idle_uj + unattributed_uj == interval.energy_uj``
     """
 
     interval: Interval
     dynamic_uj: NDArray[np.int64]
-    """Energy above the floor, one element per row of use (processes and residual rows)."""
+    """The energy above the floor, one element per row of use (processes and residual rows)."""
     floor_uj: NDArray[np.int64]
     """The part of the floor that each container pays under the policy, one element per container
-    row (may be empty: nobody pays)."""
+    row; empty if nobody pays."""
     idle_uj: Microjoules
-    """What is left of the floor."""
+    """The part of the floor that no container pays."""
     unattributed_uj: Microjoules
-    """Energy above the floor while nobody ran."""
+    """The energy above the floor while nobody ran."""
 
     def __post_init__(self) -> None:
         total = (

@@ -1,4 +1,4 @@
-"""What a machine is, what load it is under, and what a model says it draws."""
+"""A machine's description, its load, and the power that a model estimates for it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from wattribute.core.units import Microwatts, Nanoseconds
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine is, as far as it can be read without privilege; "" or 0: not known."""
+    """A description of this machine that needs no privilege; "" and 0 mean not known."""
 
     vendor: str = ""
     """``GenuineIntel``, ``AuthenticAMD``, ``ARM`` ... (/proc/cpuinfo ``vendor_id``)."""
@@ -18,13 +18,13 @@ class Machine:
     model: int = 0
     stepping: int = 0
     cpu_name: str = ""
-    """As the kernel shows it: ``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz``."""
+    """The name that the kernel shows: ``Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz``."""
     architecture: str = ""
     """``x86_64``, ``aarch64``, ..."""
     packages: int = 1
     cores: int = 1
     threads: int = 1
-    """Of all packages together, online ones."""
+    """Online hardware threads of all packages together."""
     max_mhz: int = 0
     memory_bytes: int = 0
     hypervisor: str = ""
@@ -36,44 +36,44 @@ class Machine:
     chassis_type: int = 0
     """SMBIOS type 3: 23 is a rack mount, 28 a blade; 0 on many virtual machines."""
     instance_type: str = ""
-    """Of the cloud (``m5.large``); "" where nothing told it."""
+    """The cloud's instance type (``m5.large``); "" if nothing says it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topology:
-    """Which CPU is in which package.
+    """The package of each CPU.
 
-    A "package" is what one RAPL package zone feeds: a socket, or one die of it
-    where a socket has several (``package-1-die-0``).
+    A package is what a RAPL package zone measures: a socket, or one die of a socket with several
+    (``package-1-die-0``).
     """
 
     package_ids: tuple[str, ...]
     """``("0", "1")``, or ``("0-0", "0-1", ...)`` with dies; the columns of every per-package
     array, in this order."""
     package_of_cpu: NDArray[np.int64]
-    """CPU number to index into package_ids; -1 for a CPU that is not online."""
+    """By CPU number: the index in ``package_ids``; -1 for a CPU that is not online."""
     sibling_of_cpu: NDArray[np.int64]
-    """CPU number to its (first other) SMT sibling, -1 without one."""
+    """By CPU number: its first other SMT sibling; -1 without one."""
 
     @property
     def cpus_online(self) -> int:
-        """Number of online CPUs (hardware threads)."""
+        """The number of online CPUs (hardware threads)."""
         return int((self.package_of_cpu >= 0).sum())
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the machine did since the reading before."""
+    """The load of the machine since the reading before."""
 
     elapsed_ns: Nanoseconds
     utilisation: float
-    """(user + nice + system + irq + softirq) / (CPUs x time), 0 to 1; guest time not twice, steal
-    and iowait not at all."""
+    """(user + nice + system + irq + softirq) / (CPUs x time), 0 to 1. Guest time is counted once;
+    steal and iowait are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class EstimatorInfo:
-    """What the estimates of this machine rest on, in words for people and labels."""
+    """The basis of the estimates of this machine, in words for people and labels."""
 
     model: str
     version: str
@@ -82,26 +82,26 @@ class EstimatorInfo:
     profile: str
     """``typical`` or ``tuned``."""
     cpu: str
-    """The CPU model's key in the artefact; "" not known."""
+    """The CPU model's key in the artefact; "" if not known."""
     microarchitecture: str
     instance_type: str
-    """Of the cloud; "" not known."""
+    """The cloud's instance type; "" if not known."""
     share: float
-    """Part of the host's threads that this machine is."""
+    """The part of the host's threads that this machine has, 0 to 1."""
     calibrated: bool
-    """Whether readings of this machine moved the model."""
+    """Whether the model was calibrated with readings of this machine."""
     why_wide: tuple[str, ...]
-    """Why the band is wide, one reason each; empty when it is not."""
+    """The reasons why the band is wide; empty if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What a model says that one component draws."""
+    """The power of a component, estimated by a model."""
 
     idle_uw: Microwatts
     dynamic_uw: Microwatts
     low_uw: Microwatts
     high_uw: Microwatts
-    """90 % band around idle + dynamic."""
+    """The upper end of the 90 % band around idle + dynamic; ``low_uw`` is the lower end."""
     basis: str
-    """``cpu``, ``microarchitecture`` or ``class``: what the model knew."""
+    """What the model knew of this machine: ``cpu``, ``microarchitecture`` or ``class``."""

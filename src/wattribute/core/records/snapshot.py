@@ -1,4 +1,4 @@
-"""What the monitor publishes after every tick, and all that readers ever see."""
+"""The record that the monitor publishes after every tick. Readers see nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from wattribute.core.units import Microjoules, Microwatts, Nanoseconds
 
 
 class Mode(IntEnum):
-    """Index of the last axis of energy tables."""
+    """The index of the last axis of energy tables."""
 
     DYNAMIC = 0
     IDLE = 1
@@ -23,33 +23,33 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One column of the energy tables: zones of one kind, from one source, of one origin.
+    """A column of the energy tables: the zones of one kind, one source and one origin.
 
-    After a fallback the old channel stays flat and a new one starts at 0.
+    After a fallback the old channel no longer grows, and a new one starts at 0.
     """
 
     kind: str
-    """As Zone.kind."""
+    """The kind, as in Zone."""
     source: str
     origin: Origin
 
     @property
     def component(self) -> str | None:
-        """cpu, dram, gpu or other; None for a channel that overlaps one of those."""
+        """The component: cpu, dram, gpu or other; None for a channel that overlaps one of those."""
         return COMPONENT_OF_KIND.get(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Identity of one container row.
+    """The identity of a container row.
 
-    Immutable: a row whose name becomes known late ends, and a new one starts at 0.
+    It never changes. If a name becomes known late, the row ends and a new one starts at 0.
     """
 
     uid: int
-    """Never reused while the agent runs: what label blocks are cached by."""
+    """A number that is never reused while the agent runs, so that labels can be cached by it."""
     kind: str
-    """``container``, ``ended`` (time of removed cgroups of a pod), ``system``, ``kernel``."""
+    """``container``, ``ended`` (time of removed cgroups of a pod), ``system`` or ``kernel``."""
     container_id: str = ""
     pod_uid: str = ""
     pod_name: str = ""
@@ -64,104 +64,105 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ContainerTable:
-    """Containers and the special rows; n rows."""
+    """The containers and the special rows: n rows."""
 
     consumers: tuple[Consumer, ...]
     energy_uj: NDArray[np.int64]
-    """(n, channels, 2) cumulative, by Mode."""
+    """(n, channels, 2) Cumulative energy, by Mode."""
     power_uw: NDArray[np.int64]
-    """(n,) mean power of the last tick over the components, both modes."""
+    """(n,) Mean power of all components in the last tick, in both modes."""
     cpu_ns: NDArray[np.int64]
-    """(n,) cumulative CPU time."""
+    """(n,) Cumulative CPU time."""
     memory_byte_ns: NDArray[np.float64]
-    """(n,) cumulative memory x time; 0 where memory is not known."""
+    """(n,) Cumulative memory x time; 0 if memory is not known."""
     cpu_ratio: NDArray[np.float64]
-    """(n,) CPUs used in the last tick (1.0 = one CPU)."""
+    """(n,) CPUs used in the last tick; 1.0 is one CPU."""
     held: NDArray[np.bool_]
-    """Published to Prometheus as 0 until birth_hold is over (its first value would be lost to
-    rate() and increase()); pages and the API show it at once."""
+    """Whether Prometheus gets 0 for the row until its birth_hold is over, because rate() and
+    increase() lose the first value of a series. Pages and the API show its energy at once."""
     alive: NDArray[np.bool_]
-    """False: ended, and lingering so that every scraper sees its last joule."""
+    """Whether the container still runs. An ended one stays for a while, so that every scraper sees
+    its last joule."""
     dynamic_uw: NDArray[np.int64] | None = None
-    """(n, channels) mean dynamic power of the last tick; None: not kept."""
+    """(n, channels) Mean dynamic power of the last tick; None if it is not kept."""
     gpu_ns: NDArray[np.int64] | None = None
-    """(n,) cumulative time on GPUs' processors; None: no GPU is measured."""
+    """(n,) Cumulative time on GPUs' processors; None if no GPU is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProcessTable:
-    """Processes that used CPU since the agent started; n rows."""
+    """The processes that used CPU since the agent started: n rows."""
 
     key: NDArray[np.uint64]
     pid: NDArray[np.int64]
-    """0: a row of its container for time whose process is not known."""
+    """The PID; 0 for a row of a container's time whose process is not known."""
     comm: NDArray[np.bytes_]
     consumer: NDArray[np.int64]
-    """Row in ContainerTable."""
+    """The row in ContainerTable."""
     vm: NDArray[np.int64]
-    """Row in VmTable; -1: not a VM."""
+    """The row in VmTable; -1 if the process is not a VM."""
     energy_uj: NDArray[np.int64]
-    """(n, channels) cumulative dynamic energy."""
+    """(n, channels) Cumulative dynamic energy."""
     power_uw: NDArray[np.int64]
     cpu_ns: NDArray[np.int64]
     cpu_ratio: NDArray[np.float64]
     alive: NDArray[np.bool_]
     held: NDArray[np.bool_]
     dynamic_uw: NDArray[np.int64] | None = None
-    """(n, channels) mean dynamic power of the last tick; None: not kept."""
+    """(n, channels) Mean dynamic power of the last tick; None if it is not kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VmTable:
-    """Virtual machines on this host: a second view of energy that the container rows hold too."""
+    """The virtual machines on this host. Their energy is also in the container rows."""
 
     ids: tuple[str, ...]
     energy_uj: NDArray[np.int64]
-    """(n, channels, 2)"""
+    """(n, channels, 2) Cumulative energy, by Mode."""
     alive: NDArray[np.bool_]
     held: NDArray[np.bool_]
     dynamic_uw: NDArray[np.int64] | None = None
-    """(n, channels) mean dynamic power of the last tick; None: not kept."""
+    """(n, channels) Mean dynamic power of the last tick; None if it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneTotal:
-    """One zone of the node."""
+    """The energy and the power of a zone of the node."""
 
     zone: Zone
     origin: Origin
     dynamic_uj: Microjoules
     idle_uj: Microjoules
-    """Cumulative; together the zone's energy since the totals began."""
+    """Cumulative, as ``dynamic_uj``; their sum is the zone's energy since the totals began."""
     power_uw: Microwatts
-    """Of the last tick."""
+    """The mean power in the last tick."""
     low_uw: Microwatts | None
     high_uw: Microwatts | None
-    """The band of an estimate in the last tick."""
+    """The upper end of an estimate's band in the last tick; None for a zone that is measured."""
     up: bool
-    """False after three failed ticks: its series end."""
+    """Whether its series are exported. They end after three failed ticks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeTotals:
-    """The node, by channel.
+    """The energy of the node, by channel.
 
-    For each: containers' dynamic + unattributed = energy[DYNAMIC], and
-    containers' idle + idle = energy[IDLE].
+    For each channel, containers' dynamic + unattributed = energy[DYNAMIC], and containers' idle +
+    idle = energy[IDLE].
     """
 
     energy_uj: NDArray[np.int64]
-    """(channels, 2)"""
+    """(channels, 2) Cumulative energy, by Mode."""
     idle_uj: NDArray[np.int64]
-    """(channels,) floor that nobody pays."""
+    """(channels,) The part of the floor that nobody pays."""
     unattributed_uj: NDArray[np.int64]
-    """(channels,) above the floor while nobody ran."""
+    """(channels,) The energy above the floor while nobody ran."""
     zones: tuple[ZoneTotal, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FloorState:
-    """A zone's idle power as it is used now."""
+    """The idle power of a zone that is in use now."""
 
     zone: Zone
     power_uw: Microwatts
@@ -174,69 +175,69 @@ class PlatformFit:
     """The line platform = intercept + slope x (packages + DRAM + GPUs), through recent windows."""
 
     source: str
-    """The platform meter's, as Zone.source."""
+    """The source of the platform meter, as in Zone."""
     slope: float
     intercept_uw: Microwatts
     residual_uw: Microwatts
-    """What windows are off the line, as a robust standard deviation."""
+    """The distance of the windows from the line, as a robust standard deviation."""
     windows: int
-    """How many windows of the platform meter it goes through."""
+    """The number of the platform meter's windows that the line is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeterHealth:
-    """One meter."""
+    """The state of a meter."""
 
     name: str
     up: bool
     failures: int
     message: str
-    """What was wrong last; "" when all is well."""
+    """The last problem; "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the agent itself is doing."""
+    """The state of the agent itself."""
 
     meters: tuple[MeterHealth, ...]
     activity: str
-    """Source in use: cycles, tasks, cgroup or procfs."""
+    """The source of activity in use: cycles, tasks, cgroup or procfs."""
     activity_failures: int
     dropped_records: int
     dropped_intervals: Mapping[str, int]
-    """By reason: ``reset``, ``impossible``, ``suspend``, ``late``, ``unreadable``."""
+    """Their number by reason: ``reset``, ``impossible``, ``suspend``, ``late``, ``unreadable``."""
     ticks: int
     skew_ns: Nanoseconds
-    """Between the first meter and the last activity read of the last tick."""
+    """The time between the first meter read and the last activity read of the last tick."""
     tick_cpu_ns: Nanoseconds
-    """CPU time of the last tick, all work included."""
+    """The CPU time of the last tick, all work included."""
     tick_wall_ns: Nanoseconds
     misfit: float
-    """Part of CPU time that the fit to packages could not place as the packages' busy times say,
-    0 to 1."""
+    """The part of CPU time that the fit could not assign to packages in agreement with their busy
+    times, 0 to 1."""
     coverage: float
     """(time of rows) / (busy time of the node) in the last tick."""
     bpf_run_ns: int | None
-    """Kernel time of our BPF programs since load; None: none loaded, or kernel.bpf_stats_enabled
-    is 0."""
+    """The kernel time of our BPF programs since they were loaded; None if none is loaded, or
+    kernel.bpf_stats_enabled is 0."""
     state_failures: int
     identity: tuple[IdentityHealth, ...] = ()
-    """Sources of pod names."""
+    """The states of the sources of pod names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The whole truth after one tick."""
+    """Everything that is known after a tick."""
 
     sequence: int
-    """Number of this snapshot since the agent started: 1, 2, ..."""
+    """The number of this snapshot since the agent started: 1, 2, ..."""
     at_ns: Nanoseconds
-    """Monotonic instant of the tick."""
+    """The monotonic time of the tick."""
     wall_ns: Nanoseconds
     elapsed_ns: Nanoseconds
-    """Length of the last interval."""
+    """The length of the last interval."""
     interval_ns: Nanoseconds
-    """The interval that the monitor runs at."""
+    """The interval that is set for the monitor."""
     machine: Machine
     channels: tuple[Channel, ...]
     containers: ContainerTable
@@ -244,20 +245,20 @@ class Snapshot:
     vms: VmTable
     node: NodeTotals
     birth_held_uj: NDArray[np.int64]
-    """(channels, 2) energy of rows that are held."""
+    """(channels, 2) The energy of the rows whose ``held`` is True."""
     floors: tuple[FloorState, ...]
     policy: str
     capacity: Mapping[str, int]
     """``cpu_mcore``, ``memory_bytes``."""
     health: Health
     retired_uj: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
-    """By pod uid, (channels, 2): energy of the pod's rows whose linger is over, kept for as long
-    as other rows of the pod remain, so that what is summed by pod never falls."""
+    """By pod UID, (channels, 2): the energy of the pod's rows that are no longer in the table, kept
+    as long as other rows of the pod remain, so that sums by pod never fall."""
     node_facts: NodeFacts = field(default_factory=NodeFacts)
-    """What the cluster knows of this node."""
+    """The facts that the cluster gives about this node."""
     estimator: EstimatorInfo | None = None
-    """What the estimates rest on; None: nothing is estimated."""
+    """The basis of the estimates; None if nothing is estimated."""
     gpus: tuple[GpuState, ...] = ()
-    """GPUs that answered in the last tick."""
+    """The GPUs that answered in the last tick."""
     platform_fit: PlatformFit | None = None
-    """How the platform's power follows its components'; None: not known."""
+    """The fit of the platform's power to that of its components; None if not known."""

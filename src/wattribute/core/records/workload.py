@@ -1,4 +1,4 @@
-"""Who a cgroup belongs to."""
+"""The workload that a cgroup belongs to, and what a cluster says of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What the path of a cgroup says."""
+    """The facts that the path of a cgroup gives."""
 
     kind: str
     """``container``, ``pod`` (a pod's own cgroup, above its containers), ``vm``, or ``system``
@@ -14,19 +14,19 @@ class Placement:
     container_id: str = ""
     """The runtime's id, without prefix; 64 hex digits as a rule. LXC: the container's name."""
     runtime: str = ""
-    """``docker``, ``containerd``, ``cri-o``, ``podman``, ``lxc``, ``systemd-nspawn``; "" when the
-    path does not say (cgroupfs driver)."""
+    """``docker``, ``containerd``, ``cri-o``, ``podman``, ``lxc``, ``systemd-nspawn``; "" if the
+    path does not say it (cgroupfs driver)."""
     pod_uid: str = ""
-    """With dashes, as Kubernetes writes it."""
+    """The pod's UID with dashes, as Kubernetes writes it."""
     unit: str = ""
-    """systemd unit, e.g. ``ssh.service``."""
+    """The systemd unit: ``ssh.service``."""
     vm_id: str = ""
-    """libvirt's domain name, or the machine's name."""
+    """The domain name of libvirt, or the machine's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What Kubernetes (or a container engine) knows of a container."""
+    """The facts that Kubernetes or a container engine gives about a container."""
 
     pod_uid: str = ""
     namespace: str = ""
@@ -40,21 +40,21 @@ class Workload:
     requests: Mapping[str, int] = field(default_factory=dict)
     """``cpu_mcore``, ``memory_bytes``, ``gpu``."""
     limits: Mapping[str, int] = field(default_factory=dict)
-    """The same; a resource without a limit is absent."""
+    """The limits, by the same names; a resource without a limit is absent."""
     runtime: str = ""
-    """As in Placement; "" when the source does not say."""
+    """The runtime, as in Placement; "" if the source does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a cluster knows of this node; "" and {}: not known."""
+    """The facts that a cluster gives about this node; "" and {} mean not known."""
 
     provider_id: str = ""
     """``aws:///eu-west-1a/i-0123``."""
     instance_type: str = ""
     region: str = ""
     capacity: Mapping[str, int] = field(default_factory=dict)
-    """``cpu_mcore``, ``memory_bytes``, ``gpu``: what pods can reserve, and the system's part."""
+    """``cpu_mcore``, ``memory_bytes`` and ``gpu`` that the node has, the system's part included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,19 @@ class Allocation:
     resource: str
     """``nvidia.com/gpu``; of dynamic resource allocation the driver, ``gpu.nvidia.com``."""
     device: str
-    """As its plugin calls it: a UUID, a number, a PCI address; any text."""
+    """The device's name in its plugin: a UUID, a number, a PCI address, or any other text."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityHealth:
-    """How a source of names is doing."""
+    """The state of a source of names."""
 
     name: str
     up: bool
-    """Its last request was answered."""
+    """Whether its last request was answered."""
     failures: int
     requests: int
     pods: int
-    """Pods of this node that it knows."""
+    """The number of pods of this node that it knows."""
     message: str
-    """What was wrong last; "" when all is well."""
+    """The last problem; "" if there is none."""
