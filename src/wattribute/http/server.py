@@ -70,20 +70,21 @@ class Server:
         self._wake: socket.socket | None = None
 
     @property
-    def connections(self) -> int:
-        """The number of open connections."""
-        return len(self._connections)
-
-    @property
-    def idle_connections(self) -> int:
-        """The number of open connections that wait for a request."""
-        open_now = tuple(self._connections)
-        return sum(connection.idle_since is not None for connection in open_now)
-
-    @property
     def addresses(self) -> tuple[Address, ...]:
         """The addresses that it listens on, with ports of 0 filled in."""
         return self._addresses
+
+    @property
+    def open_connections(self) -> int:
+        """The number of open connections."""
+        with self._lock:
+            return len(self._connections)
+
+    @property
+    def idle_connections(self) -> int:
+        """The number of connections that wait for a request."""
+        with self._lock:
+            return sum(connection.idle_since is not None for connection in self._connections)
 
     def start(self) -> None:
         """Listen on all addresses, then accept in a thread.

@@ -1,4 +1,3 @@
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -6,7 +5,6 @@ import pytest
 
 from wattribute.core.records import Snapshot
 from wattribute.core.units import Nanoseconds
-from wattribute.http.server import MAX_CONNECTIONS
 from wattribute.node.exporter import Exporter, NodeLabels
 from wattribute.node.exporter.exposition import Renderer, openmetrics, text
 from wattribute.node.exporter.family import Family
@@ -14,6 +12,7 @@ from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import Scene
 from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
+from wattribute_testing.raw_client import RawClient
 from wattribute_testing.snapshots import SnapshotMaker
 
 NODE = NodeLabels("node-1", instance_type="m7i.metal", region="eu-west-1", version="9.9.9")
@@ -60,7 +59,6 @@ def start(clock: FakeClock) -> Iterator[Start]:
     def start_one(
         snapshot: Snapshot | Callable[[], Snapshot | None] | None = None,
         listen: Sequence[str] = ("127.0.0.1:0",),
-        max_connections: int = MAX_CONNECTIONS,
         **chosen: object,
     ) -> Exporter:
         source = snapshot if callable(snapshot) else lambda: snapshot
@@ -70,7 +68,6 @@ def start(clock: FakeClock) -> Iterator[Start]:
             interval_s=5.0,
             node=NODE,
             clock=clock,
-            max_connections=max_connections,
         )
         exporter.start()
         started.append(exporter)
@@ -87,53 +84,16 @@ def snapshot(clock: FakeClock) -> Snapshot:
     return replace(made, at_ns=Nanoseconds(clock.monotonic_ns()))
 
 
-class Client:
-    """A raw HTTP client that shows what was sent."""
-
-    def __init__(self, exporter: Exporter, address: int = 0) -> None:
-        where = exporter.addresses[address]
-        host = {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(where.host, where.host)  # noqa: S104
-        self.socket = socket.create_connection((host, where.port), timeout=20)
-        self._stream = self.socket.makefile("rb")
-
-    def send(self, *lines: str, path: str = "/metrics", method: str = "GET") -> None:
-        head = (f"{method} {path} HTTP/1.1", "Host: x", *lines, "", "")
-        self.socket.sendall("\r\n".join(head).encode())
-
-    def receive(self, *, body: bool = True) -> tuple[int, dict[str, str], bytes]:
-        status = int(self._stream.readline().split()[1])
-        headers: dict[str, str] = {}
-        while line := self._stream.readline().rstrip(b"\r\n"):
-            name, _, value = line.decode().partition(": ")
-            headers[name.lower()] = value
-        length = int(headers["content-length"]) if body else 0
-        return status, headers, self._stream.read(length)
-
-    def get(self, path: str, *lines: str) -> tuple[int, dict[str, str], bytes]:
-        self.send(*lines, path=path)
-        return self.receive()
-
-    def at_end(self) -> bool:
-        try:
-            return self._stream.read(1) == b""
-        except ConnectionResetError:
-            return True
-
-    def close(self) -> None:
-        self._stream.close()
-        self.socket.close()
-
-
-Connect = Callable[..., Client]
+Connect = Callable[..., RawClient]
 
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
     """Opens clients, and closes them after the test."""
-    opened: list[Client] = []
+    opened: list[RawClient] = []
 
-    def connect_one(exporter: Exporter, address: int = 0) -> Client:
-        opened.append(Client(exporter, address))
+    def connect_one(exporter: Exporter) -> RawClient:
+        opened.append(RawClient(exporter.addresses[0]))
         return opened[-1]
 
     yield connect_one

@@ -2,7 +2,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,13 +15,11 @@ from wattribute.node.exporter.api.shapes import Document
 from wattribute.node.exporter.disclosure import Disclosure
 from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
+from wattribute_testing.raw_client import RawClient
 from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
 
-if TYPE_CHECKING:
-    from conftest import Client
-
 Start = Callable[..., Any]
-Connect = Callable[..., "Client"]
+Connect = Callable[..., RawClient]
 
 
 def names(body: bytes) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from wattribute.core.clock import Clock, SystemClock
 from wattribute.core.records import Snapshot
 from wattribute.http.listen import Address
-from wattribute.http.server import MAX_CONNECTIONS, Server
+from wattribute.http.server import Server
 from wattribute.node.exporter.disclosure import Disclosure
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.site import Site
@@ -26,7 +26,6 @@ class Exporter:
         interval_s: float,
         node: NodeLabels,
         clock: Clock | None = None,
-        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """``interval_s``: the monitor's, which decides what strangers may see.
 
@@ -36,12 +35,7 @@ class Exporter:
         """
         disclosure = Disclosure(settings, interval_s)
         site = Site(settings, source, disclosure, node, clock or SystemClock())
-        self.server = Server(
-            settings.listen,
-            site.answer,
-            disclosure.access.secured,
-            max_connections=max_connections,
-        )
+        self._server = Server(settings.listen, site.answer, disclosure.access.secured)
         self._scheme = "http" if disclosure.access.tls is None else "https"
 
     def start(self) -> None:
@@ -50,16 +44,16 @@ class Exporter:
         Raises:
             ListenFailed: an address cannot be listened on.
         """
-        self.server.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Stop serving; at once, whatever clients do."""
-        self.server.stop()
+        self._server.stop()
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """What it listens on, ports of 0 filled in."""
-        return self.server.addresses
+        return self._server.addresses
 
     @property
     def urls(self) -> tuple[str, ...]:
