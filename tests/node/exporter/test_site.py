@@ -9,11 +9,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as om_families
 from prometheus_client.parser import text_string_to_metric_families as families_of
 
-from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
 from wattribute.node.exporter.api.shapes import Document
-from wattribute.node.exporter.disclosure import Disclosure
-from wattribute.node.settings import ExporterSettings
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.raw_client import RawClient
 from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
@@ -199,27 +196,3 @@ def test_a_path_that_is_not_there_says_which_are(
 
     assert status == 404
     assert b"/metrics/kepler-0.11" in body
-
-
-@pytest.mark.parametrize(
-    ("listen", "interval", "allowed"),
-    [
-        ("127.0.0.1:9102", 0.2, True),
-        (":9102", 0.2, False),
-        (":9102", 0.99, False),
-        (":9102", 1.0, True),
-        ("10.0.0.1:9102", 0.5, False),
-        ("[::1]:9102", 0.5, True),
-    ],
-)
-def test_fast_readings_are_for_this_machine_alone(
-    listen: str,
-    interval: float,
-    allowed: bool,  # noqa: FBT001
-) -> None:
-    addresses = ("127.0.0.1:1", listen)
-    if allowed:
-        Disclosure(ExporterSettings(listen=addresses), interval)
-    else:
-        with pytest.raises(ConfigInvalid, match="faster than 1 s"):
-            Disclosure(ExporterSettings(listen=addresses), interval)

@@ -1,5 +1,4 @@
 import base64
-import logging
 import shutil
 import socket
 import ssl
@@ -13,14 +12,8 @@ import bcrypt
 import pytest
 import yaml
 
-from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Snapshot
 from wattribute.http import access, credentials
-from wattribute.http.credentials import BasicAuth
-from wattribute.http.tls import context_of
-from wattribute.http.web_config import TlsServer, checked, load
-from wattribute.node.exporter.disclosure import Disclosure
-from wattribute.node.settings import ExporterSettings
 
 Start = Callable[..., Any]
 Connect = Callable[..., Any]
@@ -145,21 +138,6 @@ def test_with_a_password_processes_are_shown_to_other_machines(
     assert b'"processes":[{' in body
 
 
-def test_a_right_password_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0)
-    calls = []
-    real = bcrypt.checkpw
-    monkeypatch.setattr(bcrypt, "checkpw", lambda *args: calls.append(1) or real(*args))
-    users = BasicAuth({"prom": SECRET})
-    right = basic("prom", "opensesame").partition(": ")[2]
-
-    assert all(users.allows(right) for _ in range(5))
-    assert len(calls) == 1
-    for wrong in ("", "Bearer x", "Basic ###", "Basic " + base64.b64encode(b"no colon").decode()):
-        assert not users.allows(wrong)
-    assert len(calls) == 1
-
-
 def test_headers_of_the_file_are_on_every_answer(
     start: Start, connect: Connect, snapshot: Snapshot, tmp_path: Path
 ) -> None:
@@ -170,33 +148,6 @@ def test_headers_of_the_file_are_on_every_answer(
     for path in ("/", "/metrics", "/nothing"):
         assert client.get(path)[1]["strict-transport-security"] == "max-age=1"
     assert client.get("/")[1]["x-frame-options"] == "SAMEORIGIN"
-
-
-def test_a_change_of_the_file_counts_without_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(access, "_LOOK_S", 0.0)
-    monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0)
-    config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
-    doors = Disclosure(ExporterSettings(listen=(":0",), web_config=config), 0.5).access
-    right = basic("prom", "opensesame").partition(": ")[2]
-    assert doors.allows(right)
-
-    other = bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode()
-    web_config(tmp_path, basic_auth_users={"prom": other, "more": other})
-    assert not doors.allows(right)
-
-    with caplog.at_level(logging.ERROR):
-        web_config(tmp_path, basic_auth_users={"prom": "plain"})
-        assert not doors.allows(right)
-        assert not doors.allows(right)
-        web_config(tmp_path)  # would open fast readings to strangers
-        assert not doors.allows("")
-    assert [r.message.count("stay") for r in caplog.records] == [1, 1]
-    assert "faster than 1 s" in caplog.records[1].message
-
-    (tmp_path / "web-config.yml").unlink()
-    assert not doors.allows("")
 
 
 def test_a_new_certificate_is_served_without_a_restart(
@@ -214,87 +165,3 @@ def test_a_new_certificate_is_served_without_a_restart(
     for kind in ("pem", "key"):
         shutil.copy(certificates / f"server.{kind}", tmp_path / f"server.{kind}")
     assert get_tls(exporter, certificates).endswith(b"ok\n")
-
-
-@pytest.mark.parametrize(
-    ("tree", "message"),
-    [
-        ({"tls": {}}, "unknown key `tls`"),
-        ({"tls_server_config": {"cert_file": "a", "key_file": "b", "x": 1}}, "unknown key `x`"),
-        ({"tls_server_config": {"cert_file": "a"}}, "key_file"),
-        ({"tls_server_config": {"cert": "PEM", "key_file": "b"}}, "put the certificate into"),
-        ({"tls_server_config": {"cert_file": "a", "key_file": "b", "min_version": "TLS10"}},
-         "TLS10"),
-        ({"tls_server_config": {"cert_file": "a", "key_file": "b",
-                                "client_auth_type": "RequireAnyClientCert"}}, "verifies nothing"),
-        ({"basic_auth_users": {"a": "secret"}}, "not a bcrypt hash; make one with"),
-        ({"http_server_config": {"headers": {"X-Mine": "1"}}}, "'X-Mine' cannot be set"),
-        ({"http_server_config": {"headers": {"X-Frame-Options": "a\nb: c"}}}, "not one line"),
-        (["a list"], "object"),
-        ("text", "object"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_in_the_file_is_named(tree: object, message: str) -> None:
-    with pytest.raises(ConfigInvalid, match=message) as wrong:
-        checked(tree, "file.yml")
-
-    assert "\n" not in str(wrong.value)
-    assert "secret" not in str(wrong.value).replace("bcrypt", "")
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigInvalid, match=r"none\.yml: no such file"):
-        load(tmp_path / "none.yml")
-    (tmp_path / "bad.yml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(ConfigInvalid, match=r"bad\.yml: not YAML"):
-        load(tmp_path / "bad.yml")
-    (tmp_path / "empty.yml").write_text("", encoding="utf-8")
-    assert not load(tmp_path / "empty.yml").authenticates
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"cert_file": "none.pem"}, r"none\.pem .*no such file"),
-        ({"cert_file": "server.key"}, "not a usable PEM file"),
-        ({"key_file": "other.key"}, "key values mismatch"),
-        ({"client_auth_type": "RequireAndVerifyClientCert"}, "needs client_ca_file"),
-        ({"client_ca_file": "client.pem"}, "no effect without"),
-        ({"cipher_suites": ("TLS_RSA_WITH_RC4_128_SHA",)}, "TLS_RSA_WITH_RC4_128_SHA is not one"),
-        ({"curve_preferences": ("P",)}, "P is not one of"),
-        ({"curve_preferences": ("X25519", "CurveP256")}, "name one curve"),
-    ],
-)
-def test_tls_that_cannot_be_is_named(
-    changes: dict[str, Any], message: str, certificates: Path
-) -> None:
-    given = {"cert_file": "server.pem", "key_file": "server.key", **changes}
-
-    with pytest.raises(ConfigInvalid, match=message):
-        context_of(TlsServer(**given), certificates)
-
-
-def test_what_the_file_says_of_tls_holds(certificates: Path) -> None:
-    context = context_of(
-        TlsServer(
-            cert_file="server.pem", key_file="server.key", min_version="TLS13",
-            cipher_suites=("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"),
-            curve_preferences=("CurveP256",), client_ca_file="client.pem",
-            client_auth_type="VerifyClientCertIfGiven",
-        ),
-        certificates,
-    )  # fmt: skip
-
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_3
-    assert context.verify_mode == ssl.CERT_OPTIONAL
-    names = {cipher["name"] for cipher in context.get_ciphers()}
-    assert "ECDHE-RSA-AES128-GCM-SHA256" in names
-    assert "ECDHE-RSA-AES256-GCM-SHA384" not in names
-
-
-def test_authentication_lets_fast_readings_out(tmp_path: Path) -> None:
-    config = web_config(tmp_path, basic_auth_users={"prom": SECRET})
-
-    settings = ExporterSettings(listen=(":9102",), web_config=config)
-
-    assert Disclosure(settings, interval_s=0.2).shows_processes
