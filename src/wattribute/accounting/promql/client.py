@@ -184,26 +184,26 @@ class Prometheus:
         with reply, self._with_name():
             text = _error_of(reply.read(_LARGEST))
         status = reply.status
-        said = f"{self.name}: status {status}: {text}"
+        refusal = f"{self.name}: status {status}: {text}"
         if status in (401, 403):
             raise SourceDenied(
-                f"{said}; give ledger.bearer_token_file, or ledger.username and password_file"
+                f"{refusal}; give ledger.bearer_token_file, or ledger.username and password_file"
             )
         if status in (413, 422, 503) and any(word in text.lower() for word in _LIMITS):
-            raise SourceLimited(said)
+            raise SourceLimited(refusal)
         if status not in _AGAIN:
-            _refuse(said, status, text)
+            _refuse(refusal, status, text)
         return f"status {status}: {text}"
 
 
-def _refuse(said: str, status: int, text: str) -> NoReturn:
+def _refuse(refusal: str, status: int, text: str) -> NoReturn:
     hint = ""
     if status == HTTPStatus.NOT_FOUND:
         hint = "; the address must end where /api/v1 begins (Mimir: /prometheus; vmselect: "
         hint += "/select/0/prometheus)"
     elif "org id" in text.lower():
         hint = "; give ledger.tenant"
-    raise SourceFailed(f"{said}{hint}")
+    raise SourceFailed(f"{refusal}{hint}")
 
 
 def _error_of(body: bytes) -> str:

@@ -1,7 +1,7 @@
-"""Reads an answer of the Prometheus HTTP API while it comes in: series by series, no I/O.
+"""Parses an answer of the Prometheus HTTP API while it comes in, series by series, without I/O.
 
-An hour of a cluster is hundreds of megabytes of JSON. Of these at most one series, and what the
-network gave at once, is in memory.
+An hour of a cluster is hundreds of megabytes of JSON. At most one series and the bytes that were
+received last are in memory.
 
 The format is that of ``/api/v1/query`` for a range selector (``resultType`` ``matrix``), as
 Prometheus documents it under "Expression query result formats"; VictoriaMetrics puts
@@ -20,21 +20,21 @@ from wattribute.core.errors import SourceFailed
 
 _RESULT: Final = b'"result":['
 _NEXT: Final = b']},{"metric"'
-"""Between two series. Inside a text these quotes would be escaped, so it is found nowhere else."""
+"""The text between two series. It is nowhere else, because quotes in texts are escaped."""
 _VALUES: Final = b'"values":['
 _PUNCTUATION: Final = b'[]"'
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Raw samples of one series."""
+    """The raw samples of a series."""
 
     labels: dict[str, str]
-    """``__name__`` is one of them."""
+    """The labels, with ``__name__``."""
     time_ms: NDArray[np.int64]
-    """(n,) Unix time, rising."""
+    """(n,) Unix times in ascending order."""
     values: NDArray[np.float64]
-    """(n,) finite."""
+    """(n,) The values, all finite."""
 
 
 class _Series(msgspec.Struct):
@@ -50,25 +50,25 @@ class _Envelope(msgspec.Struct):
 
 
 class MatrixReader:
-    """One answer."""
+    """A parser for one answer."""
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
+        """Start with an empty answer."""
         self._buffer = b""
         self._head: bytes | None = None
         self._began = False
         self._decoder = msgspec.json.Decoder(_Series)
 
     def feed(self, data: bytes) -> Iterator[Series]:
-        """Take the next bytes; gives the series that they complete.
+        """Take the next bytes, and yield the series that they complete.
 
         Raises:
-            SourceFailed: a series is not what the API documents.
+            SourceFailed: A series is not in the documented format.
         """
         self._buffer += data
         if self._head is None:
-            head, found, rest = self._buffer.partition(_RESULT)
-            if not found:
+            head, separator, rest = self._buffer.partition(_RESULT)
+            if not separator:
                 return
             self._head, self._buffer = head, rest
         *whole, self._buffer = self._buffer.split(_NEXT)
@@ -76,10 +76,10 @@ class MatrixReader:
             yield self._series(part + b"]}")
 
     def close(self) -> Iterator[Series]:
-        """Take the end; gives the last series.
+        """Take the end of the answer, and yield the last series.
 
         Raises:
-            SourceFailed: the answer is an error, was cut off, or says that it is not all.
+            SourceFailed: The answer is an error, was cut off, or says that it is not complete.
         """
         if self._head is None:
             check_envelope(self._buffer)
@@ -112,7 +112,7 @@ _FLOATS: Final = msgspec.json.Decoder(list[float])
 
 
 def _numbers(text: bytes) -> NDArray[np.float64]:
-    """Numbers with commas between; JSON's reader is six times faster, and has no NaN."""
+    """Parse numbers between commas. The JSON parser is six times faster, but has no NaN."""
     try:
         return np.array(_FLOATS.decode(b"[" + text + b"]"), np.float64)
     except msgspec.DecodeError:
@@ -120,10 +120,10 @@ def _numbers(text: bytes) -> NDArray[np.float64]:
 
 
 def check_envelope(text: bytes) -> None:
-    """Look at what is around the result.
+    """Check the part of an answer around the result.
 
     Raises:
-        SourceFailed: the answer is an error, was cut off, or says that it is not all.
+        SourceFailed: The answer is an error, was cut off, or says that it is not complete.
     """
     try:
         envelope = msgspec.json.decode(text, type=_Envelope)
@@ -132,5 +132,5 @@ def check_envelope(text: bytes) -> None:
     if envelope.status != "success":
         raise SourceFailed(envelope.error or "an error without a word")
     if envelope.is_partial or envelope.warnings:
-        said = "; ".join(envelope.warnings) or "isPartial"
-        raise SourceFailed(f"only a part was answered: {said}")
+        reason = "; ".join(envelope.warnings) or "isPartial"
+        raise SourceFailed(f"only a part was answered: {reason}")

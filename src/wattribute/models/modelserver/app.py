@@ -1,12 +1,12 @@
-"""The service's routes.
+"""The routes of the model server.
 
 | | |
 |---|---|
-| ``GET /api/v1/models`` | all models; with a machine's description (``?cpu_name=...``) the best first, and what each knows of it |
-| ``GET /api/v1/model?cpu_name=...`` | the best one's artefact |
-| ``GET /api/v1/models/SHA256`` | that artefact; ``.sig`` after it: its signature |
-| ``POST /api/v1/recordings`` | takes a recording into quarantine; needs a token |
-| ``POST /model``, ``GET /best-models`` | what Kepler up to 0.9 asks |
+| ``GET /api/v1/models`` | all models; with a machine's description (``?cpu_name=...``) the best first, and how well each knows it |
+| ``GET /api/v1/model?cpu_name=...`` | the artefact of the best model |
+| ``GET /api/v1/models/SHA256`` | the artefact with this digest; with ``.sig``, its signature |
+| ``POST /api/v1/recordings`` | puts a recording into quarantine; needs a token |
+| ``POST /model``, ``GET /best-models`` | the requests of Kepler up to 0.9 |
 | ``/healthz`` ``/readyz`` ``/metrics`` | for Kubernetes and Prometheus |
 """  # noqa: E501 - a table
 
@@ -29,13 +29,13 @@ from wattribute.core.records import Machine
 from wattribute.http import credentials
 from wattribute.http.access import Access
 from wattribute.models.modelserver import kepler
-from wattribute.models.modelserver.catalogue import Catalogue, Entry, Known
+from wattribute.models.modelserver.catalogue import Catalogue, Match, ServedModel
 from wattribute.models.modelserver.quarantine import Quarantine
 from wattribute.node.estimator.power_recording import MAX_BYTES
 
 _LOG: Final = logging.getLogger(__name__)
 _BODY_S: Final = 10.0
-"""A body that takes longer is given up."""
+"""The longest time that a body may take, in seconds."""
 _LONGEST: Final = 200
 _OPEN: Final = ("/healthz", "/readyz")
 POSTING_TOKEN: Final = "--token-file"  # noqa: S105 - an option
@@ -46,8 +46,8 @@ _FIELDS: Final = {field.name for field in fields(Machine)}
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Service:
-    """The handlers, and what they count."""
+class ModelService:
+    """The handlers of all routes, and the counters of their answers."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class Service:
         *,
         open_reads: bool,
     ) -> None:
-        """Keep what the handlers need.
+        """Take what the handlers need.
 
         Args:
             catalogue: The models.
-            quarantine: Where recordings go; None takes no recordings.
-            access: The tokens, by option; posting always needs that of `POSTING_TOKEN`.
-            open_reads: Reading needs no token.
+            quarantine: Where recordings are stored; None refuses them.
+            access: The tokens, by option. Posting always needs that of `POSTING_TOKEN`.
+            open_reads: Whether models can be read without a token.
         """
         self._catalogue, self._quarantine = catalogue, quarantine
         self.access: Final = access
@@ -71,11 +71,11 @@ class Service:
         self._answers: Counter[tuple[str, int]] = Counter()
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Return the ASGI application."""
         get, post = ["GET"], ["POST"]
         table: list[tuple[str, list[str], _Handler]] = [
             ("/api/v1/models", get, self._models),
-            ("/api/v1/models/{name}", get, self._one),
+            ("/api/v1/models/{name}", get, self._by_digest),
             ("/api/v1/model", get, self._best),
             ("/api/v1/recordings", post, self._record),
             ("/model", post, self._kepler_model),
@@ -89,7 +89,7 @@ class Service:
         )
 
     def _guarded(self, path: str, handler: _Handler) -> _Handler:
-        """The handler behind the token that it needs; its answers are counted."""
+        """Wrap a handler so that the token is checked and its answers are counted."""
 
         async def guarded(request: Request) -> Response:
             tokens = self.access.tokens(request.headers.get("authorization", ""))
@@ -117,8 +117,9 @@ class Service:
     async def _models(self, request: Request) -> Response:
         if request.query_params:
             machine = machine_of(request.query_params)
-            known = await run_in_threadpool(self._catalogue.ranked, machine)
-            return _json({"models": [_about(one.entry) | _knows(one) for one in known]})
+            matches = await run_in_threadpool(self._catalogue.ranked, machine)
+            models = [_about(match.entry) | _knows(match) for match in matches]
+            return _json({"models": models})
         entries = await run_in_threadpool(self._catalogue.entries)
         return _json({"models": [_about(entry) for entry in entries]})
 
@@ -129,7 +130,7 @@ class Service:
         answer.headers["X-Wattribute-Known"] = best.basis
         return answer
 
-    async def _one(self, request: Request) -> Response:
+    async def _by_digest(self, request: Request) -> Response:
         digest, _, suffix = request.path_params["name"].partition(".")
         entry = await run_in_threadpool(self._catalogue.by_digest, digest.lower())
         if entry is None or suffix not in ("", "sig") or (suffix and not entry.signature):
@@ -158,10 +159,11 @@ class Service:
         body = await _body(request)
         if body is None:
             return _line(413, "too large")
-        asked = kepler.read_request(body)
-        machine = kepler.machine_of(asked.machine_spec or asked.spec)
+        wanted_model = kepler.read_request(body)
+        machine = kepler.machine_of(wanted_model.machine_spec or wanted_model.spec)
         best = (await run_in_threadpool(self._catalogue.ranked, machine))[0]
-        return _json(await run_in_threadpool(kepler.weights, best.entry.artefact, machine, asked))
+        artefact = best.entry.artefact
+        return _json(await run_in_threadpool(kepler.weights, artefact, machine, wanted_model))
 
     async def _kepler_list(self, request: Request) -> Response:
         ask = request.query_params
@@ -196,10 +198,10 @@ class Service:
 
 
 def machine_of(query: Mapping[str, str]) -> Machine:
-    """The machine that a query describes; what it does not say is not known.
+    """Return the machine that a query describes. Facts that it does not have are not known.
 
     Raises:
-        DataInvalid: a key or value is odd, or nothing of a CPU is told.
+        DataInvalid: A key or a value is not valid, or the query does not describe a CPU.
     """
     values: dict[str, Any] = {}
     for key, text in query.items():
@@ -213,16 +215,16 @@ def machine_of(query: Mapping[str, str]) -> Machine:
             raise DataInvalid(f"{key}: not one line of {_LONGEST} characters")
         else:
             values[key] = text
-    told = ("cpu_name", "family", "model", "instance_type")
-    if not any(values.get(key) for key in told):
-        raise DataInvalid(f"a machine's description needs one of {', '.join(told)}")
+    needed = ("cpu_name", "family", "model", "instance_type")
+    if not any(values.get(key) for key in needed):
+        raise DataInvalid(f"a machine's description needs one of {', '.join(needed)}")
     for key in ("packages", "cores", "threads"):
         values[key] = max(1, values.get(key, 1))
     return Machine(**values)
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body; None: too large, of which no more is read."""
+    """Read the body; None if it is too large."""
     body = bytearray()
     async with asyncio.timeout(_BODY_S):
         async for piece in request.stream():
@@ -232,14 +234,14 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _artefact(request: Request, entry: Entry) -> Response:
+def _artefact(request: Request, entry: ServedModel) -> Response:
     headers = {"ETag": f'"{entry.digest}"', "Cache-Control": "no-cache"}
     if f'"{entry.digest}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(entry.data, media_type="application/json", headers=headers)
 
 
-def _about(entry: Entry) -> dict[str, Any]:
+def _about(entry: ServedModel) -> dict[str, Any]:
     artefact = entry.artefact
     return {
         "name": entry.name,
@@ -252,12 +254,12 @@ def _about(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _knows(known: Known) -> dict[str, Any]:
+def _knows(match: Match) -> dict[str, Any]:
     return {
-        "known": known.basis,
-        "cpu": known.cpu,
-        "microarchitecture": known.microarchitecture,
-        "not_known": list(known.why),
+        "known": match.basis,
+        "cpu": match.cpu,
+        "microarchitecture": match.microarchitecture,
+        "not_known": list(match.why),
     }
 
 

@@ -1,4 +1,4 @@
-"""The models that can be served: the shipped one, and those in a folder."""
+"""The models that are served: the one that comes with Wattribute, and those in a folder."""
 
 import logging
 import threading
@@ -18,35 +18,35 @@ from wattribute.node.meter.power_model import SHIPPED
 
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_S: Final = 5.0
-"""Between looks into the folder."""
+"""Seconds between two looks into the folder."""
 _SIGNATURE_BYTES: Final = 64
 _RECORDED: Final = "recorded"
 _RECORDED_KIND: Final = "recorded microarchitecture"
 RANKS: Final = (_RECORDED, _RECORDED_KIND, *KNOWN)
-"""What a model may know of a machine, best first."""
+"""How well a model may know a machine, best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One model."""
+class ServedModel:
+    """A model that is served."""
 
     name: str
-    """Of its file."""
+    """The name of its file."""
     data: bytes
     digest: str
-    """SHA-256 of ``data``."""
+    """The SHA-256 of ``data``."""
     artefact: Artefact
     signature: bytes
-    """Ed25519, of ``data``, from the file beside it (``NAME.sig``); empty: none."""
+    """The Ed25519 signature of ``data``, from the file ``NAME.sig`` beside it; empty if none."""
     stamp: tuple[int, ...]
-    """Of its files: another one means to read again."""
+    """The time and size of its files. If they differ, the files are read again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a model knows of one machine."""
+class Match:
+    """How well a model knows a machine."""
 
-    entry: Entry
+    entry: ServedModel
     basis: str
     """One of `RANKS`."""
     cpu: str
@@ -55,83 +55,86 @@ class Known:
 
 
 class Catalogue:
-    """The folder's models; it is looked at again every few seconds.
+    """The models of a folder, which is read again every few seconds.
 
-    A file that breaks keeps its last good content, as long as it is there.
+    While a file is not valid, its last good content is served.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        """Read all.
+        """Read all models.
 
         Args:
-            folder: of artefacts (``*.json``); None: the shipped one alone.
+            folder: The folder with artefacts (``*.json``); None serves only the model that comes
+                with Wattribute.
 
         Raises:
-            ConfigInvalid: there is no such folder.
+            ConfigInvalid: There is no such folder.
         """
         if folder is not None and not folder.is_dir():
             raise ConfigInvalid(f"--models {folder}: no such folder")
         shipped = resources.files("wattribute.node.estimator").joinpath(SHIPPED).read_bytes()
-        self._shipped = _entry("shipped", shipped, b"", (0,))
+        self._shipped = _model("shipped", shipped, b"", (0,))
         self._folder = folder
         self._lock = threading.Lock()
-        self._found: dict[str, Entry] = {}
+        self._models: dict[str, ServedModel] = {}
         self._refused: dict[str, tuple[int, ...]] = {}
         self._looked_s = float("-inf")
         self.entries()
 
     @property
     def refused(self) -> int:
-        """Files in the folder that are no artefacts."""
+        """The number of files in the folder that are not valid artefacts."""
         return len(self._refused)
 
-    def entries(self) -> tuple[Entry, ...]:
-        """All models, the newest first, the shipped one last."""
+    def entries(self) -> tuple[ServedModel, ...]:
+        """Return all models, the newest first. The one that comes with Wattribute is last."""
         with self._lock:
             if self._folder is not None and time.monotonic() - self._looked_s >= _LOOK_S:
                 self._looked_s = time.monotonic()
                 self._look(self._folder)
-            newest = sorted(self._found.values(), key=lambda e: (e.stamp, e.name), reverse=True)
+            newest = sorted(self._models.values(), key=lambda e: (e.stamp, e.name), reverse=True)
             return (*newest, self._shipped)
 
-    def by_digest(self, digest: str) -> Entry | None:
-        """The model with this SHA-256."""
+    def by_digest(self, digest: str) -> ServedModel | None:
+        """Return the model with this SHA-256; None if there is none."""
         return next((entry for entry in self.entries() if entry.digest == digest), None)
 
-    def ranked(self, machine: Machine) -> list[Known]:
-        """What each model knows of a machine, the best first; of equals the newest."""
-        known = [_known(entry, machine) for entry in self.entries()]
-        return sorted(known, key=lambda one: RANKS.index(one.basis))
+    def ranked(self, machine: Machine) -> list[Match]:
+        """Return how well each model knows a machine: best first, of equals the newest first."""
+        matches = [_match(entry, machine) for entry in self.entries()]
+        return sorted(matches, key=lambda match: RANKS.index(match.basis))
 
     def _look(self, folder: Path) -> None:
         try:
             files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
         except OSError as exc:
-            _LOG.error("%s: %s; what was read before stays", folder, exc.strerror)
+            _LOG.error("%s: %s; the models from before stay", folder, exc.strerror)
             return
         names = {path.name for path in files}
-        self._found = {name: entry for name, entry in self._found.items() if name in names}
+        self._models = {name: entry for name, entry in self._models.items() if name in names}
         self._refused = {name: stamp for name, stamp in self._refused.items() if name in names}
         for path in files:
             signed = path.with_name(path.name + ".sig")
             stamp = _stamp(path) + _stamp(signed)
-            before = self._found.get(path.name)
+            before = self._models.get(path.name)
             if (before and before.stamp == stamp) or self._refused.get(path.name) == stamp:
                 continue
             try:
                 with path.open("rb") as file:
                     data = file.read(MAX_BYTES + 1)
                 signature = _signature(signed)
-                self._found[path.name] = _entry(path.name, data, signature, stamp)
+                self._models[path.name] = _model(path.name, data, signature, stamp)
                 self._refused.pop(path.name, None)
             except (OSError, ModelInvalid) as exc:
                 self._refused[path.name] = stamp
-                served = "as it was before" if path.name in self._found else "not at all"
+                served = "as it was before" if path.name in self._models else "not at all"
                 _LOG.error("%s: served %s: %s", path, served, exc)
 
 
-def _entry(name: str, data: bytes, signature: bytes, stamp: tuple[int, ...]) -> Entry:
-    return Entry(name, data, sha256(data).hexdigest(), decode(data, name=name), signature, stamp)
+def _model(name: str, data: bytes, signature: bytes, stamp: tuple[int, ...]) -> ServedModel:
+    return ServedModel(
+        name, data, sha256(data).hexdigest(), decode(data, name=name), signature, stamp
+    )
 
 
 def _signature(path: Path) -> bytes:
@@ -143,7 +146,7 @@ def _signature(path: Path) -> bytes:
     return signature
 
 
-def _known(entry: Entry, machine: Machine) -> Known:
+def _match(entry: ServedModel, machine: Machine) -> Match:
     artefact = entry.artefact
     host = identify(artefact, machine)
     basis = host.basis
@@ -154,7 +157,7 @@ def _known(entry: Entry, machine: Machine) -> Known:
             basis = _RECORDED
         elif host.microarchitecture in artefact.fleet.microarchitecture:
             basis = _RECORDED_KIND
-    return Known(entry, basis, host.cpu_key, host.microarchitecture, host.why)
+    return Match(entry, basis, host.cpu_key, host.microarchitecture, host.why)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

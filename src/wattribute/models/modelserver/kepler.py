@@ -1,7 +1,7 @@
-"""What Kepler up to 0.9 asks of its model server: ``POST /model`` and ``GET /best-models``.
+"""Answers the requests of Kepler up to 0.9: ``POST /model`` and ``GET /best-models``.
 
-Kepler takes weights of a line over CPU time, so a machine's curve becomes the line that lies
-nearest to it; what a curve knows beyond that is lost. Archives of pickled models are never served.
+Kepler wants the weights of a line over CPU time. So a machine's curve is replaced by the nearest
+line, and its bends are lost. Archives of pickled models are never served.
 """
 
 from dataclasses import replace
@@ -22,46 +22,46 @@ from wattribute.node.estimator.model import GRID, ArtefactEstimator
 _METRIC: Final = "bpf_cpu_time_ms"
 _MS_PER_S: Final = 1000.0
 GROUPS: Final = ("BPFOnly",)
-"""Feature groups that the one metric makes up; the names are Kepler's."""
+"""The feature groups that need only this metric, by Kepler's names."""
 OUTPUTS: Final = ("AbsPower", "DynPower")
 _GB: Final = 1e9
 _PACKAGES: Final = ("rapl-sysfs", "rapl-msr", "intel_rapl", "trained_power_model")
 
 
-class Spec(Struct, frozen=True):
-    """``machine_spec``."""
+class MachineSpec(Struct, frozen=True):
+    """The part ``machine_spec`` of a request."""
 
     processor: Annotated[str, Meta(max_length=200)] = ""
-    """``intel_xeon_platinum_8259cl``"""
+    """The CPU's name: ``intel_xeon_platinum_8259cl``."""
     cores: Annotated[int, Meta(ge=0, le=100_000)] = 0
-    """CPUs that the kernel sees: Kepler's discovery counts threads."""
+    """The number of CPUs that the kernel sees, which are threads in Kepler's discovery."""
     chips: Annotated[int, Meta(ge=0, le=1000)] = 0
     memory: Annotated[float, Meta(ge=-1, le=1e6)] = 0
-    """Gigabytes; -1: not known."""
+    """The memory in gigabytes; -1 if not known."""
     frequency: Annotated[float, Meta(ge=-1, le=100_000)] = 0
-    """Megahertz; -1: not known."""
+    """The frequency in megahertz; -1 if not known."""
 
 
-class Request(Struct, frozen=True):
-    """The body of ``POST /model``; what is not here is not used."""
+class ModelRequest(Struct, frozen=True):
+    """The body of ``POST /model``. Other fields are ignored."""
 
     metrics: Annotated[list[str], Meta(max_length=100)]
     output_type: Literal["AbsPower", "DynPower"]
     source: str | None = "rapl-sysfs"
     weight: bool = False
-    machine_spec: Spec | None = None
-    spec: Spec | None = None
-    """The same, as earlier clients called it."""
+    machine_spec: MachineSpec | None = None
+    spec: MachineSpec | None = None
+    """``machine_spec`` by the name that earlier clients use."""
 
 
-def read_request(body: bytes) -> Request:
-    """The request in a body.
+def read_request(body: bytes) -> ModelRequest:
+    """Parse the body of a request.
 
     Raises:
-        DataInvalid: it is none, or asks for what is not served; one line says which.
+        DataInvalid: The body is not a request, or it asks for something that is not served.
     """
     try:
-        request = msgspec.json.decode(body, type=Request)
+        request = msgspec.json.decode(body, type=ModelRequest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise DataInvalid(f"not a request for a model: {exc}") from exc
     if not request.weight:
@@ -73,11 +73,11 @@ def read_request(body: bytes) -> Request:
     return request
 
 
-def machine_of(spec: Spec | None) -> Machine:
-    """The machine that a request describes.
+def machine_of(spec: MachineSpec | None) -> Machine:
+    """Return the machine that a request describes.
 
     Raises:
-        DataInvalid: without CPU and number of cores there is no model, and never a default.
+        DataInvalid: The CPU or the number of cores is missing; there is no default model.
     """
     if spec is None or not spec.processor or not spec.cores:
         raise DataInvalid("cannot find model: needs machine_spec with processor and cores")
@@ -91,8 +91,8 @@ def machine_of(spec: Spec | None) -> Machine:
     )
 
 
-def weights(artefact: Artefact, machine: Machine, request: Request) -> dict[str, Any]:
-    """The answer: for each component ``All_Weights`` of a line."""
+def weights(artefact: Artefact, machine: Machine, request: ModelRequest) -> dict[str, Any]:
+    """Return the answer of ``POST /model``: ``All_Weights`` of a line for each component."""
     machine = _sized(artefact, machine)
     estimator = ArtefactEstimator(artefact)
     curves = [estimator.predict(machine, Load(Nanoseconds(1), float(u))) for u in GRID]
@@ -115,21 +115,21 @@ def weights(artefact: Artefact, machine: Machine, request: Request) -> dict[str,
 
 
 def name_of(artefact: Artefact) -> str:
-    """The name in Kepler's way: trainer, then node type."""
+    """Return a model's name in Kepler's form: trainer, then node type."""
     return f"SGDRegressorTrainer_{artefact.model}-{artefact.version}"
 
 
 def best_models(artefact: Artefact, output: str | None, group: str | None) -> dict[str, Any]:
-    """The answer of ``GET /best-models``: output type -> feature group -> name."""
+    """Return the answer of ``GET /best-models``: names by output type and feature group."""
     return {
-        one: {name: name_of(artefact) for name in GROUPS if group in (None, "", name)}
-        for one in OUTPUTS
-        if output in (None, "", one)
+        output_type: {name: name_of(artefact) for name in GROUPS if group in (None, "", name)}
+        for output_type in OUTPUTS
+        if output in (None, "", output_type)
     }
 
 
 def _sized(artefact: Artefact, machine: Machine) -> Machine:
-    """Fewer threads than the CPU has make it a guest; else threads become cores."""
+    """The machine with its number of cores; a guest, if it has fewer threads than its CPU."""
     cpu = find_cpu(artefact, cpu_key(machine.cpu_name))
     if cpu is None or not cpu.cores:
         return machine
@@ -141,7 +141,7 @@ def _sized(artefact: Artefact, machine: Machine) -> Machine:
 
 
 def _line(curve: np.ndarray, threads: int, *, absolute: bool) -> dict[str, Any]:
-    """The line from the curve's idle power that lies nearest to it, in parts of the power."""
+    """The line from the curve's idle power with the least relative distance to the curve."""
     idle, rise = float(curve[0]), GRID / curve
     slope = float((rise * (curve - idle) / curve).sum() / (rise * rise).sum())
     return {

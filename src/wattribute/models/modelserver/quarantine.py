@@ -1,4 +1,4 @@
-"""Where posted recordings wait until a person accepts them; nothing else reads them."""
+"""Keeps posted recordings until a person accepts them. No other program reads them."""
 
 import os
 import threading
@@ -19,17 +19,17 @@ Look at them, and take those that you trust:
 
 
 class Quarantine:
-    """A folder with a bound."""
+    """A folder for recordings, with a limit on their number."""
 
     def __init__(self, folder: Path, most: int) -> None:
-        """Mark the folder, and make it if it is not there.
+        """Mark the folder, and create it if necessary.
 
         Args:
-            folder: for recordings.
-            most: of them; more are refused.
+            folder: The folder for recordings.
+            most: The largest number of recordings; more are refused.
 
         Raises:
-            ConfigInvalid: it cannot be written.
+            ConfigInvalid: The folder cannot be written.
         """
         self._folder, self._most = folder, most
         self._lock = threading.Lock()
@@ -40,19 +40,20 @@ class Quarantine:
             raise ConfigInvalid(f"--quarantine {folder}: {exc.strerror}") from exc
 
     def count(self) -> int:
-        """Recordings that wait."""
-        with os.scandir(self._folder) as found:
-            return sum(entry.name.endswith(".json") for entry in found)
+        """Return the number of recordings in the folder."""
+        with os.scandir(self._folder) as entries:
+            return sum(entry.name.endswith(".json") for entry in entries)
 
     def put(self, data: bytes) -> tuple[Literal["new", "known", "full"], str]:
-        """Keep one; the name is its digest, so nothing is overwritten and nobody chooses a path.
+        """Store a recording under its digest, so that clients cannot choose or overwrite a file.
 
         Returns:
-            What became of it, and its SHA-256.
+            Whether it is new, already known, or refused because the folder is full; and its
+            SHA-256.
 
         Raises:
-            DataInvalid: it is no recording.
-            OSError: it cannot be written.
+            DataInvalid: The data are not a recording.
+            OSError: The file cannot be written.
         """
         decode_recording(data)
         digest = sha256(data).hexdigest()

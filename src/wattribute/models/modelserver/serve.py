@@ -1,4 +1,4 @@
-"""Starting the service: who may reach it."""
+"""Starts the model server, and decides who may reach it."""
 
 import ssl
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from wattribute.http.access import Access
 from wattribute.http.asgi import run
 from wattribute.http.listen import is_loopback
 from wattribute.http.tls import server_context
-from wattribute.models.modelserver.app import POSTING_TOKEN, Service
+from wattribute.models.modelserver.app import POSTING_TOKEN, ModelService
 from wattribute.models.modelserver.catalogue import Catalogue
 from wattribute.models.modelserver.quarantine import Quarantine
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the service is started."""
+    """The options of the model server."""
 
     listen: str = "127.0.0.1:8100"
     models: Path | None = None
     quarantine: Path | None = None
     most_recordings: int = 1000
     token_file: Path | None = None
-    """For posting, and for reading."""
+    """The token for posting, which is good for reading as well."""
     read_token_file: Path | None = None
     open_reads: bool = False
-    """Models are for all who can reach the address: Kepler sends no token."""
+    """Whether all who can reach the address may read models; Kepler sends no token."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
 
-def make_service(options: Options) -> Service:
+def make_service(options: Options) -> ModelService:
     """The service with these options.
 
     Raises:
@@ -50,7 +50,7 @@ def make_service(options: Options) -> Service:
         Quarantine(options.quarantine, options.most_recordings) if options.quarantine else None
     )
     open_reads = options.open_reads or (loopback and options.read_token_file is None)
-    return Service(Catalogue(options.models), quarantine, access, open_reads=open_reads)
+    return ModelService(Catalogue(options.models), quarantine, access, open_reads=open_reads)
 
 
 def serve(options: Options) -> None:
