@@ -17,7 +17,7 @@ from wattribute.accounting.settings import (
     OwnershipSettings,
     WebSettings,
 )
-from wattribute.accounting.web.app import Service
+from wattribute.accounting.web.app import PageService
 from wattribute.accounting.web.authentication import Authentication
 from wattribute_testing.entries import MadeLedger
 
@@ -28,7 +28,7 @@ class Client:
     """Requests to the service, without a socket; ``peer`` is where they come from."""
 
     def __init__(self, settings: AccountingSettings) -> None:
-        self._app = Service(settings, Authentication(settings.web)).app()
+        self._app = PageService(settings, Authentication(settings.web)).app()
 
     def get(self, path: str, peer: str = "127.0.0.1", **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,7 +1,7 @@
-"""OpenCost's ``/allocation``, with energy and carbon added.
+"""Answers OpenCost's ``/allocation``, with energy and carbon added.
 
-Shapes and names of parameters are those of OpenCost's API (docs of its ``/allocation``); costs by
-resource (``cpuCost``, ``ramCost``, ...) are left out, because a split by energy has none.
+Parameters and answers have the names and forms of OpenCost's API (docs of its ``/allocation``).
+Costs by resource (``cpuCost``, ``ramCost``, ...) are left out, because a split by energy has none.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from wattribute.accounting.report.columns import kwh
 from wattribute.core.errors import ConfigInvalid
 
 KEYS: Final = {"controller": "owner", "department": "team", "env": "environment"}
-"""OpenCost's words for ``aggregate`` and ours, where they differ."""
+"""Our keys for OpenCost's values of ``aggregate``, where they differ."""
 _IDLE: Final = "__idle__"
 _NAMES: Final = {"idle": _IDLE, "unowned": "__unallocated__"}
 _UNSUPPORTED: Final = ("filter", "shareIdle", "idleByNode", "accumulateBy", "sharelb")
@@ -25,10 +25,10 @@ _SECONDS: Final = 60
 
 
 def key_of(aggregate: str) -> str:
-    """Our ``by`` for ``aggregate``.
+    """Return our ``by`` for a value of ``aggregate``.
 
     Raises:
-        ConfigInvalid: a list of several.
+        ConfigInvalid: The value is a list of several keys.
     """
     if "," in aggregate:
         raise ConfigInvalid(
@@ -38,10 +38,10 @@ def key_of(aggregate: str) -> str:
 
 
 def check(query: Mapping[str, str]) -> None:
-    """Refuse what would silently give other numbers than were asked for.
+    """Refuse parameters that we cannot obey, because the numbers would be wrong.
 
     Raises:
-        ConfigInvalid: such a parameter.
+        ConfigInvalid: There is such a parameter.
     """
     for name in _UNSUPPORTED:
         if query.get(name, "").lower() not in _NO:
@@ -53,13 +53,13 @@ def check(query: Mapping[str, str]) -> None:
 
 
 def month_of(window: str, zone: str, now: datetime) -> str:
-    """The month of a window: ``month``, ``lastmonth``, ``2026-10``, or an interval that is one.
+    """Return the month of a window: ``month``, ``lastmonth``, ``2026-10``, or a whole interval.
 
     Raises:
-        ConfigInvalid: it is no whole calendar month.
+        ConfigInvalid: The window is not a whole calendar month.
     """
-    this = Month(now.year, now.month, zone)
-    words = {"month": this.text, "lastmonth": this.before.text}
+    current = Month(now.year, now.month, zone)
+    words = {"month": current.text, "lastmonth": current.before.text}
     if window in words:
         return words[window]
     first, comma, end = window.partition(",")
@@ -89,19 +89,19 @@ def _instant(text: str, window: str) -> int:
 
 
 def answer(statement: Statement, *, idle: bool) -> dict[str, object]:
-    """The body: one set, by name.
+    """Return the body of the answer, with one set of allocations by name.
 
     Args:
-        statement: What to show.
-        idle: With what nobody reserved, as ``__idle__``.
+        statement: The statement to show.
+        idle: Whether the part that nobody reserved is shown, as ``__idle__``.
     """
     month = Month.parse(statement.month, statement.timezone)
-    found = {
+    allocations = {
         _NAMES.get(row.kind, row.owner): _allocation(row, statement, month)
         for row in statement.everything
         if idle or row.kind != "idle"
     }
-    return {"code": 200, "status": "success", "data": [found], "message": ""}
+    return {"code": 200, "status": "success", "data": [allocations], "message": ""}
 
 
 def _allocation(row: Row, statement: Statement, month: Month) -> dict[str, object]:
@@ -159,7 +159,7 @@ def _properties(row: Row, statement: Statement) -> dict[str, object]:
 
 
 def _number(amount: Decimal) -> float:
-    """As OpenCost: a JSON number. Whoever needs cents takes ``/statement.json``."""
+    """An amount as JSON number, as in OpenCost. ``/statement.json`` has exact amounts."""
     return float(amount)
 
 

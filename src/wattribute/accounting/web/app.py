@@ -1,11 +1,11 @@
-"""The service's routes.
+"""The routes of ``wattribute serve``.
 
 | | |
 |---|---|
-| ``/statement`` ``/explain`` ``/compare`` ``/budgets`` ``/reconciliation`` | pages; with ``.json``, ``.csv``, ``.parquet`` the same as data |
-| ``/invoice.pdf`` | one row's invoice |
-| ``/allocation`` ``/allocation/compute`` | OpenCost's shape, with energy and carbon |
-| ``/openapi.json`` | what there is, for programs |
+| ``/statement`` ``/explain`` ``/compare`` ``/budgets`` ``/reconciliation`` | pages; the same as data with ``.json``, ``.csv`` or ``.parquet`` |
+| ``/invoice.pdf`` | the invoice of a row |
+| ``/allocation`` ``/allocation/compute`` | OpenCost's allocations, with energy and carbon |
+| ``/openapi.json`` | the description of the API, for programs |
 | ``/healthz`` ``/readyz`` | for Kubernetes; open to all |
 """  # noqa: E501 - a table
 
@@ -31,7 +31,7 @@ from wattribute.accounting.web.authentication import Authentication
 from wattribute.accounting.web.desk import Busy, Desk
 from wattribute.accounting.web.openapi import document
 from wattribute.accounting.web.viewers import Forbidden, Viewer
-from wattribute.accounting.web.views import PAGE_TEMPLATES, PAGES, Asked, View, Views, render
+from wattribute.accounting.web.views import PAGE_TEMPLATES, PAGES, Parameters, View, Views, render
 from wattribute.core.errors import ConfigInvalid, WattributeError
 from wattribute.http import credentials
 
@@ -49,11 +49,11 @@ _LOOPBACK: Final = ["localhost", "127.0.0.1", "[::1]", "::1"]
 _Handler = Callable[[Request, Viewer], Awaitable[Response]]
 
 
-class Service:
-    """The handlers."""
+class PageService:
+    """The handlers of all routes."""
 
     def __init__(self, settings: AccountingSettings, authentication: Authentication) -> None:
-        """``authentication`` finds out who asks."""
+        """Take the settings, and the authentication that finds out who asks."""
         self._authentication = authentication
         self._views = Views(settings, Desk(settings))
         style = str(PAGE_TEMPLATES.globals["style"]).encode()
@@ -64,7 +64,7 @@ class Service:
         )
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Return the ASGI application."""
         guarded = [
             Route("/", self._guarded(self._home)),
             Route("/allocation", self._guarded(self._allocation)),
@@ -111,7 +111,7 @@ class Service:
 
     def _page(self, page: str) -> _Handler:
         async def handler(request: Request, viewer: Viewer) -> Response:
-            view = await self._views.make(page, _asked(request), viewer)
+            view = await self._views.make(page, _parameters(request), viewer)
             choices = await self._views.choices(viewer)
             body = await run_in_threadpool(
                 lambda: render(view, viewer=viewer, links=_links(view), **choices)
@@ -122,7 +122,7 @@ class Service:
 
     def _data(self, page: str, ending: str) -> _Handler:
         async def handler(request: Request, viewer: Viewer) -> Response:
-            view = await self._views.make(page, _asked(request), viewer)
+            view = await self._views.make(page, _parameters(request), viewer)
             make = {"json": view.json, "csv": view.csv, "parquet": view.parquet}[ending]
             answer = Response(await run_in_threadpool(make), media_type=_MEDIA[ending])
             if ending != "json":
@@ -141,7 +141,7 @@ class Service:
         return Response(body, media_type=_MEDIA["json"])
 
     async def _invoice(self, request: Request, viewer: Viewer) -> Response:
-        name, body = await self._views.invoice(_asked(request), viewer)
+        name, body = await self._views.invoice(_parameters(request), viewer)
         headers = {"Content-Disposition": f'inline; filename="{name}"'}
         return Response(body, media_type="application/pdf", headers=headers)
 
@@ -166,12 +166,12 @@ async def _answered(handler: _Handler, request: Request, viewer: Viewer) -> Resp
         return _failed(request, 400, str(exc), viewer)
     except WattributeError as exc:
         _LOG.error("%s: %s", request.url.path, exc)
-        told = str(exc) if viewer.everything else "it cannot be answered; the server's log says why"
-        return _failed(request, 503, told, viewer)
+        text = str(exc) if viewer.everything else "it cannot be answered; the server's log says why"
+        return _failed(request, 503, text, viewer)
 
 
 def _failed(request: Request, status: int, text: str, viewer: Viewer | None = None) -> Response:
-    """A page for browsers, else a line of JSON."""
+    """The answer to a request that failed: a page for browsers, else a line of JSON."""
     if "text/html" in request.headers.get("accept", ""):
         page = PAGE_TEMPLATES.get_template("error_page.html")
         body = page.render(pages=PAGES, text=text, status=status, viewer=viewer).encode()
@@ -179,18 +179,18 @@ def _failed(request: Request, status: int, text: str, viewer: Viewer | None = No
     return Response(json_of({"code": status, "message": text}), status, media_type=_MEDIA["json"])
 
 
-def _asked(request: Request) -> Asked:
+def _parameters(request: Request) -> Parameters:
     values = {name: request.query_params.get(name, "") for name in ("month", "by", "method", "row")}
     for name, value in values.items():
         if len(value) > _LONGEST or not value.isprintable():
             raise ConfigInvalid(f"{name}: not one line of {_LONGEST} characters")
-    return Asked(**values)
+    return Parameters(**values)
 
 
 def _links(view: View) -> dict[str, str]:
-    """Queries for links: of this question, and with the row that is shown."""
+    """Queries for links: for the question, and for the question with the row that is shown."""
     question: Question = view.question
-    asked = {"month": question.month.text, "by": question.by, "method": question.method}
+    query = {"month": question.month.text, "by": question.by, "method": question.method}
     row = view.context.get("row")
-    whole = asked if row is None else asked | {"row": row.id}
-    return {"question": urlencode(asked), "whole": urlencode(whole)}
+    whole = query if row is None else query | {"row": row.id}
+    return {"question": urlencode(query), "whole": urlencode(whole)}

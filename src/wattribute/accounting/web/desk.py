@@ -1,4 +1,4 @@
-"""The desk: takes questions, computes one at a time, and keeps the answers while files stay."""
+"""Answers questions one at a time, and keeps the answers until a file changes."""
 
 import asyncio
 import glob
@@ -26,7 +26,7 @@ from wattribute.core.errors import ConfigInvalid, DataInvalid, WattributeError
 
 _KEPT: Final = 64
 _KEEP_S: Final = 3600.0
-"""Carbon figures of the running month change without any file's change."""
+"""Seconds for which an answer is kept, because carbon figures change without any file changing."""
 _MOST_WAITING: Final = 16
 _PLACES: Final = ("namespace", "owner", "node", "cluster")
 _LINES: Final = 20
@@ -34,32 +34,32 @@ _T = TypeVar("_T")
 
 
 class Busy(WattributeError):  # noqa: N818 - named for the state
-    """Too many questions wait already."""
+    """Too many questions are waiting."""
 
 
 class Desk:
-    """Questions and answers of one ledger and its bills."""
+    """Answers questions about one ledger and its bills."""
 
     def __init__(self, settings: AccountingSettings) -> None:
-        """Nothing is read yet."""
+        """Take the settings; nothing is read yet."""
         self._settings = settings
         self._lock = asyncio.Lock()
         self._answers: OrderedDict[object, tuple[float, asyncio.Task[Any]]] = OrderedDict()
         self._waiting = 0
 
     def question(self, month: str, by: str, method: str) -> Request:
-        """A question with what the settings say for the rest; "" takes the newest month.
+        """Build a question; the settings supply what is "", and the newest month if it is.
 
         Raises:
-            ConfigInvalid: no month, or no bill.
-            LedgerFailed: the ledger cannot be read.
+            ConfigInvalid: There is no month or no bill.
+            LedgerFailed: The ledger cannot be read.
         """
         web, bills = self._settings.web, self._settings.bills
         if not month:
-            known = self.months()
-            if not known:
+            months = self.months()
+            if not months:
                 raise ConfigInvalid(f"{self._settings.ledger.path}: no entries yet")
-            month = known[0]
+            month = months[0]
         files = [Path(path) for text in web.bills for path in sorted(glob.glob(text))]  # noqa: PTH207 - absolute patterns too
         if not files and not web.totals:
             raise ConfigInvalid(
@@ -77,77 +77,77 @@ class Desk:
         )
 
     def months(self) -> list[str]:
-        """Months of which the ledger has something, the newest first.
+        """Return the months for which the ledger has entries, the newest first.
 
         Raises:
-            LedgerFailed: the ledger cannot be read.
+            LedgerFailed: The ledger cannot be read.
         """
         first_s, end_s = Store.at(self._settings.ledger.path).days()
-        found: list[str] = []
+        months: list[str] = []
         if end_s:
             month = Month.parse(f"{datetime.fromtimestamp(first_s, UTC):%Y-%m}")
             while month.span.first * HOUR_S < end_s:
-                found.append(month.text)
+                months.append(month.text)
                 month = month.after
-        return found[::-1]
+        return months[::-1]
 
     def keys(self) -> list[str]:
-        """What ``--by`` may be: places, dimensions of the rules, labels of the newest entries."""
+        """Return the keys for ``--by``: places, dimensions of the rules, labels of new entries."""
         files = Store.at(self._settings.ledger.path).all_files()
         labels = [f"label:{name}" for name in names_of_maps(files[-1:], "labels")]
         return [*_PLACES, *(DIMENSIONS if self._settings.ownership.rules else ()), *labels]
 
     def elapsed(self, month: Month) -> float:
-        """How much of a month is over and in the ledger, 0 to 1."""
+        """Return the part of a month that is over and in the ledger, 0 to 1."""
         _, end_s = Store.at(self._settings.ledger.path).days()
         span = month.span
         until_s = min(end_s, time.time(), span.end * HOUR_S)
         return max(0.0, (until_s / HOUR_S - span.first) / (span.end - span.first))
 
     async def statement(self, question: Request) -> Statement:
-        """The answer by one method; see ``make_statement`` for what is raised."""
+        """Return the statement by one method; raises the errors of ``make_statement``."""
         return await self._once(question, make_statement)
 
     async def compare(self, question: Request) -> list[Statement]:
-        """By each of the methods that differ; see ``compare_methods``."""
+        """Return a statement for each of the methods that differ, as ``compare_methods`` does."""
 
-        def compared(asked: Request, settings: AccountingSettings) -> list[Statement]:
-            return compare_methods(asked, settings, COMPARED)
+        def compare(request: Request, settings: AccountingSettings) -> list[Statement]:
+            return compare_methods(request, settings, COMPARED)
 
-        return await self._once(question.but(method=""), compared, "compare")
+        return await self._once(question.but(method=""), compare, "compare")
 
     async def reconcile(self, question: Request) -> Reconciliation:
-        """The invoice against the ledger; see ``reconcile``."""
+        """Compare the invoice with the ledger, as ``reconcile`` does."""
         return await self._once(question.but(by="node", method=""), reconcile, "reconcile")
 
     async def explain(self, question: Request, row: str) -> Explanation:
-        """One row of the statement, taken apart; see ``explain``."""
+        """Explain a row of the statement, as ``explain`` does."""
         statement = await self.statement(question)
         note = note_of(statement, question, None)
 
-        def explained(_: Request, settings: AccountingSettings) -> Explanation:
+        def explain_row(_: Request, settings: AccountingSettings) -> Explanation:
             return explain(note, row, settings, _LINES)
 
-        return await self._once(question, explained, row)
+        return await self._once(question, explain_row, row)
 
     async def _once(
-        self, question: Request, make: Callable[[Request, AccountingSettings], _T], what: str = ""
+        self, question: Request, make: Callable[[Request, AccountingSettings], _T], kind: str = ""
     ) -> _T:
-        """The answer, kept; whoever asks the same meanwhile waits for the same one."""
-        key = (what, question, await run_in_threadpool(self._version, question))
-        known = self._answers.get(key)
-        if known is None or time.monotonic() - known[0] > _KEEP_S:
+        """Return a kept answer or compute it; the same question twice is computed once."""
+        key = (kind, question, await run_in_threadpool(self._version, question))
+        answer = self._answers.get(key)
+        if answer is None or time.monotonic() - answer[0] > _KEEP_S:
             if self._waiting >= _MOST_WAITING:
                 raise Busy("many questions wait already; ask again in a minute")
             task = asyncio.create_task(self._computed(question, make))
-            known = time.monotonic(), task
-            self._answers[key] = known
+            answer = time.monotonic(), task
+            self._answers[key] = answer
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
         self._answers.move_to_end(key)
         try:
-            return cast("_T", await asyncio.shield(known[1]))
-        except Exception:  # whatever it is, the next one who asks gets another try
+            return cast("_T", await asyncio.shield(answer[1]))
+        except Exception:  # the next request tries again, whatever failed
             self._answers.pop(key, None)
             raise
 
@@ -162,12 +162,12 @@ class Desk:
             self._waiting -= 1
 
     def _version(self, question: Request) -> object:
-        """Changes when a bill or the ledger's month does."""
+        """A value that changes when a bill or the ledger's month changes."""
         try:
-            found = [(path, path.stat()) for path in question.bills]
+            statuses = [(path, path.stat()) for path in question.bills]
         except OSError as exc:
             raise DataInvalid(f"{exc.filename}: cannot read the bill: {exc.strerror}") from exc
-        stamps = [(path, status.st_mtime_ns, status.st_size) for path, status in found]
+        stamps = [(path, status.st_mtime_ns, status.st_size) for path, status in statuses]
         span = question.month.span
         store = Store.at(question.ledger)
         return tuple(stamps), tuple(store.files(span.first * HOUR_S, span.end * HOUR_S))

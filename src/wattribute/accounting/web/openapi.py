@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1."""
+"""Describes the API in OpenAPI 3.1."""
 
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ _NUMBER: Final = {"type": "number"}
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     question = [
         _parameter("month", "Calendar month, 2026-10; without it the newest in the ledger."),
         _parameter("by", "As --by: namespace, team, label:app, ..."),
@@ -35,8 +35,8 @@ def document() -> dict[str, Any]:
         parameters = [*question, row] if page == "explain" else question
         for ending, media in _MEDIA.items():
             schema = {"$ref": "#/components/schemas/Statement"}
-            known = page == "statement" and ending == "json"
-            content = {media: {"schema": schema} if known else {}}
+            has_schema = page == "statement" and ending == "json"
+            content = {media: {"schema": schema} if has_schema else {}}
             paths[f"/{page}.{ending}"] = _get(f"{page}_{ending}", about, parameters, content)
     paths["/invoice.pdf"] = _get(
         "invoice", "One row's invoice, to print.", [*question, row], {"application/pdf": {}}

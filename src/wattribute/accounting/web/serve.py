@@ -1,7 +1,7 @@
-"""Starting the service."""
+"""Starts the server of statements."""
 
 from wattribute.accounting.settings import AccountingSettings
-from wattribute.accounting.web.app import Service
+from wattribute.accounting.web.app import PageService
 from wattribute.accounting.web.authentication import Authentication
 from wattribute.http.asgi import run
 
@@ -14,5 +14,5 @@ def serve(settings: AccountingSettings) -> None:
         ListenFailed: the address cannot be listened on.
     """
     authentication = Authentication(settings.web)
-    app = Service(settings, authentication).app()
+    app = PageService(settings, authentication).app()
     run(app, settings.web.listen, "statements", "/", authentication.access.tls)

@@ -1,4 +1,4 @@
-"""Who asks, and what of a statement they see."""
+"""Viewers, and the part of a statement that each may see."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,68 +14,68 @@ ALL = "*"
 
 
 class Forbidden(WattributeError):  # noqa: N818 - named for the state
-    """Whoever asks may not see this; the message says what they may."""
+    """The viewer may not see this; the message says what the viewer may see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks."""
+    """A person or program that asks for statements, and what it may see."""
 
     name: str
-    """For the page's corner."""
+    """The name that pages show."""
     sees: Mapping[str, tuple[str, ...]]
-    """By what ``--by`` says: patterns of owners; ``*``: everything there is."""
+    """Patterns of owners, by the key of ``--by``. The key ``*`` stands for everything."""
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is hidden."""
+        """Whether the viewer may see everything."""
         return ALL in self.sees
 
     def patterns(self, by: str) -> Sequence[str]:
-        """Which owners, by this key.
+        """Return the patterns of the owners that the viewer may see, by a key of ``--by``.
 
         Raises:
-            Forbidden: none.
+            Forbidden: The viewer may see no owners by this key.
         """
         if self.everything:
             return (ALL,)
         if by not in self.sees:
-            known = ", ".join(self.sees) or "nothing"
-            raise Forbidden(f"by {by}: you may see statements by {known}")
+            keys = ", ".join(self.sees) or "nothing"
+            raise Forbidden(f"by {by}: you may see statements by {keys}")
         return self.sees[by]
 
     def may_see(self, row: Row, by: str) -> bool:
-        """Whether this row is theirs; rows of no owner are nobody's."""
+        """Whether the viewer may see a row; rows without owner need a viewer of everything."""
         if self.everything:
             return True
-        owned = row.kind == "owner"
-        return owned and any(fnmatchcase(row.owner, one) for one in self.patterns(by))
+        has_owner = row.kind == "owner"
+        return has_owner and any(fnmatchcase(row.owner, text) for text in self.patterns(by))
 
 
 EVERYBODY = Viewer("", {ALL: (ALL,)})
-"""Where nobody is asked who they are."""
+"""The viewer where nobody must say who they are."""
 
 
 def viewer_of(name: str, teams: Iterable[str], settings: Mapping[str, Team]) -> Viewer:
-    """What members of these teams see together.
+    """Return the viewer that sees what these teams see together.
 
-    A team that the settings do not name, or for which they say nothing, sees the row of its own
-    name in statements by team, taken literally.
+    A team without rules in the settings sees the row of its own name in statements by team. Its
+    name is taken literally, not as a pattern.
     """
     sees: dict[str, tuple[str, ...]] = {}
     for team in teams:
-        known = settings.get(team)
-        told = dict(known.sees) if known and known.sees else {"team": (escape(team),)}
-        for by, patterns in told.items():
+        rules = settings.get(team)
+        of_team = dict(rules.sees) if rules and rules.sees else {"team": (escape(team),)}
+        for by, patterns in of_team.items():
             sees[by] = sees.get(by, ()) + patterns
     return Viewer(name, sees)
 
 
-def seen(statement: Statement, viewer: Viewer) -> Statement:
-    """The statement as this viewer may see it: of others not even the sum.
+def visible_part(statement: Statement, viewer: Viewer) -> Statement:
+    """Return the part of a statement that a viewer may see, without even the sum of the rest.
 
     Raises:
-        Forbidden: nothing of it.
+        Forbidden: The viewer may see nothing of it.
     """
     if viewer.everything:
         return statement

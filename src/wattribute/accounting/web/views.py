@@ -1,4 +1,4 @@
-"""The pages, each with its table: what is shown to one viewer as answer to one question."""
+"""Builds the pages, and the same content as data, for one viewer and one question."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from wattribute.accounting.report.tables import Table, json_of
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web import allocation
 from wattribute.accounting.web.desk import Desk
-from wattribute.accounting.web.viewers import Forbidden, Viewer, seen
+from wattribute.accounting.web.viewers import Forbidden, Viewer, visible_part
 from wattribute.core.errors import ConfigInvalid
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ PAGES: Final = ("statement", "explain", "compare", "budgets", "reconciliation")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request's parameters, checked for nothing yet."""
+class Parameters:
+    """The parameters of a request, not checked yet."""
 
     month: str
     by: str
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page and its twins."""
+    """A page, and its content as JSON, CSV and Parquet."""
 
     page: str
     question: Question
@@ -52,27 +52,26 @@ class View:
 
 
 class Views:
-    """Makes them."""
+    """Builds each page and its JSON, CSV and Parquet forms."""
 
     def __init__(self, settings: AccountingSettings, desk: Desk) -> None:
-        """``desk`` answers the questions."""
+        """Take the settings, and the desk that answers questions."""
         self._settings, self._desk = settings, desk
 
-    async def make(self, page: str, asked: Asked, viewer: Viewer) -> View:
-        """A page of ``PAGES``.
+    async def make(self, page: str, parameters: Parameters, viewer: Viewer) -> View:
+        """Build a page of ``PAGES``.
 
         Raises:
-            Forbidden: the viewer may not see any of it.
-            WattributeError: the question cannot be answered.
+            Forbidden: The viewer may not see any of it.
+            WattributeError: The question cannot be answered.
         """
-        by = asked.by or self._default_by(viewer)
-        question = await run_in_threadpool(self._desk.question, asked.month, by, asked.method)
+        question = await self._question(parameters, viewer)
         viewer.patterns(question.by)
         match page:
             case "statement":
                 return await self._statement(question, viewer)
             case "explain":
-                return await self._explain(question, viewer, asked.row)
+                return await self._explain(question, viewer, parameters.row)
             case "compare":
                 return await self._compare(question, viewer)
             case "budgets":
@@ -80,37 +79,41 @@ class Views:
         return await self._reconciliation(question, viewer)
 
     async def choices(self, viewer: Viewer) -> dict[str, Sequence[str]]:
-        """What a form offers."""
+        """Return the choices of the form: months, keys and methods."""
         months = await run_in_threadpool(self._desk.months)
         keys = await run_in_threadpool(self._desk.keys) if viewer.everything else viewer.sees
         methods = [m for m in METHODS if m != "two-part" or self._settings.bills.tariff]
         return {"months": months, "keys": list(keys), "methods": methods}
 
     async def allocation(self, query: dict[str, str], viewer: Viewer) -> bytes:
-        """OpenCost's shape; raises as ``make``."""
+        """Return a statement in OpenCost's form; raises the errors of ``make``."""
         allocation.check(query)
         zone = self._settings.bills.timezone
         month = allocation.month_of(query.get("window", ""), zone, datetime.now(UTC))
         by = allocation.key_of(query.get("aggregate", ""))
         question = await run_in_threadpool(self._desk.question, month, by, query.get("method", ""))
         viewer.patterns(by)
-        statement = seen(await self._desk.statement(question), viewer)
+        statement = visible_part(await self._desk.statement(question), viewer)
         idle = "true" in (query.get("includeIdle", "").lower(), query.get("idle", "").lower())
         return json_of(allocation.answer(statement, idle=idle))
 
-    async def invoice(self, asked: Asked, viewer: Viewer) -> tuple[str, bytes]:
-        """A file's name and the PDF of one row; raises as ``make``."""
-        by = asked.by or self._default_by(viewer)
-        question = await run_in_threadpool(self._desk.question, asked.month, by, asked.method)
-        statement = seen(await self._desk.statement(question), viewer)
-        row = next((row for row in statement.rows if row.id == asked.row), None)
+    async def invoice(self, parameters: Parameters, viewer: Viewer) -> tuple[str, bytes]:
+        """Return the file name and the PDF of a row's invoice; raises the errors of ``make``."""
+        question = await self._question(parameters, viewer)
+        statement = visible_part(await self._desk.statement(question), viewer)
+        row = next((row for row in statement.rows if row.id == parameters.row), None)
         if row is None:
-            raise ConfigInvalid(f"row={asked.row}: no such row in statement {statement.id}")
+            raise ConfigInvalid(f"row={parameters.row}: no such row in statement {statement.id}")
 
-        def made() -> bytes:
+        def render_pdf() -> bytes:
             return pdf.as_pdf(statement, row, whole=viewer.everything)
 
-        return pdf.file_name(row), await run_in_threadpool(made)
+        return pdf.file_name(row), await run_in_threadpool(render_pdf)
+
+    async def _question(self, parameters: Parameters, viewer: Viewer) -> Question:
+        by = parameters.by or self._default_by(viewer)
+        month, method = parameters.month, parameters.method
+        return await run_in_threadpool(self._desk.question, month, by, method)
 
     def _default_by(self, viewer: Viewer) -> str:
         default = self._settings.web.by
@@ -119,7 +122,7 @@ class Views:
         return next(iter(viewer.sees), default)
 
     async def _statement(self, question: Question, viewer: Viewer) -> View:
-        statement = seen(await self._desk.statement(question), viewer)
+        statement = visible_part(await self._desk.statement(question), viewer)
         return View(
             "statement",
             question,
@@ -130,87 +133,90 @@ class Views:
         )
 
     async def _explain(self, question: Question, viewer: Viewer, row: str) -> View:
-        statement = seen(await self._desk.statement(question), viewer)
+        statement = visible_part(await self._desk.statement(question), viewer)
         if not row and statement.rows:
             row = statement.rows[0].id
-        chosen = next((one for one in statement.everything if one.id == row), None)
-        if chosen is None:
+        statement_row = next((line for line in statement.everything if line.id == row), None)
+        if statement_row is None:
             raise ConfigInvalid(f"row={row}: no such row in statement {statement.id}")
-        made = await self._desk.explain(question, row)
+        explanation = await self._desk.explain(question, row)
         columns = (
             *("source", "service", "description", "resource", "period", "cost", "amount"),
             *("basis", "weight", "line_weight", "ratio", "part"),
         )
-        lines = tuple(tuple(getattr(line, name) for name in columns) for line in made.lines)
-        context = {"statement": statement, "row": chosen, "made": made}
+        lines = tuple(tuple(getattr(line, name) for name in columns) for line in explanation.lines)
+        context = {"statement": statement, "row": statement_row, "explanation": explanation}
         return _of_table(
-            "explain", question, context, Table(columns, lines), msgspec.to_builtins(made)
+            "explain", question, context, Table(columns, lines), msgspec.to_builtins(explanation)
         )
 
     async def _compare(self, question: Question, viewer: Viewer) -> View:
-        made = [seen(one, viewer) for one in await self._desk.compare(question)]
-        rows = comparison.costs_by_row(made)
-        columns = ("owner", "kind", *(one.method for one in made))
+        compared = await self._desk.compare(question)
+        statements = [visible_part(statement, viewer) for statement in compared]
+        rows = comparison.costs_by_row(statements)
+        columns = ("owner", "kind", *(statement.method for statement in statements))
         cells: list[tuple[Value, ...]] = [
             (owner, kind, *costs) for (kind, owner), costs in rows.items()
         ]
-        context = {"statements": made, "rows": rows}
-        body = comparison.as_object(made)
+        context = {"statements": statements, "rows": rows}
+        body = comparison.as_object(statements)
         return _of_table("compare", question, context, Table(columns, tuple(cells)), body)
 
     async def _budgets(self, question: Question, viewer: Viewer) -> View:
         elapsed = await run_in_threadpool(self._desk.elapsed, question.month)
-        found: list[Burn] = []
+        burns: list[Burn] = []
         statements: dict[str, Statement] = {}
         for budget in self._settings.bills.budgets:
             if not viewer.everything and budget.by not in viewer.sees:
                 continue
             if budget.by not in statements:
-                asked = question.but(by=budget.by)
-                statements[budget.by] = await self._desk.statement(asked)
+                by_budget = question.but(by=budget.by)
+                statements[budget.by] = await self._desk.statement(by_budget)
             statement = statements[budget.by]
             rows = [row for row in statement.rows if viewer.may_see(row, budget.by)]
             if viewer.everything or any(row.owner == budget.owner for row in rows):
-                found.append(burn(budget, rows, statement.currency.code, elapsed))
+                burns.append(burn(budget, rows, statement.currency.code, elapsed))
         columns = (
             *("owner", "by", "of", "unit", "amount", "used", "share", "elapsed", "rate"),
             *("expected", "state"),
         )
-        cells = tuple(_budget_cells(one) for one in found)
-        context = {"burns": found, "elapsed": elapsed, "month": question.month.text}
+        cells = tuple(_budget_cells(burn_of_budget) for burn_of_budget in burns)
+        context = {"burns": burns, "elapsed": elapsed, "month": question.month.text}
         return _of_table("budgets", question, context, Table(columns, cells))
 
     async def _reconciliation(self, question: Question, viewer: Viewer) -> View:
         if not viewer.everything:
             raise Forbidden("the invoice as a whole is not shown to a team")
-        made = await self._desk.reconcile(question)
+        reconciliation = await self._desk.reconcile(question)
         statement = await self._desk.statement(question)
         columns = ("name", "lines", "cost", "placed", "not_covered", "not_joined")
-        cells = tuple(tuple(getattr(one, name) for name in columns) for one in made.services)
-        context = {"made": made, "statement": statement}
+        cells = tuple(
+            tuple(getattr(service, name) for name in columns) for service in reconciliation.services
+        )
+        context = {"reconciliation": reconciliation, "statement": statement}
         body = {
             "allocated": str(statement.allocated),
             "unallocated": str(statement.unallocated),
             "invoice": str(statement.total),
             "difference": str(statement.difference),
             "rest": [{"why": row.kind, "cost": str(row.cost)} for row in statement.rest],
-            **msgspec.to_builtins(made),
+            **msgspec.to_builtins(reconciliation),
         }
         return _of_table("reconciliation", question, context, Table(columns, cells), body)
 
 
-def _budget_cells(one: Burn) -> tuple[Value, ...]:
-    budget = one.budget
+def _budget_cells(state: Burn) -> tuple[Value, ...]:
+    budget = state.budget
     return (
-        *(budget.owner, budget.by, budget.of, one.unit, budget.amount, one.used, one.share),
-        *(one.elapsed, one.rate, one.expected, one.state),
+        *(budget.owner, budget.by, budget.of, state.unit, budget.amount, state.used, state.share),
+        *(state.elapsed, state.rate, state.expected, state.state),
     )
 
 
 def _of_table(
     page: str, question: Question, context: dict[str, Any], table: Table, body: object = None
 ) -> View:
-    """A view whose CSV and Parquet are a table; ``body`` None: its JSON too."""
+    """Build a view whose CSV and Parquet are a table; so is its JSON if ``body`` is None."""
     return View(
         page,
         question,
@@ -222,6 +228,6 @@ def _of_table(
 
 
 def render(view: View, **more: object) -> bytes:
-    """The page, with what all pages have: who asks, choices, links."""
+    """Render a page. ``more`` has what all pages need: the viewer, choices and links."""
     template = PAGE_TEMPLATES.get_template(f"{view.page}_page.html")
     return template.render(view=view, pages=PAGES, **view.context, **more).encode()
