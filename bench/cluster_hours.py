@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_ENERGY = ("package", "dram", "gpu", "other")
 _COMPONENTS = ("cpu", "dram", "gpu", "other")
 SERIES_PER_CONTAINER = 11
 
@@ -33,7 +32,7 @@ class Shape:
     @property
     def node_hour_uj(self) -> int:
         """Dynamic energy of one node in one hour."""
-        return sum(_milliwatts(n) for n in range(self.containers)) * 1000 * 3600 * len(_ENERGY)
+        return sum(_milliwatts(n) for n in range(self.containers)) * 1000 * 3600 * len(_COMPONENTS)
 
 
 def _milliwatts(container: int) -> int:
@@ -97,18 +96,23 @@ def _of_nodes(shape: Shape, nodes: _Nodes) -> _Made:
 
 
 def _energy(shape: Shape, nodes: _Nodes) -> _Made:
-    for zone in _ENERGY:
+    for component in _COMPONENTS:
         for n, c, target in _containers(shape, nodes):
-            names = f'container_id="{n:032x}{c:032x}",pod_name="pod-{n}-{c}"'
+            names = f'container_id="{_id(n, c)}",pod_name="pod-{n}-{c}"'
             labels = f'{names},container_name="main",container_namespace="ns-{c % 20}"'
-            name = f"kepler_container_{zone}_joules_total"
-            tail = f'mode="dynamic",source="rapl-sysfs",{target}'
-            yield name, f"{labels},{tail}", 5, _milliwatts(c) * shape.step_s, True
+            tail = f'component="{component}",mode="dynamic",origin="measured",{target}'
+            rise = _milliwatts(c) * shape.step_s
+            yield "wattribute_container_joules_total", f"{labels},{tail}", 5, rise, True
+
+
+def _id(node: int, container: int) -> str:
+    """Return a container's id; the first row of each node is the one that every agent shows."""
+    return f"{node:032x}{container:032x}" if container else "system_processes"
 
 
 def _identity(shape: Shape, nodes: _Nodes) -> _Made:
     for n, c, target in _containers(shape, nodes):
-        labels = f'container_id="{n:032x}{c:032x}",pod_uid="{n}-{c}",pod_name="pod-{n}-{c}"'
+        labels = f'container_id="{_id(n, c)}",pod_uid="{n}-{c}",pod_name="pod-{n}-{c}"'
         more = f'container_namespace="ns-{c % 20}",container_name="main",owner_kind="Deployment"'
         owner = f'owner_name="app-{c % 40}",runtime="containerd"'
         yield "wattribute_container_info", f"{labels},{more},{owner},{target}", 1, 0, False
@@ -120,11 +124,11 @@ def _identity(shape: Shape, nodes: _Nodes) -> _Made:
 def _use(shape: Shape, nodes: _Nodes) -> _Made:
     for resource, amount in (("cpu_mcore", 250), ("memory_bytes", 1 << 27)):
         for n, c, target in _containers(shape, nodes):
-            labels = f'container_id="{n:032x}{c:032x}",resource="{resource}",{target}'
+            labels = f'container_id="{_id(n, c)}",resource="{resource}",{target}'
             yield "wattribute_container_requests", labels, amount, 0, False
     for name in ("cpu_seconds", "memory_byte_seconds", "gpu_seconds"):
         for n, c, target in _containers(shape, nodes):
-            labels = f'container_id="{n:032x}{c:032x}",{target}'
+            labels = f'container_id="{_id(n, c)}",{target}'
             yield f"wattribute_container_{name}_total", labels, 7, 300 * shape.step_s, True
 
 

@@ -280,11 +280,59 @@ def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
     assert sum(entry["energy_uj"] for entry in entries) == 60 * 5_000_000
 
 
-def test_agents_without_keplers_families_are_refused(collect: Collect) -> None:
+def test_our_own_family_is_enough(collect: Collect) -> None:
     series = [s for s in _node().series() if not s.labels["__name__"].startswith("kepler")]
+
+    _, entries = collect(series)
+
+    assert entries == collect(_node().series(), recheck=True)[1]
+    assert _sums(entries, "kind")["workload"] == 60 * 3_000_000
+
+
+def test_agents_of_0_1_are_read_by_keplers_names(collect: Collect) -> None:
+    outcome, entries = collect(_node(only_kepler=True).series())
+
+    assert _sums(entries, "kind", "origin") == {
+        ("workload", "measured"): 60 * 3_000_000,
+        ("unattributed", "measured"): 60 * 1_000_000,
+        ("idle", "measured"): 60 * 1_000_000,
+    }
+    assert not outcome.problems
+
+
+def test_an_origin_that_no_zone_says_is_unknown(collect: Collect) -> None:
+    zone = "wattribute_zone_power_watts"
+    series = [s for s in _node(only_kepler=True).series() if s.labels["__name__"] != zone]
+
+    _, entries = collect(series)
+
+    assert _sums(entries, "kind", "origin")["workload", "unknown"] == 60 * 3_000_000
+
+
+def test_agents_of_0_1_without_keplers_families_are_refused(collect: Collect) -> None:
+    series = [
+        s for s in _node(only_kepler=True).series() if not s.labels["__name__"].startswith("kepler")
+    ]
 
     with pytest.raises(DataInvalid, match=r"exporter\.metrics: kepler-0\.9"):
         collect(series)
+
+
+@pytest.mark.parametrize("scrapes_before", [1, 2, 20, 61])
+def test_an_hour_in_which_the_agent_was_upgraded_counts_each_joule_once(
+    collect: Collect, scrapes_before: int
+) -> None:
+    own = "wattribute_container_joules_total"
+    upgraded = [
+        MadeSeries(s.labels, s.samples[scrapes_before:]) if s.labels["__name__"] == own else s
+        for s in _node().series()
+    ]
+
+    outcome, entries = collect([one for one in upgraded if one.samples])
+
+    assert _sums(entries, "kind")["workload"] == 60 * 3_000_000
+    assert sum(entry["energy_uj"] for entry in entries) == 60 * 5_000_000
+    assert not outcome.problems
 
 
 def test_annotations_come_from_kube_state_metrics_by_the_pods_uid(collect: Collect) -> None:

@@ -1,27 +1,27 @@
+import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from wattribute.accounting.ledger import spool as read
 from wattribute.accounting.ledger.fill import Fill, Outcome
 from wattribute.accounting.ledger.spool import SpoolReader
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import Snapshot
 from wattribute.core.units import Nanoseconds
-from wattribute.node.exporter import spool as written
 from wattribute.node.exporter.scene import NodeLabels
+from wattribute.node.exporter.spool import Spool
 from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 MINUTE_NS = 60 * 10**9
 
 
 def _write(folder: Path, ticks: int, *, node: str = "n", **changes: Any) -> list[Snapshot]:
     maker = SnapshotMaker(interval_ns=Nanoseconds(MINUTE_NS), **changes)
     labels = NodeLabels(node, cluster="c", nested=node == "guest")
-    spool = written.Spool(folder, labels, ("app",), max_bytes=1 << 30, resumed=False)
+    spool = Spool(folder, labels, ("app",), max_bytes=1 << 30, resumed=False)
     snapshots = [maker.tick() for _ in range(ticks)]
     for snapshot in snapshots:
         spool.observe(snapshot)
@@ -41,16 +41,17 @@ def _energy(snapshot: Snapshot) -> int:
     return int(snapshot.node.energy_uj[parts].sum())
 
 
-def test_what_is_read_is_what_is_written() -> None:
-    for ours, theirs in ((read._Line, written.Line), (read._Row, written.Row)):
-        types = {field.name: field.type for field in msgspec.structs.fields(theirs)}
-        fields = msgspec.structs.fields(ours)
+def test_a_spool_of_0_1_gives_the_entries_that_it_gave_then(tmp_path: Path) -> None:
+    outcome, entries = _seal(GOLDEN / "spool-0.1", tmp_path / "ledger")
 
-        assert {field.name for field in fields} <= types.keys()
-        assert all(
-            field.type == types[field.name] for field in fields if field.name != "containers"
-        )
-    assert read.SCHEMA == written.SCHEMA
+    for entry in entries:
+        entry["hour"] = int(entry["hour"].timestamp())
+        entry["labels"] = dict(entry["labels"])
+        entry["annotations"] = dict(entry["annotations"])
+        del entry["seal_id"]
+    expected = json.loads((GOLDEN / "spool-0.1" / "entries.json").read_text())
+    assert sorted(entries, key=str) == sorted(expected, key=str)
+    assert not outcome.problems
 
 
 @pytest.mark.parametrize("channels", [RAPL, ESTIMATED])

@@ -3,14 +3,15 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from wattribute.accounting.ledger import families as fam
-from wattribute.accounting.ledger.families import Target, own, target_of
-from wattribute.accounting.ledger.node_hour import NodeHour, NodeIdentity
+from wattribute.accounting.ledger.directory import NodeDirectory
+from wattribute.accounting.ledger.families import own
+from wattribute.accounting.ledger.reading import HourReading, NodeAddress
+from wattribute.accounting.ledger.scraped_hour import Annotations
 from wattribute.accounting.promql.matrix import Series
 from wattribute.core.errors import DataInvalid, SourceInterrupted, SourceLimited
 
@@ -32,21 +33,21 @@ class Source(Protocol):
     name: str
 
     def vector(self, query: str, at_s: float) -> list[tuple[dict[str, str], float]]:
-        """Labels and value of each series of an instant query."""
+        """Return labels and value of each series of an instant query."""
         ...
 
     def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[Series]:
-        """Raw samples in [start_s, end_s]."""
+        """Yield raw samples in [start_s, end_s]."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A node that was scraped in an hour: its name, and the addresses that it had."""
+class _Window(NamedTuple):
+    """When and whom a question is about."""
 
-    cluster: str
-    node: str
-    instances: tuple[str, ...]
+    start_s: float
+    end_s: float
+    """Unix seconds."""
+    instances: list[str]
 
 
 class Collector:
@@ -73,11 +74,11 @@ class Collector:
         self.problems: list[str] = []
 
     def hours(self) -> tuple[int, int]:
-        """All of time: what Prometheus still has is not known before it is asked."""
+        """Return all of time: what Prometheus still has is not known before it is asked."""
         return 0, 1 << 40
 
-    def nodes(self, hour_s: int) -> list[Found]:
-        """Who was scraped in the hour; a guest whose host is scraped too (``nested``) is not one.
+    def nodes(self, hour_s: int) -> list[NodeAddress]:
+        """Return who was scraped in the hour, without guests whose host is scraped (``nested``).
 
         Raises:
             SourceFailed: no answer.
@@ -87,105 +88,110 @@ class Collector:
         rows = self._source.vector(
             f"count by ({labels}) (last_over_time({info}[{_HOUR_S}s]))", hour_s + _HOUR_S
         )
-        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        instances: dict[tuple[str, str], set[str]] = defaultdict(set)
         for row, _ in rows:
             if row.get("nested") != "true":
                 key = (own(row, "cluster") or self._cluster, own(row, "node"))
-                found[key].add(row.get("instance", ""))
-        return [Found(*key, tuple(sorted(found[key]))) for key in sorted(found)]
+                instances[key].add(row.get("instance", ""))
+        return [NodeAddress(*key, tuple(sorted(instances[key]))) for key in sorted(instances)]
 
-    def read(self, hour_s: int, nodes: Sequence[Found]) -> Iterator[list[NodeHour]]:
-        """The books of the hour, a few nodes at a time.
+    def read(self, hour_s: int, nodes: Sequence[NodeAddress]) -> Iterator[list[HourReading]]:
+        """Yield the hour, a few nodes at a time.
 
         Raises:
             SourceFailed: no answer, after asking again.
             DataInvalid: the agents do not export what the ledger needs.
         """
-        left = list(nodes)
-        annotations = self._annotated(hour_s) if self._annotations and left else {}
-        while left:
-            part = left[: self._nodes_at_once]
+        waiting = list(nodes)
+        annotations = self._annotated(hour_s) if self._annotations and waiting else {}
+        while waiting:
+            part = waiting[: self._nodes_at_once]
             before = self.samples
             try:
-                hours = self._again(hour_s, part)
+                readings = self._again(hour_s, part, annotations)
             except SourceLimited:
                 if len(part) == 1:
                     raise
                 self._nodes_at_once = max(len(part) // 2, 1)
                 continue
-            left = left[len(part) :]
-            for hour in hours:
-                hour.pod_annotations = annotations
-            yield hours
+            waiting = waiting[len(part) :]
+            yield readings
             share = _SAMPLES * len(part) / max(self.samples - before, 1)
             self._nodes_at_once = max(1, min(round(share), 4 * self._nodes_at_once, 500))
 
     def _annotated(self, hour_s: int) -> dict[str, dict[str, str]]:
-        """Annotations of pods by uid."""
+        """Return the annotations of pods by uid."""
         query = f"last_over_time({fam.POD_ANNOTATIONS}[{_HOUR_S}s])"
         return {
             row.get("uid", ""): fam.shown_labels(row, "annotation_")
             for row, _ in self._source.vector(query, hour_s + _HOUR_S)
         }
 
-    def _again(self, hour_s: int, nodes: Sequence[Found]) -> list[NodeHour]:
+    def _again(
+        self, hour_s: int, nodes: Sequence[NodeAddress], annotations: Annotations
+    ) -> list[HourReading]:
+        """Read; ask again where an answer broke off."""
         for _ in range(_ATTEMPTS - 1):
             with suppress(SourceInterrupted):
-                return self._read(hour_s, nodes)
-        return self._read(hour_s, nodes)
+                return self._read(hour_s, nodes, annotations)
+        return self._read(hour_s, nodes, annotations)
 
-    def _read(self, hour_s: int, nodes: Sequence[Found]) -> list[NodeHour]:
+    def _read(
+        self, hour_s: int, nodes: Sequence[NodeAddress], annotations: Annotations
+    ) -> list[HourReading]:
         instances = sorted({instance for node in nodes for instance in node.instances})
-        start_s, end_s = hour_s - _BEFORE_S, hour_s + _HOUR_S
+        windows = [_Window(hour_s - _BEFORE_S, hour_s + _HOUR_S, instances)]
         wanted = {(node.cluster, node.node) for node in nodes}
-        book = _Book(hour_s, self._cluster, wanted)
-        book.add_nodes(self._ask(fam.NODE_FAMILIES, instances, start_s, end_s))
-        windows: list[tuple[float, float, list[str]]] = [(start_s, end_s, instances)]
-        for last_s, lost in self._last_before(hour_s, book.without_beginning()):
-            window = (last_s - 1, last_s + 1, lost)
-            book.add_nodes(self._ask(fam.NODE_FAMILIES, window[2], window[0], window[1]))
+        directory = NodeDirectory(hour_s, self._cluster, wanted)
+        directory.add_nodes(self._ask_nodes(windows[0]))
+        for window in self._last_before(hour_s, directory.without_beginning()):
+            directory.add_nodes(self._ask_nodes(window))
             windows.insert(0, window)
-        hours = [hour for hour in book.hours() if hour.settle()]
-        book.route(hours)
-        self._recall(book, hour_s)
-        for begin_s, until_s, whose in windows:
-            book.add_containers(self._ask(fam.CONTAINER_FAMILIES, whose, begin_s, until_s))
-        for hour in hours:
-            hour.close()
-        if hours and not any(
-            consumer.energy_uj for h in hours for consumer in h.consumers.values()
-        ):
+        directory.settle()
+        self._recall(directory, hour_s)
+        old = set(directory.with_scrapes_of_kepler_alone())
+        for window in windows:
+            directory.add_containers(self._ask_containers(fam.CONTAINER_FAMILIES, window))
+            among = [instance for instance in window.instances if instance in old]
+            if among:
+                directory.add_containers(
+                    self._ask_containers(tuple(fam.KEPLER_JOULES), window._replace(instances=among))
+                )
+        if not directory.shows_energy():
             raise DataInvalid(
-                f"{self._source.name}: the agents export no kepler_container_package_joules_total; "
-                "the ledger needs their setting exporter.metrics: kepler-0.9 (the default)"
+                f"{self._source.name}: the agents export neither {fam.CONTAINER_JOULES} nor "
+                f"{next(iter(fam.KEPLER_JOULES))}; agents of 0.1 need their setting "
+                "exporter.metrics: kepler-0.9 (the default), newer ones need none"
             )
-        return hours
+        return list(directory.readings(annotations))
 
-    def _recall(self, book: "_Book", hour_s: int) -> None:
+    def _recall(self, directory: NodeDirectory, hour_s: int) -> None:
         """Look up what counters were that had ended before the hour, and came back in it."""
-        instances = book.instances_of({key for key, hour in book.by_key() if hour.came_back()})
+        instances = directory.with_counters_that_came_back()
         for family in (fam.NODE_JOULES, fam.UNATTRIBUTED) if instances else ():
             which = _selector(family, _one_of("instance", instances), self._selector)
             query = f"last_over_time({which}[{_BRIDGED_S}s])"
             for labels, value in self._source.vector(query, hour_s):
-                book.remember(family, labels, value)
+                directory.remember(family, labels, value)
 
-    def _ask(
-        self, names: Sequence[str], instances: Sequence[str], start_s: float, end_s: float
-    ) -> Iterator[Series]:
-        matchers = [_one_of("instance", instances), 'mode=~"|dynamic"']
-        if names == fam.NODE_FAMILIES:
-            matchers.pop()
-        selector = _selector("", _one_of("__name__", names), *matchers, self._selector)
-        for series in self._source.raw(selector, start_s, end_s):
+    def _ask_nodes(self, window: _Window) -> Iterator[Series]:
+        """Ask for the nodes' own series, and for the row that says whether our family is there."""
+        names = (*fam.NODE_FAMILIES, fam.CONTAINER_JOULES)
+        return self._ask(names, window, f'container_id=~"|{fam.ALWAYS_THERE}"')
+
+    def _ask_containers(self, names: Sequence[str], window: _Window) -> Iterator[Series]:
+        return self._ask(names, window, 'mode=~"|dynamic"')
+
+    def _ask(self, names: Sequence[str], window: _Window, matcher: str) -> Iterator[Series]:
+        instances = _one_of("instance", window.instances)
+        selector = _selector("", _one_of("__name__", names), instances, matcher, self._selector)
+        for series in self._source.raw(selector, window.start_s, window.end_s):
             self.series += 1
             self.samples += len(series.time_ms)
             yield series
 
-    def _last_before(
-        self, hour_s: int, instances: Sequence[str]
-    ) -> Iterator[tuple[float, list[str]]]:
-        """Instants of the last scrapes, within a day, of those that none saw as the hour began."""
+    def _last_before(self, hour_s: int, instances: Sequence[str]) -> Iterator[_Window]:
+        """Yield where the last scrapes, within a day, of those are that none saw at the start."""
         if not instances:
             return
         info = _selector(fam.NODE_INFO, _one_of("instance", instances), self._selector)
@@ -193,82 +199,7 @@ class Collector:
             f"max by (instance) (max_over_time(timestamp({info})[{_BRIDGED_S}s:60s]))", hour_s
         )
         for row, at_s in rows:
-            yield at_s, [row.get("instance", "")]
-
-
-class _Book:
-    """Which series belongs to which node's hour."""
-
-    def __init__(self, hour_s: int, cluster: str, wanted: set[tuple[str, str]]) -> None:
-        self._hour_s = hour_s
-        self._cluster = cluster
-        self._wanted = wanted
-        self._hours: dict[tuple[str, str], NodeHour] = {}
-        self._directory: dict[Target, dict[str, tuple[str, str]]] = {}
-        """By target and the ``cluster`` label of its series: cluster and node."""
-
-    def add_nodes(self, found: Iterator[Series]) -> None:
-        series = list(found)  # a few dozen for each node
-        for one in series:
-            if one.labels["__name__"] == fam.NODE_INFO and own(one.labels, "nested") != "true":
-                self._introduce(one.labels)
-        for one in series:
-            target = target_of(one.labels)
-            if (hour := self._hour_of(target, one.labels)) is not None:
-                hour.add_node_series(target, one)
-
-    def _introduce(self, labels: Mapping[str, str]) -> None:
-        key = (own(labels, "cluster") or self._cluster, own(labels, "node"))
-        self._directory.setdefault(target_of(labels), {})[labels.get("cluster", "")] = key
-        if key in self._wanted and key not in self._hours:
-            facts = (own(labels, name) for name in ("provider_id", "instance_type", "region"))
-            self._hours[key] = NodeHour(NodeIdentity(*key, *facts), self._hour_s)
-
-    def _hour_of(self, target: Target, labels: Mapping[str, str]) -> NodeHour | None:
-        by_cluster = self._directory.get(target, {})
-        if len(by_cluster) == 1:
-            return self._hours.get(next(iter(by_cluster.values())))
-        key = by_cluster.get(labels.get("cluster", ""))
-        return None if key is None else self._hours.get(key)
-
-    def without_beginning(self) -> list[str]:
-        """Instances of the nodes that no scrape saw as the hour began."""
-        late = {
-            key
-            for key, hour in self._hours.items()
-            if (first := hour.first_scrape_ms()) is None or first > self._hour_s * 1000
-        }
-        return self.instances_of(late)
-
-    def instances_of(self, keys: set[tuple[str, str]]) -> list[str]:
-        """Addresses of these nodes."""
-        return sorted(
-            dict(target).get("instance", "")
-            for target, by_cluster in self._directory.items()
-            if keys.intersection(by_cluster.values())
-        )
-
-    def by_key(self) -> list[tuple[tuple[str, str], NodeHour]]:
-        """The hours by cluster and node."""
-        return list(self._hours.items())
-
-    def remember(self, family: str, labels: Mapping[str, str], value: float) -> None:
-        """Pass a value from before the hour on to its node."""
-        if (hour := self._hour_of(target_of(labels), labels)) is not None:
-            hour.remember(family, labels, value)
-
-    def hours(self) -> list[NodeHour]:
-        return list(self._hours.values())
-
-    def route(self, hours: list[NodeHour]) -> None:
-        """Only these hours take containers."""
-        self._hours = {(hour.identity.cluster, hour.identity.node): hour for hour in hours}
-
-    def add_containers(self, found: Iterator[Series]) -> None:
-        for one in found:
-            target = target_of(one.labels)
-            if (hour := self._hour_of(target, one.labels)) is not None:
-                hour.add_container_series(target, one)
+            yield _Window(at_s - 1, at_s + 1, [row.get("instance", "")])
 
 
 def _selector(family: str, *matchers: str) -> str:

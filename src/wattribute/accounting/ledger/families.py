@@ -7,13 +7,18 @@ target it was scraped from.
 from collections.abc import Mapping
 from typing import Final
 
-ENERGY: Final[Mapping[str, str]] = {
+CONTAINER_JOULES: Final = "wattribute_container_joules_total"
+"""Energy of containers. Only ``mode="dynamic"`` is read: who pays the floor is a statement's."""
+ALWAYS_THERE: Final = "system_processes"
+"""The id of a row that every agent shows in every scrape: it tells whether a family is there."""
+KEPLER_JOULES: Final[Mapping[str, str]] = {
     "kepler_container_package_joules_total": "cpu",
     "kepler_container_dram_joules_total": "dram",
     "kepler_container_gpu_joules_total": "gpu",
     "kepler_container_other_joules_total": "other",
 }
-"""Family to component. Only ``mode="dynamic"`` is read: who pays the floor is a statement's."""
+"""Family to component, for the scrapes of agents of 0.1, which had no family of their own."""
+CONTAINER_ENERGY: Final = frozenset((CONTAINER_JOULES, *KEPLER_JOULES))
 
 NODE_INFO: Final = "wattribute_node_info"
 NODE_JOULES: Final = "wattribute_node_joules_total"
@@ -36,8 +41,7 @@ CPU: Final = "wattribute_container_cpu_seconds_total"
 MEMORY: Final = "wattribute_container_memory_byte_seconds_total"
 GPU: Final = "wattribute_container_gpu_seconds_total"
 CONTAINER_FAMILIES: Final = (
-    *ENERGY,
-    *(CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
+    *(CONTAINER_JOULES, CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
 )
 
 _OWN: Final = frozenset(
@@ -54,11 +58,12 @@ _OWN_PREFIXES: Final = ("label_", "annotation_", "exported_")
 POD_ANNOTATIONS: Final = "kube_pod_annotations"
 """Of kube-state-metrics, which is another target: joined by the pod's uid."""
 
+Labels = Mapping[str, str]
 Target = tuple[tuple[str, str], ...]
 
 
-def target_of(labels: Mapping[str, str]) -> Target:
-    """Which target a series was scraped from."""
+def target_of(labels: Labels) -> Target:
+    """Return the labels of a series that say which target it was scraped from."""
     return tuple(
         sorted(
             (name, value)
@@ -68,13 +73,16 @@ def target_of(labels: Mapping[str, str]) -> Target:
     )
 
 
-def own(labels: Mapping[str, str], name: str) -> str:
-    """A label of the agent's own: Prometheus renames it when the target has one of that name."""
+def own(labels: Labels, name: str) -> str:
+    """Return one of the agent's own labels, "" without it.
+
+    Prometheus renames such a label when the target has one of the same name.
+    """
     return labels.get(f"exported_{name}") or labels.get(name, "")
 
 
-def shown_labels(labels: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """``label_team="shop"`` as ``team: shop``, sorted by name."""
+def shown_labels(labels: Labels, prefix: str) -> dict[str, str]:
+    """Return ``label_team="shop"`` as ``team: shop``, sorted by name."""
     return {
         name.removeprefix(prefix): value
         for name, value in sorted(labels.items())

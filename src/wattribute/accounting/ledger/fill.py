@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 
-from wattribute.accounting.ledger.balance import Hour, book
-from wattribute.accounting.ledger.collect import Found
+from wattribute.accounting.ledger.balance import book
 from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.reading import HourReading, NodeAddress, Reader
 from wattribute.accounting.ledger.seal import NodeKey, Sealed, new_seal_id
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import WattributeError
@@ -17,16 +17,6 @@ HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 _SEAL_ENTRIES: Final = 500_000
 """A seal is closed after the hour that passes this, or with the day."""
-
-
-class Reader(Protocol):
-    """Where hours are read: Prometheus, or a spool."""
-
-    def nodes(self, hour_s: int) -> Sequence[Found]:
-        """Who was there in the hour."""
-
-    def read(self, hour_s: int, nodes: Sequence[Found]) -> Iterator[Sequence[Hour]]:
-        """The books of the hour, a few nodes at a time."""
 
 
 @dataclass(slots=True)
@@ -130,17 +120,18 @@ class Fill:
         for part in self._collector.read(hour_s, wanted):
             yield self._settled(part, sealed, seal_id)
 
-    def _whole(self, sealed: Sealed, node: Found, hour_s: int) -> bool:
+    def _whole(self, sealed: Sealed, node: NodeAddress, hour_s: int) -> bool:
         return sealed.covered_s((hour_s, node.cluster, node.node)) >= HOUR_S
 
-    def _settled(self, part: Sequence[Hour], sealed: Sealed, seal_id: str) -> pa.Table:
+    def _settled(self, part: Sequence[HourReading], sealed: Sealed, seal_id: str) -> pa.Table:
         entries = Entries()
         outcome = self.outcome
-        for hour in part:
-            book(hour, entries)
+        for reading in part:
+            node = reading.hour.node
+            problems = [*reading.problems, *book(reading.hour, entries)]
             outcome.node_hours += 1
-            outcome.gaps += [(hour.identity.node, *gap) for gap in hour.gaps]
-            outcome.problems += [f"{hour.identity.node}: {text}" for text in hour.problems]
+            outcome.gaps += [(node, *gap) for gap in reading.gaps]
+            outcome.problems += [f"{node}: {text}" for text in problems]
         table, forgotten = sealed.settle(entries.table(seal_id), seal_id)
         outcome.forgotten += forgotten
         corrections = sum(1 for value in table.column("corrects").to_pylist() if value)

@@ -86,27 +86,32 @@ def frame_of(time_ms: NDArray[np.int64], counters: list[NDArray[np.int64]], hour
     return Frame(time_ms, np.cumsum(restarts), weight_ms / 1000, tuple(gaps))
 
 
-def rise(frame: Frame, place: NDArray[np.int64], values: NDArray[np.int64]) -> Rise:
-    """How much a counter rose from the frame's first scrape to its last; nothing extrapolated.
+def rise(
+    frame: Frame,
+    place: NDArray[np.int64],
+    values: NDArray[np.int64],
+    counted: NDArray[np.bool_] | None = None,
+) -> Rise:
+    """Return how much a counter rose from the frame's first scrape to its last.
 
     A value smaller than the one before, or the first one after the agent's restart, counts from
     0: our counters begin there. So does a series that was not there in the first scrape: it was
-    born since. One that was, had its life before.
+    born since. One that was, had its life before. Nothing is extrapolated.
 
     Args:
         frame: the node's hour.
         place: (m,) scrapes of the samples, rising.
         values: (m,) whole units.
+        counted: (n,) the scrapes of the frame of which a rise up to them counts; None: all.
     """
     if not len(values):
         return Rise(0, -1)
-    steps = rises(values, np.diff(frame.epoch[place]) > 0)
-    born = int(values[0]) if place[0] > 0 else 0
-    rising = np.flatnonzero(steps)
-    last = int(place[rising[-1] + 1]) if len(rising) else -1
-    if last < 0 and born:
-        last = int(place[0])
-    return Rise(born + int(steps.sum()), last)
+    amounts = np.concatenate([values[:1], rises(values, np.diff(frame.epoch[place]) > 0)])
+    amounts[0] *= place[0] > 0
+    if counted is not None:
+        amounts[~counted[place]] = 0
+    rising = np.flatnonzero(amounts)
+    return Rise(int(amounts.sum()), int(place[rising[-1]]) if len(rising) else -1)
 
 
 def held(frame: Frame, place: NDArray[np.int64], values: NDArray[np.float64]) -> float:

@@ -22,7 +22,9 @@ import pyarrow as pa
 Kind = Literal["workload", "idle", "system", "kernel", "unattributed"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
-ORIGINS: Final = ("measured", "integrated", "estimated")
+UNKNOWN_ORIGIN: Final = "unknown"
+ORIGINS: Final = ("measured", "integrated", "estimated", UNKNOWN_ORIGIN)
+"""How energy is known, the best word first."""
 
 HOUR: Final = pa.timestamp("us", tz="UTC")
 LABELS: Final = pa.map_(pa.string(), pa.string())
@@ -108,7 +110,13 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("capacity_cpu_mcore_s", pa.int64(), "millicore seconds", "The node's CPUs; idle row."),
     Column("capacity_memory_byte_s", pa.int64(), "byte seconds", "The node's memory; idle row."),
     Column("capacity_gpu_s", pa.int64(), "device seconds", "The node's GPUs; idle row."),
-    Column("origin", pa.string(), "", "``measured``, ``integrated`` or ``estimated``."),
+    Column(
+        "origin",
+        pa.string(),
+        "",
+        "``measured``, ``integrated`` or ``estimated``; ``unknown`` where the scrapes of an agent "
+        "of 0.1 do not say it.",
+    ),
     Column(
         "covered_s",
         pa.int64(),

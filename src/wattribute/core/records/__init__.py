@@ -7,6 +7,14 @@ and Snapshot by flag.
 """
 
 from wattribute.core.records.attribution import Attribution
+from wattribute.core.records.hour import (
+    HOUR_SCHEMA,
+    ConsumerHour,
+    EstimateBand,
+    HourChannel,
+    ModeEnergy,
+    NodeHour,
+)
 from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
 from wattribute.core.records.reading import (
     Counter,
@@ -42,27 +50,33 @@ from wattribute.core.records.workload import (
 )
 
 __all__ = [
+    "HOUR_SCHEMA",
     "Allocation",
     "Attribution",
     "Cgroups",
     "Channel",
     "Consumer",
+    "ConsumerHour",
     "ContainerTable",
     "Counter",
     "Estimate",
+    "EstimateBand",
     "EstimatorInfo",
     "FloorState",
     "Gauge",
     "GpuState",
     "GpuUsage",
     "Health",
+    "HourChannel",
     "IdentityHealth",
     "Interval",
     "Load",
     "Machine",
     "MeterHealth",
     "Mode",
+    "ModeEnergy",
     "NodeFacts",
+    "NodeHour",
     "NodeTotals",
     "Origin",
     "Placement",
