@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.core.counters import Step, rises, step
+from wattribute.core.counters import Step, risen_until, rises, step
 
 VALUES = st.lists(st.integers(0, 2**60), max_size=30)
 
@@ -55,3 +55,22 @@ def test_a_restart_that_is_known_loses_nothing(amounts: list[int], data: st.Data
     anew = np.arange(len(amounts)) == at
 
     assert int(rises(totals, anew).sum()) == sum(amounts)
+
+
+def test_between_two_values_a_counter_rises_evenly_and_beyond_them_it_stands_still() -> None:
+    time, values = np.array([0.0, 10.0, 20.0]), np.array([5.0, 9.0, 2.0])
+
+    risen = risen_until(time, values, np.array([-1.0, 0.0, 5.0, 10.0, 15.0, 20.0, 99.0]))
+
+    assert risen.tolist() == [0.0, 0.0, 2.0, 4.0, 5.0, 6.0, 6.0]
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=20), st.lists(st.floats(0, 19)))
+def test_parts_of_a_window_add_up_to_the_whole(values: list[int], edges: list[float]) -> None:
+    time = np.arange(len(values), dtype=np.float64)
+    instants = np.array([0.0, *sorted(edges), 19.0])
+
+    parts = np.diff(risen_until(time, np.array(values, np.float64), instants))
+
+    assert (parts >= 0).all()
+    assert np.isclose(parts.sum(), rises(np.array(values, np.float64)).sum())

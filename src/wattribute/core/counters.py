@@ -56,3 +56,24 @@ def rises(values: NDArray[_Number], anew: NDArray[np.bool_] | None = None) -> ND
     steps = np.diff(values)
     restarted = steps < 0 if anew is None else (steps < 0) | anew
     return np.where(restarted, values[1:], steps)
+
+
+def risen_until(
+    time: NDArray[np.float64], values: NDArray[np.float64], instants: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how much a counter has risen from its first value up to each of some instants.
+
+    Between two values it is taken to rise evenly. Before the first value it has not risen, and
+    after the last one it rises no more.
+
+    Args:
+        time: (n,) when the values were read, rising; n > 0.
+        values: (n,) the values of a counter that does not wrap.
+        instants: (m,) in the unit of ``time``.
+
+    Returns:
+        (m,) rises, in the unit of the values.
+    """
+    totals = np.concatenate([np.zeros(1), np.cumsum(rises(values))])
+    risen: NDArray[np.float64] = np.interp(instants, time, totals)
+    return risen

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -50,12 +51,20 @@ def served(answer: Callable[[str], list[dict[str, object]]], asked: list[str]) -
 
 
 def counter(
-    watts: float, source: str, *, every_s: float = 15, reset_s: float = 1e9
+    watts: float,
+    origin: str = "measured",
+    component: str = "cpu",
+    *,
+    every_s: float = 15,
+    reset_s: float = 1e9,
 ) -> dict[str, object]:
     """A counter that rises evenly from 1 min before the window to 1 min behind its 700 s."""
     times = [START - 60 + every_s * n for n in range(round(820 / every_s))]
     values = [[t, f"{watts * ((t - START + 60) % reset_s):.6f}"] for t in times]
-    labels = {"pod_name": "load-1", "source": source, "mode": "dynamic", "instance": "node:9102"}
+    labels = {
+        "pod_name": "load-1", "component": component, "mode": "dynamic", "origin": origin,
+        "instance": "node:9102",
+    }  # fmt: skip
     return {"metric": labels, "values": values}
 
 
@@ -63,9 +72,18 @@ def answers(query: str) -> list[dict[str, object]]:
     if "kepler_node_info" in query:
         labels = {"cpu_architecture": "Sapphire Rapids"}
         return [{"metric": labels, "value": [START, "1"]}]
-    if "_package_" in query:
-        return [counter(40, "rapl-sysfs"), counter(10, "rapl-sysfs", reset_s=300)]
-    return [counter(5, "rapl-sysfs")] if "_dram_" in query else []
+    if "zone_power" in query:
+        zones = [("cpu", "rapl-sysfs", "measured"), ("dram", "rapl-sysfs", "measured"),
+                 ("", "rapl-sysfs", "measured"), ("gpu", "nvml", "measured"),
+                 ("cpu", "trained_power_model", "estimated")]  # fmt: skip
+        return [
+            {
+                "metric": {"component": component, "source": source, "origin": origin},
+                "value": [START, "1"],
+            }
+            for component, source, origin in zones
+        ]
+    return [counter(40), counter(10, reset_s=300), counter(5, component="dram")]
 
 
 def ask(url: str, folder: Path, *more: str) -> int:
@@ -96,18 +114,31 @@ def test_the_window_is_cut_into_runs_that_add_up(tmp_path: Path) -> None:
     assert series.key["cpu"] == "Sapphire Rapids"
     assert series.key["meters"] == "cpu=rapl-sysfs dram=rapl-sysfs"
     assert asked[0].startswith(
-        'kepler_container_package_joules_total{container_namespace="ci",pod_name=~"load-.*",'
+        'wattribute_container_joules_total{container_namespace="ci",pod_name=~"load-.*",'
         'mode="dynamic"}['
     )
 
 
-def test_what_a_model_says_is_estimated(tmp_path: Path) -> None:
-    def estimated(query: str) -> list[dict[str, object]]:
-        return [counter(5, "trained_power_model")] if "_package_" in query else []
+@pytest.mark.parametrize(
+    ("origins", "weakest"),
+    [
+        (["measured", "estimated", "integrated"], "estimated"),
+        (["integrated", "measured"], "integrated"),
+        (["measured"], "measured"),
+    ],
+)
+def test_energy_is_known_as_well_as_its_weakest_part(
+    tmp_path: Path, origins: list[str], weakest: str
+) -> None:
+    def mixed(query: str) -> list[dict[str, object]]:
+        unused = counter(0, "estimated", "gpu")
+        return [unused, *map(partial(counter, 5), origins)] if "container_joules" in query else []
 
-    with served(estimated, []) as url:
+    with served(mixed, []) as url:
         assert ask(url, tmp_path) == 0
-    assert read_series(tmp_path / "r.json", made_by="")[0].origin == "estimated"
+    (series,) = read_series(tmp_path / "r.json", made_by="")
+    assert series.origin == weakest
+    assert series.key["meters"] == "unknown"
 
 
 def test_no_samples_or_a_gap_is_one_line_and_exit_5(
@@ -115,10 +146,10 @@ def test_no_samples_or_a_gap_is_one_line_and_exit_5(
 ) -> None:
     with served(lambda _: [], []) as url:
         assert ask(url, tmp_path) == 5
-    assert "no samples in that time of kepler_container_" in capsys.readouterr().err
+    assert "no samples in that time of wattribute_container_joules_total" in capsys.readouterr().err
 
     def gapped(query: str) -> list[dict[str, object]]:
-        return [counter(5, "rapl-sysfs", every_s=400)] if "_package_" in query else []
+        return [counter(5, every_s=400)] if "container_joules" in query else []
 
     with served(gapped, []) as url:
         assert ask(url, tmp_path) == 5

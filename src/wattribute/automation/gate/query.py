@@ -4,6 +4,7 @@ Raw samples are subtracted, never ``increase()``, which extrapolates. Between tw
 is taken to rise evenly, so that runs add up to the whole however scrapes fall.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.automation.gate.series import Series
-from wattribute.core.counters import rises
+from wattribute.core.counters import risen_until, rises
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 from wattribute.core.units import MICROJOULES_PER_JOULE, MICROJOULES_PER_KWH
 
-_FAMILIES: Final = {"package": "cpu", "dram": "dram", "other": "other", "gpu": "gpu"}
-"""Kepler's kinds that do not overlap, and our names of the components."""
+_FAMILY: Final = "wattribute_container_joules_total"
+_ZONES: Final = "wattribute_zone_power_watts"
 _LABELS: Final = {
     "namespace": "container_namespace",
     "pod": "pod_name",
@@ -32,9 +33,8 @@ _MATCHER: Final = re.compile(r'\s*([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\
 _BEFORE_S: Final = 300.0
 _AFTER_S: Final = 60.0
 """So far beyond the window samples are looked for, to know the counters at its edges."""
-_ESTIMATED: Final = "trained_power_model"
-_COUNTERS: Final = frozenset({"rapl-sysfs", "nvml", "amdsmi", "drm", ""})
-"""Sources that count energy; of the others power is integrated."""
+_RANK: Final = {"measured": 0, "integrated": 1, "estimated": 2}
+"""How well energy is known by its origin; any other word is weaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +57,28 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rise:
-    """One counter's rise since its first sample, resets taken out."""
+class _EnergyCounter:
+    """The samples of one series."""
 
     component: str
-    source: str
-    node: str
+    origin: str
+    instance: str
+    """The agent that was scraped."""
     at_s: NDArray[np.float64]
     joules: NDArray[np.float64]
 
-    def at(self, edges_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.interp(edges_s, self.at_s, self.joules)
+    def risen_until(self, instants_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the joules since the first sample, at each instant."""
+        return risen_until(self.at_s, self.joules, instants_s)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it rose at all."""
+        return bool(rises(self.joules).sum() > 0)
 
 
 def ask(prometheus: Prometheus, question: Question) -> Series:
-    """The runs.
+    """Return the runs.
 
     Raises:
         ConfigInvalid: the selector or the window is wrong.
@@ -83,40 +90,38 @@ def ask(prometheus: Prometheus, question: Question) -> Series:
     matchers = [*translated(question.selector)]
     if not question.idle:
         matchers.append('mode="dynamic"')
-    rises = [
-        rise
-        for kind, component in _FAMILIES.items()
-        for rise in _rises(
-            prometheus, question, f"kepler_container_{kind}_joules_total", component, matchers
-        )
-    ]
-    if not rises:
+    counters = list(_counters(prometheus, question, matchers))
+    if not counters:
         raise DataInvalid(
-            f"{prometheus.name}: no samples in that time of "
-            f"kepler_container_*_joules_total{{{','.join(matchers)}}}; is the agent scraped?"
+            f"{prometheus.name}: no samples in that time of {_FAMILY}{{{','.join(matchers)}}}: "
+            "check the selector, and that Prometheus scrapes the agents (those of 0.1 do not have "
+            "this family)"
         )
     edges_s = np.linspace(question.start_s, question.end_s, question.runs + 1)
-    gap_s = _check_gaps(rises, edges_s)
+    gap_s = _check_gaps(counters, edges_s)
     components = {
-        name: sum((r.at(edges_s) for r in rises if r.component == name), np.zeros(len(edges_s)))
-        for name in sorted({rise.component for rise in rises})
+        name: sum(
+            (counter.risen_until(edges_s) for counter in counters if counter.component == name),
+            np.zeros(len(edges_s)),
+        )
+        for name in sorted({counter.component for counter in counters})
     }
     whole = sum(components.values(), np.zeros(len(edges_s)))
     if whole[-1] <= whole[0]:
         raise DataInvalid(f"{prometheus.name}: {question.selector}: used no energy in that time")
-    nodes = sorted({rise.node for rise in rises})
+    nodes = _one_of(sorted({counter.instance for counter in counters}))
     return Series(
         name=question.name,
         at=datetime.fromtimestamp(question.end_s, UTC).isoformat(timespec="seconds"),
-        origin=_origin(rises),
+        origin=_origin(counters),
         key={
             "asked": "prometheus, " + ("dynamic and idle" if question.idle else "dynamic"),
             "cpu": _cpus(prometheus, question.end_s, nodes),
-            "meters": _meters(rises),
+            "meters": _meters(prometheus, question.end_s, nodes, counters),
             "run_s": f"{edges_s[1] - edges_s[0]:.0f}",
         },
         runs=tuple(
-            _figures(question, rises, window_s, gap_s) for window_s in pairwise(edges_s.tolist())
+            _figures(question, counters, window_s, gap_s) for window_s in pairwise(edges_s.tolist())
         ),
         components={
             name: float(joules[-1] - joules[0]) / question.runs
@@ -127,7 +132,7 @@ def ask(prometheus: Prometheus, question: Question) -> Series:
 
 
 def translated(selector: str) -> Iterator[str]:
-    """The matchers, with the labels' names as they are on Kepler's families.
+    """Yield the matchers, with the labels' names as they are on the exported family.
 
     Raises:
         ConfigInvalid: it is no list of matchers.
@@ -146,7 +151,7 @@ def translated(selector: str) -> Iterator[str]:
 
 
 def when(text: str, flag: str) -> float:
-    """Unix time of ``2026-01-31T12:00:00Z`` (without a zone: UTC), or of itself.
+    """Return the Unix time of ``2026-01-31T12:00:00Z`` (without a zone: UTC), or of itself.
 
     Raises:
         ConfigInvalid: it is neither.
@@ -164,47 +169,49 @@ def when(text: str, flag: str) -> float:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
-def _rises(
-    prometheus: Prometheus, question: Question, family: str, component: str, matchers: Sequence[str]
-) -> Iterator[_Rise]:
+def _counters(
+    prometheus: Prometheus, question: Question, matchers: Sequence[str]
+) -> Iterator[_EnergyCounter]:
     start_s, end_s = question.start_s - _BEFORE_S, question.end_s + _AFTER_S
-    for found in prometheus.raw(f"{family}{{{','.join(matchers)}}}", start_s, end_s):
-        if not len(found.values):
-            continue
-        yield _Rise(
-            component,
-            found.labels.get("source", ""),
-            found.labels.get("instance", ""),
-            found.time_ms / 1000,
-            np.concatenate([[0.0], np.cumsum(rises(found.values))]),
-        )
+    for series in prometheus.raw(f"{_FAMILY}{{{','.join(matchers)}}}", start_s, end_s):
+        if len(series.values):
+            yield _EnergyCounter(
+                series.labels.get("component", ""),
+                series.labels.get("origin", ""),
+                series.labels.get("instance", ""),
+                series.time_ms / 1000,
+                series.values,
+            )
 
 
-def _check_gaps(rises: Sequence[_Rise], edges_s: NDArray[np.float64]) -> float:
-    """The usual time between two samples.
+def _check_gaps(counters: Sequence[_EnergyCounter], edges_s: NDArray[np.float64]) -> float:
+    """Return the usual time between two samples.
 
     Raises:
         DataInvalid: for a whole run there are none.
     """
-    at_s = np.unique(np.concatenate([rise.at_s for rise in rises]))
+    at_s = np.unique(np.concatenate([counter.at_s for counter in counters]))
     for run, (start_s, end_s) in enumerate(pairwise(edges_s), 1):
         if not ((at_s >= start_s) & (at_s <= end_s)).any():
             raise DataInvalid(
                 f"no sample in run {run} ({end_s - start_s:.0f} s long): fewer --runs, a longer "
                 "window, or look why nothing was scraped then"
             )
-    gaps = [np.median(np.diff(rise.at_s)) for rise in rises if len(rise.at_s) > 1]
+    gaps = [np.median(np.diff(counter.at_s)) for counter in counters if len(counter.at_s) > 1]
     return float(max(1.0, np.median(gaps))) if gaps else float(edges_s[1] - edges_s[0])
 
 
 def _figures(
-    question: Question, rises: Sequence[_Rise], window_s: tuple[float, float], gap_s: float
+    question: Question,
+    counters: Sequence[_EnergyCounter],
+    window_s: tuple[float, float],
+    gap_s: float,
 ) -> dict[str, float]:
     start_s, end_s = window_s
     elapsed_s = end_s - start_s
     steps = max(1, int(elapsed_s // gap_s))
     grid_s = np.linspace(start_s, end_s, steps + 1)
-    line = sum((rise.at(grid_s) for rise in rises), np.zeros(len(grid_s)))
+    line = sum((counter.risen_until(grid_s) for counter in counters), np.zeros(len(grid_s)))
     energy_j = float(line[-1] - line[0])
     figures = {
         "energy_j": energy_j,
@@ -221,20 +228,33 @@ def _figures(
     return figures
 
 
-def _origin(rises: Sequence[_Rise]) -> str:
-    sources = {rise.source for rise in rises if rise.joules[-1] > 0}
-    if _ESTIMATED in sources:
-        return "estimated"
-    return "measured" if sources <= _COUNTERS else "integrated"
+def _origin(counters: Sequence[_EnergyCounter]) -> str:
+    """Return how the energy is known; of several origins the weakest."""
+    origins = {counter.origin for counter in counters if counter.is_used}
+    return max(origins, key=lambda origin: _RANK.get(origin, len(_RANK)))
 
 
-def _meters(rises: Sequence[_Rise]) -> str:
-    found = sorted({(rise.component, rise.source) for rise in rises if rise.joules[-1] > 0})
-    return " ".join(f"{component}={source}" for component, source in found)
+def _meters(
+    prometheus: Prometheus, at_s: float, nodes: str, counters: Sequence[_EnergyCounter]
+) -> str:
+    """Return the meters of the nodes that fed the energy: ``cpu=rapl-sysfs dram=rapl-sysfs``."""
+    used = {(counter.component, counter.origin) for counter in counters if counter.is_used}
+    query = f"group by (component, source, origin) ({_ZONES}{{instance=~{nodes}}})"
+    rows = [labels for labels, _ in prometheus.vector(query, at_s)]
+    meters = {
+        (row["component"], row.get("source", ""))
+        for row in rows
+        if (row.get("component", ""), row.get("origin", "")) in used
+    }
+    return " ".join(f"{component}={source}" for component, source in sorted(meters)) or "unknown"
 
 
-def _cpus(prometheus: Prometheus, at_s: float, nodes: Sequence[str]) -> str:
-    """Generations of the CPUs of those nodes."""
-    one_of = "|".join(re.escape(node) for node in nodes).replace("\\", "\\\\").replace('"', '\\"')
-    rows = prometheus.vector(f'kepler_node_info{{instance=~"{one_of}"}}', at_s)
+def _cpus(prometheus: Prometheus, at_s: float, nodes: str) -> str:
+    """Return the generations of the nodes' CPUs, which one of Kepler's families alone says."""
+    rows = prometheus.vector(f"kepler_node_info{{instance=~{nodes}}}", at_s)
     return "+".join(sorted({labels.get("cpu_architecture", "") for labels, _ in rows})) or "unknown"
+
+
+def _one_of(instances: Sequence[str]) -> str:
+    """Return a quoted pattern that matches these addresses and no other."""
+    return json.dumps("|".join(re.escape(instance) for instance in instances))
