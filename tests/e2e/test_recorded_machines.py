@@ -1,16 +1,17 @@
 """The whole agent on recorded machines: their files in, one golden page out."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
-import wattribute.node.agent as house
 from wattribute.core.records import Snapshot
 from wattribute.node.exporter.exposition import Renderer, text
 from wattribute.node.exporter.families import metrics_families
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
 from wattribute.node.exporter.scene import NodeLabels, Scene
+from wattribute.node.opening import open_monitor
 from wattribute.node.settings import (
     ActivitySettings,
     AttributionSettings,
@@ -117,12 +118,12 @@ def test_a_recorded_machine_gives_its_golden_page(
 ) -> None:
     machine = Machine(tmp_path, tree)
     clock = FakeClock()
-    monkeypatch.setattr(house, "SystemClock", lambda: clock)
     monkeypatch.setattr(
         os, "uname", lambda: os.uname_result(("Linux", "node-1", "6", "", "x86_64"))
     )
 
-    with house.local_monitor(machine.settings) as monitor:
+    monitor = open_monitor(machine.settings, with_state=False, clock=clock).monitor
+    with contextlib.closing(monitor):
         for _ in range(4):
             monitor.tick()
             clock.advance(5)

@@ -76,13 +76,13 @@ def calibrate(
       wattribute calibrate --of cpu --idle 31
       wattribute calibrate --meter 60               with this machine's own meters
     """
-    from wattribute.node.estimator.calibration import Measured
-    from wattribute.node.meter.machine import read_machine
-    from wattribute.node.meter.power_model import (
+    from wattribute.node.estimates.power_model import (
         open_estimator,
         read_calibration,
         write_calibration,
     )
+    from wattribute.node.estimator.calibration import Measured
+    from wattribute.node.meter.machine import read_machine
 
     scope = _SCOPES[of]
     node = settings.node
@@ -130,22 +130,26 @@ def _measured_now(settings: NodeSettings, seconds: int) -> "list[Measured]":
     from wattribute.core.records import Origin
     from wattribute.core.units import Nanoseconds, watts
     from wattribute.node import agent as house
+    from wattribute.node.activity.cpustat import CpuStat
+    from wattribute.node.activity.node import NodeTimes
     from wattribute.node.estimator.calibration import Measured
-    from wattribute.node.meter.estimate import LoadReader
+    from wattribute.node.meter.machine import read_topology
 
-    load = LoadReader(Path(settings.activity.procfs))
+    procfs = Path(settings.activity.procfs)
+    topology = read_topology(Path(settings.meter.sysfs), procfs)
+    times = NodeTimes(CpuStat(procfs, topology), topology)
     try:
         with house.local_monitor(settings) as monitor:
             monitor.tick()
-            load.read(Nanoseconds(time.monotonic_ns()))
+            times.advance(Nanoseconds(time.monotonic_ns()))
             with click.progressbar(range(seconds), label="measuring", file=sys.stderr) as bar:
                 for _ in bar:
                     time.sleep(1)
             monitor.tick()
-            utilisation = load.read(Nanoseconds(time.monotonic_ns())).utilisation
+            utilisation = times.advance(Nanoseconds(time.monotonic_ns())).load.utilisation
             snapshot = monitor.snapshot()
     finally:
-        load.close()
+        times.close()
     sums: dict[str, float] = {}
     for total in snapshot.node.zones if snapshot else ():
         scope = _SCOPE_OF_KIND.get(total.zone.kind)

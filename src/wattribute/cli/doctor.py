@@ -13,7 +13,7 @@ from wattribute.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattribute.node.agent import Finding
+    from wattribute.node.findings import SourceFinding
 
 _COLUMNS: Final = (Column("PART"), Column("NAME"), Column("STATE"), Column("WHAT IT SAYS"))
 
@@ -32,7 +32,7 @@ def doctor(*, settings: Settings, as_json: bool) -> int:
     return report(house.check(settings.node), as_json=as_json)
 
 
-def report(findings: "Sequence[Finding]", *, as_json: bool) -> int:
+def report(findings: "Sequence[SourceFinding]", *, as_json: bool) -> int:
     """Print the findings; the exit code is 1 if no meter works (the estimate is one)."""
     usable = any(finding.part == "meter" and finding.state == "works" for finding in findings)
     if as_json:

@@ -21,6 +21,7 @@ from wattribute.core.settings.section import (
     flag,
     words,
 )
+from wattribute.node.backends import ACTIVITY_SOURCES, ESTIMATE, METERS
 
 
 class MeterSettings(Section, frozen=True):
@@ -28,7 +29,11 @@ class MeterSettings(Section, frozen=True):
 
     sysfs: Annotated[str, flag("--sysfs")] = "/sys"
     """Root of sysfs. In a container: where the host's is mounted (runtimes mask powercap)."""
-    use: Annotated[tuple[str, ...], Meta(min_length=1), flag("--meters")] = ("auto",)
+    use: Annotated[
+        tuple[Annotated[str, words("auto", *METERS.names, ESTIMATE)], ...],
+        Meta(min_length=1),
+        flag("--meters"),
+    ] = ("auto",)
     """Meters by name, or ``auto``: all that this machine has, and the estimate for components that
     none measures. A meter that is named and not there is an error."""
     replay: str = ""
@@ -80,10 +85,8 @@ class ActivitySettings(Section, frozen=True):
     """Root of procfs. In a container: where the host's is mounted."""
     cgroupfs: Annotated[str, flag("--cgroupfs")] = ""
     """Root of the cgroup file systems; "" means ``fs/cgroup`` below sysfs."""
-    source: Annotated[
-        Literal["auto", "cycles", "tasks", "cgroup", "procfs"], flag("--activity")
-    ] = "auto"
-    """``auto`` takes the first that works of cycles, tasks, cgroup, procfs."""
+    source: Annotated[str, words("auto", *ACTIVITY_SOURCES.names), flag("--activity")] = "auto"
+    """``auto`` takes the first that works, in this order."""
     corun_weight: Annotated[float, Meta(gt=0, le=1)] = 0.65
     """What a cycle costs while the SMT sibling runs too, against one run alone. An assumption
     (decision 0003): two busy siblings draw 1.3 times what one draws, so that each pays 0.65."""

@@ -2,24 +2,33 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from wattribute.core.records import Machine, Mode, Snapshot, Workload, Zone
 from wattribute.core.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
 from wattribute.node.activity.whois import Finder
 from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.estimates.choose import NOTHING_ESTIMATED, EstimatedComponents
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.power_model import read_artefact
+from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.meter import GpuMeter, Meter
 from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.rapl import RaplMeter
-from wattribute.node.monitor.gpus import GpuUsers
-from wattribute.node.monitor.loop import Monitor, Timing
+from wattribute.node.monitor.loop import LoopRules, Monitor, WhoRan
+from wattribute.node.monitor.naming import Names
 from wattribute.node.monitor.payer import GpuFloor
 from wattribute.node.monitor.state import StateFile
+from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.metering import Limits, Metering
 from wattribute.node.sharing.sharer import Sharer
+from wattribute.node.sources import Sources
 from wattribute.node.workload import Allocations, Cluster
 from wattribute_testing.activity import FakeActivity
 from wattribute_testing.clock import FakeClock
 from wattribute_testing.sysfs import FakeSysfs
+
+_SHIPPED: Final = ArtefactEstimator(read_artefact())
 
 
 class FakeNames:
@@ -61,6 +70,8 @@ class Rig:
         gpu_floor: GpuFloor = "even",
         meters: Collection[Meter] = (),
         allocations: Allocations | None = None,
+        model: MachineModel | None = None,
+        estimated: EstimatedComponents = NOTHING_ESTIMATED,
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -80,6 +91,8 @@ class Rig:
             gpu_floor: how those who hold a GPU share its floor under ``reserved``.
             meters: more of them.
             allocations: to whom the kubelet gave which device.
+            model: says what the machine draws; None: the shipped one of an unknown machine.
+            estimated: the components that the model fills in.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -87,30 +100,24 @@ class Rig:
         self.clock = clock or FakeClock()
         self.activity = FakeActivity()
         self.names = FakeNames()
+        here = Machine(threads=4, memory_bytes=1 << 30)
+        metering = Metering(
+            [RaplMeter(self.sysfs.root), *([gpus] if gpus else []), *meters],
+            Limits(microwatts(2000), microwatts(50_000)),
+        )
+        model = model or MachineModel(_SHIPPED, here)
+        self.energy = NodeEnergy(metering, model, estimated)
+        topology = read_topology(self.sysfs.root, folder)
+        sharer = Sharer(topology, TimeWeight(), given, lambda _: None, nanoseconds(3600))
         self.monitor = Monitor(
-            machine=Machine(threads=4, memory_bytes=1 << 30),
-            metering=Metering(
-                [RaplMeter(self.sysfs.root), *([gpus] if gpus else []), *meters],
-                Limits(microwatts(2000), microwatts(50_000)),
+            Sources(here, topology, self.energy, sharer, (gpus,) if gpus else ()),
+            WhoRan(self.activity, find),
+            Names(self.names, cluster, allocations, lambda path: path in sandboxes),
+            LoopRules(
+                nanoseconds(5), nanoseconds(300), nanoseconds(30), processes, policy, gpu_floor
             ),
-            activity=self.activity,
-            identity=self.names,
-            cluster=cluster,
-            is_sandbox=lambda path: path in sandboxes,
-            sharer=Sharer(
-                read_topology(self.sysfs.root, folder),
-                TimeWeight(),
-                given,
-                lambda _: None,
-                nanoseconds(3600),
-            ),
-            policy=policy,
-            timing=Timing(nanoseconds(5), nanoseconds(300), nanoseconds(30), processes),
-            clock=self.clock,
+            self.clock,
             state_file=StateFile(state, machine, boot) if state else None,
-            gpus=GpuUsers([gpus], find) if gpus else None,
-            gpu_floor=gpu_floor,
-            allocations=allocations,
         )
 
     def use(self, zone: str, energy_j: float) -> None:

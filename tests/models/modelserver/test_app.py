@@ -19,10 +19,10 @@ from wattribute.http import credentials
 from wattribute.models.modelserver import catalogue
 from wattribute.models.modelserver.serve import Options, make_service
 from wattribute.models.training.recordings import read_recordings
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.artefact import Fleet
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.estimator.power_recording import MAX_BYTES
-from wattribute.node.meter.power_model import read_artefact
 
 EPYC = {"cpu_name": "AMD EPYC 9354 32-Core Processor", "cores": "32", "threads": "64"}
 WRITE, READ = "w" * 32, "r" * 32

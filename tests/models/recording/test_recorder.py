@@ -14,7 +14,9 @@ from wattribute.models.recording.recorder import (
     record_steps,
     teaching_zones,
 )
-from wattribute.node.meter.estimate import LoadReader
+from wattribute.node.activity.cpustat import CpuStat
+from wattribute.node.activity.node import NodeTimes
+from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.rapl import RaplMeter
 from wattribute.node.sharing.metering import Limits, Metering
 from wattribute_testing import FakeClock, FakeProcfs, FakeSysfs
@@ -40,9 +42,10 @@ class Bench:
         if bmc_every_s:
             meters.append(SlowPlatform(self.wall_w, bmc_every_s))  # type: ignore[arg-type]
         self.metering = Metering(meters, Limits(microwatts(2000), microwatts(50_000)))
-        self.load = LoadReader(self.procfs.root)
+        topology = read_topology(self.sysfs.root, self.procfs.root)
+        self.times = NodeTimes(CpuStat(self.procfs.root, topology), topology)
         zones = [zone for meter in meters for zone in meter.zones]
-        self.recorder = Recorder(self.metering, zones, self.load, self.clock)
+        self.recorder = Recorder(self.metering, zones, self.times, self.clock)
 
     def set(self, level: float) -> None:
         self.level = level
@@ -64,7 +67,7 @@ class Bench:
         return self.waited_s >= self.stop_after_s
 
     def close(self) -> None:
-        self.load.close()
+        self.times.close()
         self.metering.close()
 
 

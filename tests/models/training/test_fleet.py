@@ -14,6 +14,7 @@ from wattribute.core.units import nanoseconds, watts
 from wattribute.models.training.fleet import deviation, learn
 from wattribute.models.training.recordings import Read, read_recordings
 from wattribute.models.training.train import encode
+from wattribute.node.estimates.power_model import SHIPPED, read_artefact
 from wattribute.node.estimator.artefact import Artefact, decode
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.estimator.power_recording import (
@@ -24,7 +25,6 @@ from wattribute.node.estimator.power_recording import (
     decode_recording,
     encode_recording,
 )
-from wattribute.node.meter.power_model import SHIPPED, read_artefact
 
 EPYC = Machine(
     vendor="AuthenticAMD", family=25, model=17, cpu_name="AMD EPYC 9354 32-Core Processor",

@@ -1,5 +1,6 @@
 """Which source of activity is used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from wattribute.core.errors import ActivityAbsent, ActivityDenied, ActivityError
 from wattribute.core.records import Topology
-from wattribute.node.activity import choose
+from wattribute.node.activity import Activity, choose, cycles, tasks
 from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
 from wattribute_testing import FakeCgroupfs, FakeProcfs
 
@@ -17,7 +18,7 @@ ONE = Topology(("0",), np.zeros(1, np.int64), np.full(1, -1))
 def settings(root: Path, source: str) -> NodeSettings:
     return NodeSettings(
         meter=MeterSettings(sysfs=str(root / "sys")),
-        activity=ActivitySettings(procfs=str(root / "proc"), source=source),  # type: ignore[arg-type]
+        activity=ActivitySettings(procfs=str(root / "proc"), source=source),
     )
 
 
@@ -25,14 +26,14 @@ def settings(root: Path, source: str) -> NodeSettings:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Without BPF."""
 
-    def absent(_: object) -> object:
+    def absent(_: object) -> Activity:
         raise ActivityAbsent("no counters of cycles")
 
-    def denied(_: object) -> object:
+    def denied(_: object) -> Activity:
         raise ActivityDenied("needs CAP_BPF")
 
-    monkeypatch.setitem(choose._SOURCES, "cycles", absent)  # type: ignore[arg-type]
-    monkeypatch.setitem(choose._SOURCES, "tasks", denied)  # type: ignore[arg-type]
+    monkeypatch.setattr(cycles, "BACKEND", replace(cycles.BACKEND, open=absent))
+    monkeypatch.setattr(tasks, "BACKEND", replace(tasks.BACKEND, open=denied))
     FakeProcfs(tmp_path / "proc").start(1)
     return tmp_path
 

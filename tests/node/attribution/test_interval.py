@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.core.records import Counter, Estimate, Gauge, Interval, Origin, Reading, Zone
+from wattribute.core.records import Counter, Gauge, Interval, Origin, Power, Reading, Zone
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds
-from wattribute.node.attribution.interval import Rejected, interval_between
+from wattribute.node.attribution.interval import Rejected, estimated_interval, interval_between
 
 SECOND = 1_000_000_000
 WATT = 1_000_000
@@ -14,7 +14,7 @@ MAX = 2000 * WATT
 ZONE = Zone("package", "0", "rapl-sysfs", "0")
 
 
-def at(at_ns: int, value: Counter | Gauge | Estimate, zone: Zone = ZONE) -> Reading:
+def at(at_ns: int, value: Counter | Gauge, zone: Zone = ZONE) -> Reading:
     return Reading(zone, Nanoseconds(at_ns), value)
 
 
@@ -26,9 +26,13 @@ def watts(power_w: int, *, averaged: bool = False) -> Gauge:
     return Gauge(Microwatts(power_w * WATT), averaged)
 
 
-def estimate(idle: int, dynamic: int, low: int, high: int) -> Estimate:
-    powers = (Microwatts(power * WATT) for power in (idle, dynamic, low, high))
-    return Estimate(*powers, basis="class")
+def power(idle: int, dynamic: int, low: int, high: int) -> Power:
+    powers = (Microwatts(watt * WATT) for watt in (idle, dynamic, low, high))
+    return Power(*powers, basis="class")
+
+
+def estimated(power: Power, end_ns: int = SECOND) -> Interval | Rejected:
+    return estimated_interval(ZONE, Nanoseconds(0), Nanoseconds(end_ns), power, power_max_uw=MAX)
 
 
 def between(before: Reading, after: Reading) -> Interval | Rejected:
@@ -70,9 +74,7 @@ def test_averaged_power_is_a_rectangle_of_the_later_value() -> None:
 
 
 def test_an_estimate_brings_its_floor_and_its_band() -> None:
-    interval = between(at(0, estimate(90, 9, 80, 120)), at(2 * SECOND, estimate(20, 10, 25, 50)))
-
-    assert interval == Interval(
+    assert estimated(power(20, 10, 25, 50), 2 * SECOND) == Interval(
         ZONE,
         Nanoseconds(0),
         Nanoseconds(2 * SECOND),
@@ -91,17 +93,24 @@ def test_an_estimate_brings_its_floor_and_its_band() -> None:
         (watts(2001), watts(1)),
         (watts(-1), watts(1)),
         (watts(1, averaged=True), watts(-1, averaged=True)),
-        (estimate(1, 1, 1, 3), estimate(1900, 200, 1900, 2200)),
-        (estimate(1, 1, 1, 3), estimate(-5, 10, 0, 9)),
     ],
 )
-def test_impossible_power_is_rejected(before: Gauge | Estimate, after: Gauge | Estimate) -> None:
+def test_impossible_power_is_rejected(before: Gauge, after: Gauge) -> None:
     assert between(at(0, before), at(SECOND, after)) == Rejected("impossible")
 
 
-@pytest.mark.parametrize("value", [joules(5), watts(5), estimate(1, 1, 1, 3)])
+@pytest.mark.parametrize("impossible", [power(1900, 200, 1900, 2200), power(-5, 10, 0, 9)])
+def test_an_impossible_estimate_is_rejected(impossible: Power) -> None:
+    assert estimated(impossible) == Rejected("impossible")
+
+
+def test_an_estimate_of_no_time_is_no_interval() -> None:
+    assert estimated(power(1, 1, 1, 3), 0) == Rejected("impossible")
+
+
+@pytest.mark.parametrize("value", [joules(5), watts(5)])
 @pytest.mark.parametrize("end_ns", [SECOND, 0])
-def test_without_time_there_is_no_interval(value: Counter | Gauge | Estimate, end_ns: int) -> None:
+def test_without_time_there_is_no_interval(value: Counter | Gauge, end_ns: int) -> None:
     assert between(at(SECOND, value), at(end_ns, value)) == Rejected("impossible")
 
 
@@ -125,13 +134,12 @@ powers = st.integers(-WATT, 3000 * WATT).map(Microwatts)
 values = st.one_of(
     st.builds(Gauge, powers, st.booleans()),
     st.builds(Counter, powers.map(Microjoules), st.just(Microjoules(10**11))),
-    st.builds(Estimate, powers, powers, powers, powers, st.just("cpu")),
 )
 
 
 @given(values, values, st.integers(-SECOND, 120 * SECOND))
 def test_whatever_is_read_an_interval_is_possible(
-    before: Counter | Gauge | Estimate, after: Counter | Gauge | Estimate, elapsed_ns: int
+    before: Counter | Gauge, after: Counter | Gauge, elapsed_ns: int
 ) -> None:
     interval = between(at(0, before), at(elapsed_ns, after))
 

@@ -1,7 +1,7 @@
 import pytest
 
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.artefact import Artefact
-from wattribute.node.meter.power_model import read_artefact
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.core.records import Machine
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.identity import find_cpu, identify
 from wattribute.node.estimator.instances import family_names
-from wattribute.node.meter.power_model import read_artefact
 
 GB = 10**9
 CASCADE = "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz"

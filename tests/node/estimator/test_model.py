@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from wattribute.core.records import Load, Machine, Power
 from wattribute.core.units import Nanoseconds, watts
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.calibration import Measured
 from wattribute.node.estimator.model import ArtefactEstimator
-from wattribute.node.meter.power_model import read_artefact
 
 GB = 10**9
 XEON = "Intel(R) Xeon(R) Platinum 8275CL CPU @ 3.00GHz"

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from wattribute.core.records import Machine
 from wattribute.core.units import microwatts
 from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.power_model import read_artefact
+from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.measuring import gpus as measuring_gpus
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.tree import Tree
 from wattribute.node.measuring.window import Window
 from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.nvml import NvmlMeter
+from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.metering import Limits, Metering
 from wattribute.node.sharing.sharer import Sharer
+from wattribute.node.sources import Sources
 from wattribute_testing import FakeClock, FakeNvml, FakeProcfs, FakeSysfs
 
 US = 1_000_000
@@ -51,16 +57,18 @@ class Bench:
         sysfs = FakeSysfs(folder / "sys").cpus(cores=4, threads=1)
         procfs = FakeProcfs(folder / "proc", cpus=4)
         topology = read_topology(sysfs.root, procfs.root)
+        sharer = Sharer(
+            topology, TimeWeight(), lambda _: microwatts(30), lambda _: None, 3600 * 10**9
+        )
+        metering = Metering([meter], Limits(microwatts(2000), microwatts(50_000)))
+        machine = Machine(threads=4)
+        model = MachineModel(ArtefactEstimator(read_artefact()), machine)
         self.window = Window(
-            metering=Metering([meter], Limits(microwatts(2000), microwatts(50_000))),
-            sharer=Sharer(
-                topology, TimeWeight(), lambda _: microwatts(30), lambda _: None, 3600 * 10**9
-            ),
+            Sources(machine, topology, NodeEnergy(metering, model), sharer, (meter,)),
+            procfs.root,
+            self.work,
+            self.clock,
             policy=policy,
-            procfs=procfs.root,
-            topology=topology,
-            tree=self.work,
-            clock=self.clock,
             gpus=GpuWork([meter], self.work),
         )
         self.now_us = US

@@ -10,15 +10,18 @@ import pytest
 from wattribute.core.records import Load, Machine, Origin
 from wattribute.core.units import Nanoseconds, microwatts
 from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.estimates.choose import EstimatedComponents
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.window import Window
-from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.meter.machine import read_topology
-from wattribute.node.meter.power_model import read_artefact
 from wattribute.node.meter.rapl import RaplMeter
+from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.metering import Limits, Metering
 from wattribute.node.sharing.sharer import Sharer
+from wattribute.node.sources import Sources
 from wattribute_testing import FakeClock, FakeProcfs, FakeSysfs
 from wattribute_testing.activity import FakeActivity
 
@@ -55,20 +58,16 @@ class Bench:
         self.clock = FakeClock()
         self.work = Work()
         topology = read_topology(self.sysfs.root, self.procfs.root)
-        made: dict[str, Any] = {
-            "rapl": lambda: RaplMeter(self.sysfs.root),
-            "estimate": lambda: EstimateMeter(ESTIMATOR, MACHINE, self.procfs.root, ["cpu"]),
-        }
-        opened = [made[name]() for name in meters]
+        opened = [RaplMeter(self.sysfs.root)] if "rapl" in meters else []
+        metering = Metering(opened, Limits(microwatts(2000), microwatts(50_000)))
+        estimated = EstimatedComponents(missing=("cpu",) if "estimate" in meters else ())
+        energy = NodeEnergy(metering, MachineModel(ESTIMATOR, MACHINE), estimated)
+        sharer = Sharer(topology, TimeWeight(), lambda _: 0, lambda _: None, SECOND)
         self.window = Window(
-            metering=Metering(opened, Limits(microwatts(2000), microwatts(50_000))),
-            sharer=Sharer(topology, TimeWeight(), lambda _: 0, lambda _: None, SECOND),
-            policy="none",
-            procfs=self.procfs.root,
-            topology=topology,
-            tree=self.work,  # type: ignore[arg-type]
-            clock=self.clock,
-            estimates=next((m for m in opened if isinstance(m, EstimateMeter)), None),
+            Sources(MACHINE, topology, energy, sharer),
+            self.procfs.root,
+            self.work,  # type: ignore[arg-type]
+            self.clock,
         )
 
     def run(self, milliseconds: float, work_ms: float, energy_j: float = 0) -> None:

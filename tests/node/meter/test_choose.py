@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from wattribute.core.errors import ConfigInvalid, MeterAbsent, MeterFailed
-from wattribute.core.records import Machine
-from wattribute.node.meter.choose import METERS, ChosenMeters, choose_meters
+from wattribute.node.backends import ESTIMATE, METERS
+from wattribute.node.meter.choose import ChosenMeters, choose_meters
 from wattribute.node.settings import (
     ActivitySettings,
-    EstimatorSettings,
     MeterSettings,
     NodeSettings,
 )
@@ -17,43 +16,35 @@ from wattribute_testing import FakeSysfs
 from wattribute_testing.bmc import FakeBmc
 
 MACHINES = Path(__file__).parents[2] / "machines"
-BARE = Machine(cores=8, threads=16, memory_bytes=64_000_000_000)
-GUEST = Machine(cores=2, threads=4, memory_bytes=16_000_000_000, hypervisor="kvm")
 
 
 @pytest.fixture
 def sysfs(tmp_path: Path) -> FakeSysfs:
     (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/stat").write_text("cpu  1 0 1 9 0 0 0 0\ncpu0 1 0 1 9 0 0 0 0\nintr 1\n")
     return FakeSysfs(tmp_path / "sys")
 
 
-def choose(
-    sysfs: FakeSysfs, *names: str, machine: Machine = BARE, replay: str = ""
-) -> ChosenMeters:
+def choose(sysfs: FakeSysfs, *names: str, replay: str = "") -> ChosenMeters:
     room = MeterSettings(sysfs=str(sysfs.root), use=names or ("auto",), replay=replay)
     procfs = str(sysfs.root.parent / "proc")
-    return choose_meters(
-        NodeSettings(meter=room, activity=ActivitySettings(procfs=procfs)), machine
-    )
+    return choose_meters(NodeSettings(meter=room, activity=ActivitySettings(procfs=procfs)))
 
 
 def zones(chosen: ChosenMeters) -> dict[str, list[str]]:
-    return {f.name: [f"{z.kind} {z.id}" for z in f.zones] for f in chosen.findings if f.zones}
+    return {
+        meter.name: [f"{zone.kind} {zone.id}" for zone in meter.zones] for meter in chosen.meters
+    }
 
 
 def states(chosen: ChosenMeters) -> dict[str, str]:
     return {f.name: f.state for f in chosen.findings}
 
 
-def test_rapl_measures_and_the_estimate_fills_the_rest(sysfs: FakeSysfs) -> None:
+def test_a_meter_that_is_there_works_and_the_others_say_why_not(sysfs: FakeSysfs) -> None:
     chosen = choose(sysfs.load(MACHINES / "two-sockets.tree"))
 
-    assert zones(chosen) == {
-        "rapl": ["package 0", "dram 0", "package 1", "dram 1"],
-        "estimate": ["other 0"],
-    }
-    assert [meter.name for meter in chosen.meters] == ["rapl", "estimate"]
+    assert zones(chosen) == {"rapl": ["package 0", "dram 0", "package 1", "dram 1"]}
+    assert chosen.covered == {"cpu", "dram", "rapl"}
     assert states(chosen) == {
         "replay": "not used",
         "rapl": "works",
@@ -63,22 +54,28 @@ def test_rapl_measures_and_the_estimate_fills_the_rest(sysfs: FakeSysfs) -> None
         "drm": "absent",
         "redfish": "absent",
         "ipmi": "absent",
-        "estimate": "works",
     }
 
 
-def test_a_platform_meter_makes_an_estimate_of_the_rest_needless(sysfs: FakeSysfs) -> None:
+def test_a_meter_outside_auto_says_how_it_is_used(sysfs: FakeSysfs) -> None:
+    replay = choose(sysfs).findings[0]
+
+    assert (replay.name, replay.state) == ("replay", "not used")
+    assert replay.message == "not part of `auto`; name it in --meters to use it"
+
+
+def test_a_platform_meter_covers_the_machine(sysfs: FakeSysfs) -> None:
     chosen = choose(sysfs.load(MACHINES / "two-sockets.tree").load(MACHINES / "acpi.tree"))
 
     assert zones(chosen)["hwmon"] == ["platform 0"]
-    assert states(chosen)["estimate"] == "not used"
-    assert "all components are measured" in chosen.findings[-1].message
+    assert {"cpu", "dram", "platform", "machine"} <= chosen.covered
 
 
-def test_psys_is_a_platform_meter_too(sysfs: FakeSysfs) -> None:
+def test_psys_is_a_platform_meter_too_and_not_of_the_whole_machine(sysfs: FakeSysfs) -> None:
     chosen = choose(sysfs.load(MACHINES / "laptop.tree"))
 
-    assert zones(chosen)["estimate"] == ["dram 0"]
+    assert "platform" in chosen.covered
+    assert "machine" not in chosen.covered
 
 
 def test_hwmon_packages_are_not_counted_beside_rapls(sysfs: FakeSysfs) -> None:
@@ -96,13 +93,14 @@ def test_grace_includes_its_memory_so_that_no_dram_is_estimated(sysfs: FakeSysfs
     chosen = choose(sysfs.load(MACHINES / "grace.tree").cpus(packages=2))
 
     assert zones(chosen) == {"hwmon": ["package 0", "package 1", "platform 0", "platform 1"]}
-    assert states(chosen)["estimate"] == "not used"
+    assert {"cpu", "dram", "platform"} <= chosen.covered
 
 
-def test_a_guest_without_sensors_is_estimated(sysfs: FakeSysfs) -> None:
-    chosen = choose(sysfs, machine=GUEST)
+def test_a_guest_without_sensors_has_no_meter(sysfs: FakeSysfs) -> None:
+    chosen = choose(sysfs)
 
-    assert zones(chosen) == {"estimate": ["package 0", "dram 0", "other 0"]}
+    assert chosen.meters == ()
+    assert chosen.covered == frozenset()
     assert states(chosen)["rapl"] == "absent"
 
 
@@ -115,21 +113,11 @@ def test_a_meter_that_works_in_part_says_what_does_not(sysfs: FakeSysfs) -> None
     assert "intel-rapl:1:0/energy_uj: shows b'" in rapl.message
 
 
-def test_what_failed_is_estimated_and_said(sysfs: FakeSysfs) -> None:
+def test_what_failed_is_said_and_covers_nothing(sysfs: FakeSysfs) -> None:
     chosen = choose(sysfs.rapl("intel-rapl:0", "package-0", "broken"))
 
     assert states(chosen)["rapl"] == "failed"
-    assert zones(chosen)["estimate"] == ["package 0", "dram 0", "other 0"]
-
-
-def test_nothing_to_estimate_from_leaves_no_meter(sysfs: FakeSysfs) -> None:
-    (sysfs.root.parent / "proc/stat").unlink()
-
-    chosen = choose(sysfs)
-
-    assert chosen.meters == ()
-    assert chosen.findings[-1].state == "failed"
-    assert "is procfs mounted there?" in chosen.findings[-1].message
+    assert chosen.covered == frozenset()
 
 
 def test_a_named_meter_that_is_not_there_is_an_error(sysfs: FakeSysfs) -> None:
@@ -142,15 +130,18 @@ def test_a_named_meter_that_is_not_there_is_an_error(sysfs: FakeSysfs) -> None:
 def test_only_what_is_named_is_used(sysfs: FakeSysfs) -> None:
     sysfs.load(MACHINES / "two-sockets.tree")
 
-    assert zones(choose(sysfs, "estimate")) == {"estimate": ["package 0", "dram 0", "other 0"]}
+    assert zones(choose(sysfs, "estimate")) == {}
     assert list(zones(choose(sysfs, "rapl"))) == ["rapl"]
-    assert zones(choose(sysfs, "estimate", "rapl"))["estimate"] == ["other 0"]
+    assert list(zones(choose(sysfs, "estimate", "rapl"))) == ["rapl"]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("raple",), f"unknown meter 'raple'; known are auto, {', '.join(METERS)}"),
+        (
+            ("raple",),
+            f"unknown meter 'raple'; known are auto, {', '.join(METERS.names)}, {ESTIMATE}",
+        ),
         (("auto", "rapl"), "auto stands alone"),
         (("replay", "rapl"), "replay plays another machine"),
         (("replay",), "meter.replay: name the recorded run"),
@@ -163,18 +154,7 @@ def test_names_that_make_no_sense(names: tuple[str, ...], message: str, sysfs: F
 
 def test_no_name_at_all(sysfs: FakeSysfs) -> None:
     with pytest.raises(ConfigInvalid, match="no meter is named"):
-        choose_meters(NodeSettings(meter=MeterSettings(sysfs=str(sysfs.root), use=())), BARE)
-
-
-def test_an_artefact_that_nothing_can_read_is_an_error(sysfs: FakeSysfs) -> None:
-    settings = NodeSettings(
-        meter=MeterSettings(sysfs=str(sysfs.root)),
-        activity=ActivitySettings(procfs=str(sysfs.root.parent / "proc")),
-        estimator=EstimatorSettings(model="model.json"),
-    )
-
-    with pytest.raises(ConfigInvalid, match=r"estimator.model: model.json"):
-        choose_meters(settings, BARE)
+        choose_meters(NodeSettings(meter=MeterSettings(sysfs=str(sysfs.root), use=())))
 
 
 def test_a_recorded_run_is_played(sysfs: FakeSysfs, tmp_path: Path) -> None:
@@ -188,9 +168,7 @@ def test_a_recorded_run_is_played(sysfs: FakeSysfs, tmp_path: Path) -> None:
     assert zones(choose(sysfs, "replay", replay=str(run))) == {"replay": ["package 0"]}
 
 
-def test_a_bmc_makes_an_estimate_of_the_rest_needless_even_before_it_answers(
-    sysfs: FakeSysfs, tmp_path: Path
-) -> None:
+def test_a_bmc_covers_the_machine_even_before_it_answers(sysfs: FakeSysfs, tmp_path: Path) -> None:
     sysfs.load(MACHINES / "two-sockets.tree")
     secret = tmp_path / "bmc"
     secret.touch(0o600)
@@ -204,12 +182,12 @@ def test_a_bmc_makes_an_estimate_of_the_rest_needless_even_before_it_answers(
             redfish_credentials=str(secret),
             redfish_insecure=True,
         )
-        chosen = choose_meters(NodeSettings(meter=room, activity=activity), BARE, patience_s=0.01)
+        chosen = choose_meters(NodeSettings(meter=room, activity=activity), patience_s=0.01)
         for meter in chosen.meters:
             meter.close()
 
-    assert [meter.name for meter in chosen.meters] == ["rapl", "redfish", "estimate"]
-    assert states(chosen)["estimate"] == "not used"
+    assert [meter.name for meter in chosen.meters] == ["rapl", "redfish"]
+    assert {"platform", "machine"} <= chosen.covered
     assert states(chosen)["redfish"] == "failed"
     found = {finding.name: finding.message for finding in chosen.findings}
     assert found["redfish"] == "redfish: no answer yet"
@@ -223,7 +201,7 @@ def test_psys_is_not_the_whole_machine_so_that_the_bmc_is_asked_too(
     room = MeterSettings(sysfs=str(sysfs.root), ipmitool=str(tmp_path / "none"))
     activity = ActivitySettings(procfs=str(sysfs.root.parent / "proc"))
 
-    chosen = choose_meters(NodeSettings(meter=room, activity=activity), BARE)
+    chosen = choose_meters(NodeSettings(meter=room, activity=activity))
 
     found = {finding.name: finding.message for finding in chosen.findings}
     assert found["ipmi"].endswith("none is not installed; see meter.ipmitool")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from wattribute.core.errors import MeterAbsent, MeterDenied, MeterFailed
 from wattribute.core.records import Gauge, Zone
 from wattribute.core.units import nanoseconds
-from wattribute.node.meter import ipmi
-from wattribute.node.meter.ipmi import IpmiSource, dcmi_power, open_ipmi
+from wattribute.node.meter import ipmi_source as ipmi
+from wattribute.node.meter.ipmi_source import IpmiSource, dcmi_power, open_ipmi
 from wattribute_testing import FakeSysfs
 
 SAID = """

@@ -15,8 +15,8 @@ from wattribute.core.records import Gauge, Zone
 from wattribute.core.units import nanoseconds
 from wattribute.http.client import HttpClient
 from wattribute.node.meter.bmcfile import Credentials
-from wattribute.node.meter.redfish import _KEYS, RedfishSource, open_redfish
 from wattribute.node.meter.redfish_session import Session
+from wattribute.node.meter.redfish_source import _KEYS, RedfishSource, open_redfish
 from wattribute.node.settings import MeterSettings, NodeSettings
 from wattribute_testing.bmc import VENDORS, FakeBmc, tree
 from wattribute_testing.kube.authority import Authority

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wattribute.core.errors import ConfigInvalid, MeterFailed, MeterGone
-from wattribute.core.records import Counter, Estimate, Gauge, Reading, Zone
+from wattribute.core.records import Counter, Gauge, Reading, Zone
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds, nanoseconds
 from wattribute.node.meter.rapl import RaplMeter
 from wattribute.node.meter.recording import record
@@ -56,12 +56,10 @@ def test_between_two_instants_the_earlier_one_stands(tmp_path: Path) -> None:
     assert [v.energy_uj for v in values if isinstance(v, Counter)] == [1, 1, 2]
 
 
-def test_powers_keep_what_they_mean_and_estimates_are_left_out(tmp_path: Path) -> None:
-    estimate = Estimate(*[Microwatts(1)] * 4, basis="class")
+def test_powers_keep_what_they_mean(tmp_path: Path) -> None:
     values = {
         PLATFORM: Gauge(Microwatts(5), averaged=True),
         PACKAGE: Gauge(Microwatts(6)),
-        Zone("dram", "0", "trained_power_model"): estimate,
     }
     readings = [Reading(zone, at(0), value) for zone, value in values.items()]
     record(tmp_path / "run", [(at(0), readings), (at(1), readings[:1])])

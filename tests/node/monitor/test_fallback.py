@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from wattribute.core.records import Machine, Mode, Origin, Snapshot
+from wattribute.node.estimates.choose import EstimatedComponents
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.model import ArtefactEstimator
-from wattribute.node.meter.estimate import EstimateMeter
-from wattribute.node.meter.power_model import read_artefact
-from wattribute_testing import FakeProcfs
 from wattribute_testing.rig import Rig
 
 SECOND = 1_000_000_000
@@ -23,17 +23,15 @@ class Node:
     """The rig with a model that stands by for the package and the DRAM."""
 
     def __init__(self, folder: Path) -> None:
-        self.procfs = FakeProcfs(folder / "proc", cpus=4)
-        self.estimates = EstimateMeter(
-            ArtefactEstimator(read_artefact()), SERVER, self.procfs.root, (), ("cpu", "dram")
+        self.rig = Rig(
+            folder,
+            model=MachineModel(ArtefactEstimator(read_artefact()), SERVER),
+            estimated=EstimatedComponents(standby=("cpu", "dram")),
         )
-        self.rig = Rig(folder, meters=[self.estimates])
         self.package = self.rig.sysfs.root / PACKAGE
 
     def tick(self, package_j: float = 0) -> Snapshot:
-        for cpu in range(4):
-            self.procfs.run_cpu(cpu, user=250, idle=250)
-        self.rig.activity.ran(1, "/docker/" + "a" * 64, SECOND)
+        self.rig.activity.ran(1, "/docker/" + "a" * 64, 10 * SECOND)
         snapshot = self.rig.tick(package_j, 5.0)
         assert snapshot
         return snapshot

@@ -163,7 +163,7 @@ class World:
         rig.tick(energy_j, energy_j / 4, seconds)
         if event == "silent":
             rig.sysfs.energy("intel-rapl:0", kept)
-        self.dropped += sum(rig.monitor._metering.rejected[reason] for reason in DROPPED)
+        self.dropped += sum(rig.energy.metering.rejected[reason] for reason in DROPPED)
 
 
 class GpuWorld(World):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.core.records import Machine, Origin
+from wattribute.node.estimates.power_model import open_estimator
 from wattribute.node.meter.machine import read_machine
-from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.settings import NodeSettings
-from wattribute.node.sharing.opening import floor_policy
+from wattribute.node.sharing.given_floors import floor_policy
 
 if TYPE_CHECKING:
     from wattribute.node.measuring import Measurement
@@ -40,7 +40,7 @@ def comparability_key(settings: NodeSettings, runs: "Iterable[Measurement]") -> 
         "quota": quota(cgroupfs, procfs),
         "meters": " ".join(f"{name}={source}" for name, source in sources.items()) or "none",
         "model": _model(settings, machine) if estimated else "none",
-        "floor": floor_policy(settings),
+        "floor": floor_policy(settings.attribution.idle_policy),
     }
 
 

@@ -191,21 +191,21 @@ def _stopped() -> "Iterator[Callable[[float], bool]]":
 @contextmanager
 def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
     from wattribute.models.recording.recorder import Recorder
-    from wattribute.node.meter.choose import choose_meters
-    from wattribute.node.meter.estimate import LoadReader
-    from wattribute.node.meter.machine import read_machine
-    from wattribute.node.sharing.opening import make_metering
+    from wattribute.node.activity.cpustat import CpuStat
+    from wattribute.node.activity.node import NodeTimes
+    from wattribute.node.sources import open_sources
 
-    procfs = Path(settings.activity.procfs)
-    machine = read_machine(procfs, Path(settings.meter.sysfs))
-    meters = choose_meters(settings, machine, patience_s=_PATIENCE_S).meters
-    metering = make_metering(settings, meters)
-    load = LoadReader(procfs)
+    sources = open_sources(settings, patience_s=_PATIENCE_S)
     try:
-        yield Recorder(metering, [z for meter in meters for z in meter.zones], load, clock)
+        cpustat = CpuStat(Path(settings.activity.procfs), sources.topology)
+        times = NodeTimes(cpustat, sources.topology)
+        try:
+            metering = sources.energy.metering
+            yield Recorder(metering, metering.zones, times, clock)
+        finally:
+            times.close()
     finally:
-        load.close()
-        metering.close()
+        sources.close()
 
 
 @contextmanager

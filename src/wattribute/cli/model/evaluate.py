@@ -61,7 +61,7 @@ def evaluate(
     from wattribute.core.errors import DataInvalid
     from wattribute.models.training import evaluate as scoring
     from wattribute.models.training.rows import read_rows
-    from wattribute.node.meter.power_model import read_artefact
+    from wattribute.node.estimates.power_model import read_artefact
 
     artefact = read_artefact(model_file)
     result = scoring.evaluate(

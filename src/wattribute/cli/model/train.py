@@ -114,7 +114,7 @@ def _fit(data: Path) -> "Trained":
 
 
 def _opened(model_file: str) -> "Artefact":
-    from wattribute.node.meter.power_model import read_artefact
+    from wattribute.node.estimates.power_model import read_artefact
 
     return read_artefact(model_file)
 

@@ -18,7 +18,6 @@ from wattribute.core.records.hour import (
 from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
 from wattribute.core.records.reading import (
     Counter,
-    Estimate,
     Gauge,
     Interval,
     Origin,
@@ -59,7 +58,6 @@ __all__ = [
     "ConsumerHour",
     "ContainerTable",
     "Counter",
-    "Estimate",
     "EstimateBand",
     "EstimatorInfo",
     "FloorState",

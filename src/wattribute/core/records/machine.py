@@ -1,6 +1,7 @@
 """A machine's description, its load, and the power that a model estimates for it."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +64,26 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load of the machine since the reading before."""
+    """How busy the machine was in an interval."""
 
     elapsed_ns: Nanoseconds
     utilisation: float
     """(user + nice + system + irq + softirq) / (CPUs x time), 0 to 1. Guest time is counted once;
     steal and iowait are not counted."""
+
+    @classmethod
+    def from_times(
+        cls, elapsed_ns: Nanoseconds, busy_ns: NDArray[np.int64], capacity_ns: NDArray[np.int64]
+    ) -> Self:
+        """Return the load of all packages together.
+
+        Args:
+            elapsed_ns: length of the interval.
+            busy_ns: (packages,) as Usage.busy_ns.
+            capacity_ns: (packages,) as Usage.capacity_ns.
+        """
+        busy = int(busy_ns.sum()) / max(int(capacity_ns.sum()), 1)
+        return cls(elapsed_ns, min(1.0, max(0.0, busy)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,27 +53,13 @@ class Gauge:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """The mean power since the reading before, estimated by a model."""
-
-    idle_uw: Microwatts
-    dynamic_uw: Microwatts
-    low_uw: Microwatts
-    high_uw: Microwatts
-    """The upper end of the band that contains the true power (idle + dynamic) in 90 of 100 cases;
-    ``low_uw`` is the lower end."""
-    basis: str
-    """What the model knew of this machine: ``cpu``, ``microarchitecture`` or ``class``."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """A meter's value for a zone at an instant."""
 
     zone: Zone
     at_ns: Nanoseconds
     """The monotonic time of the tick, or of an earlier tick if the meter has not changed since."""
-    value: Counter | Gauge | Estimate
+    value: Counter | Gauge
 
 
 class Origin(StrEnum):

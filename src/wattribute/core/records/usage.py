@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.records.machine import Load
 from wattribute.core.units import Nanoseconds
 
 
@@ -80,6 +81,12 @@ class Usage:
     """The irq and softirq time of the whole node."""
     dropped: int
     """The number of records that the source lost since its start (full maps, full rings)."""
+
+    @property
+    def load(self) -> Load:
+        """How busy the machine was in the interval."""
+        elapsed_ns = Nanoseconds(self.end_ns - self.start_ns)
+        return Load.from_times(elapsed_ns, self.busy_ns, self.capacity_ns)
 
 
 @dataclass(frozen=True, slots=True)

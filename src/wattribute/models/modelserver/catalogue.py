@@ -11,10 +11,10 @@ from typing import Final
 
 from wattribute.core.errors import ConfigInvalid, ModelInvalid
 from wattribute.core.records import Machine
+from wattribute.node.estimates.power_model import SHIPPED
 from wattribute.node.estimator.artefact import KNOWN, MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.cpu_names import base_key
 from wattribute.node.estimator.identity import identify
-from wattribute.node.meter.power_model import SHIPPED
 
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_S: Final = 5.0

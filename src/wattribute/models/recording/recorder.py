@@ -11,8 +11,8 @@ from wattribute.core.clock import Clock
 from wattribute.core.errors import MeterAbsent
 from wattribute.core.records import Interval, Origin, Zone
 from wattribute.core.units import Nanoseconds, joules, nanoseconds, seconds
+from wattribute.node.activity.node import NodeTimes
 from wattribute.node.estimator.power_recording import Point, Scope
-from wattribute.node.meter.estimate import LoadReader
 from wattribute.node.sharing.metering import Metering
 
 _SCOPE_OF_KIND: Final[dict[str, Scope]] = {"package": "pkg", "dram": "dram", "platform": "wall"}
@@ -47,21 +47,21 @@ class Recorder:
     """Reads meters and load together; a slow meter is paired with the load of its own window."""
 
     def __init__(
-        self, metering: Metering, zones: Iterable[Zone], load: LoadReader, clock: Clock
+        self, metering: Metering, zones: Iterable[Zone], times: NodeTimes, clock: Clock
     ) -> None:
         """Make the first reading.
 
         Args:
             metering: open meters; whoever opened them closes them.
             zones: of those meters.
-            load: who tells the machine's load.
+            times: who tells how busy the machine was.
             clock: its time.
 
         Raises:
             MeterAbsent: none of the zones is a package, memory, or the whole machine.
         """
         self._zones = teaching_zones(zones)
-        self._metering, self._load, self._clock = metering, load, clock
+        self._metering, self._times, self._clock = metering, times, clock
         self._at_ns: list[int] = []
         self._busy: list[float] = []
         """Busy seconds of the average CPU since the first reading, at each of ``_at_ns``."""
@@ -70,7 +70,7 @@ class Recorder:
     def read(self) -> list[Sample]:
         """What the meters finished since the reading before."""
         now_ns = self._clock.monotonic_ns()
-        load = self._load.read(now_ns)
+        load = self._times.advance(now_ns).load
         spent = load.utilisation * seconds(load.elapsed_ns)
         self._at_ns.append(now_ns)
         self._busy.append((self._busy[-1] if self._busy else 0.0) + spent)

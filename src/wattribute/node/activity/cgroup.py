@@ -10,6 +10,7 @@ import numpy as np
 from wattribute.core.errors import ActivityAbsent
 from wattribute.core.records import Cgroups, Topology, Usage
 from wattribute.core.units import Nanoseconds
+from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.membership import Membership
@@ -90,3 +91,15 @@ def _still(cgroups: Cgroups) -> frozenset[int]:
     """Return the ids of the cgroups in which nothing ran."""
     rows = np.flatnonzero((cgroups.cpu_ns == 0).all(axis=1))
     return frozenset(cgroups.id[rows].tolist())
+
+
+def _open(inputs: ActivityInputs) -> CgroupActivity:
+    return CgroupActivity(inputs.procfs, inputs.cgroups, inputs.cpustat, inputs.topology)
+
+
+BACKEND = ActivityBackend(
+    name=CgroupActivity.name,
+    open=_open,
+    sees="CPU time of every cgroup, and of processes that live when it is read",
+    sees_short_lived=False,
+)

@@ -1,49 +1,31 @@
 """Which source of activity is used: the first that works, or the one that was named."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
 from wattribute.core.errors import ActivityAbsent, ActivityDenied, ActivityError
 from wattribute.core.records import Topology
 from wattribute.node.activity import Activity
-from wattribute.node.activity.cgroup import CgroupActivity
+from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
-from wattribute.node.activity.procfs import ProcfsActivity
+from wattribute.node.backends import ACTIVITY_SOURCES
+from wattribute.node.findings import FindingState, SourceFinding
 from wattribute.node.settings import NodeSettings
-
-State = Literal["works", "not used", "absent", "denied", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one source."""
-
-    name: str
-    state: State
-    message: str
-    """What is wrong and what would fix it, one line; "" when there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenActivity:
-    """The source in use, and what was found of each."""
+    """The source in use, its facts, and what was found of each source."""
 
     activity: Activity
-    findings: tuple[Finding, ...]
+    backend: ActivityBackend
+    findings: tuple[SourceFinding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    """What all sources are made of."""
-
-    procfs: Path
-    topology: Topology
-    cpustat: CpuStat
-    cgroups: CgroupReader
-    max_processes: int
+def cgroup_root(settings: NodeSettings) -> Path:
+    """Return the root of the cgroup file systems that the settings name."""
+    return Path(settings.activity.cgroupfs or Path(settings.meter.sysfs, "fs/cgroup"))
 
 
 def choose_activity(settings: NodeSettings, topology: Topology) -> ChosenActivity:
@@ -53,72 +35,46 @@ def choose_activity(settings: NodeSettings, topology: Topology) -> ChosenActivit
         ActivityError: the source that was named cannot be used, or none can.
     """
     procfs = Path(settings.activity.procfs)
-    cgroupfs = Path(settings.activity.cgroupfs or Path(settings.meter.sysfs, "fs/cgroup"))
-    machine = _Machine(
+    inputs = ActivityInputs(
         procfs,
         topology,
         CpuStat(procfs, topology),
-        CgroupReader(cgroupfs, topology),
+        CgroupReader(cgroup_root(settings), topology),
         settings.activity.max_processes,
     )
     named = settings.activity.source
-    chosen: Activity | None = None
+    chosen: tuple[Activity, ActivityBackend] | None = None
     findings = []
-    for name, opened in _SOURCES.items():
+    for name in ACTIVITY_SOURCES.names:
         if chosen is not None:
-            findings.append(Finding(name, "not used", f"{chosen.name} is used"))
+            findings.append(_finding(name, "not used", f"{chosen[0].name} is used"))
             continue
         if named not in ("auto", name):
-            findings.append(Finding(name, "not used", f"activity.source is {named}"))
+            findings.append(_finding(name, "not used", f"activity.source is {named}"))
+            continue
+        backend = ACTIVITY_SOURCES.load(name, ActivityBackend)
+        if named == "auto" and not backend.auto:
+            message = "not part of `auto`; name it in --activity to use it"
+            findings.append(_finding(name, "not used", message))
             continue
         try:
-            chosen = opened(machine)
+            chosen = backend.open(inputs), backend
         except ActivityError as exc:
-            if name in (named, "procfs"):
+            if name == named or backend.last_resort:
                 raise
-            findings.append(Finding(name, _state(exc), str(exc)))
+            findings.append(_finding(name, _state(exc), str(exc)))
         else:
-            findings.append(Finding(name, "works", ""))
+            findings.append(_finding(name, "works", ""))
     if chosen is None:
         raise ActivityAbsent(f"activity.source {named}: there is no such source")
-    return ChosenActivity(chosen, tuple(findings))
+    return ChosenActivity(*chosen, tuple(findings))
 
 
-def _state(error: ActivityError) -> State:
+def _finding(name: str, state: FindingState, message: str) -> SourceFinding:
+    return SourceFinding("activity", name, state, message)
+
+
+def _state(error: ActivityError) -> FindingState:
     if isinstance(error, ActivityAbsent):
         return "absent"
     return "denied" if isinstance(error, ActivityDenied) else "failed"
-
-
-def _cycles(machine: _Machine) -> Activity:
-    from wattribute.node.activity.cycles import CyclesActivity  # noqa: PLC0415 - the loader is heavy
-
-    return CyclesActivity(
-        machine.procfs, machine.cgroups, machine.cpustat, machine.topology, machine.max_processes
-    )
-
-
-def _tasks(machine: _Machine) -> Activity:
-    from wattribute.node.activity.tasks import TasksActivity  # noqa: PLC0415 - the loader is heavy
-
-    return TasksActivity(
-        machine.procfs, machine.cgroups, machine.cpustat, machine.topology, machine.max_processes
-    )
-
-
-def _cgroup(machine: _Machine) -> Activity:
-    return CgroupActivity(machine.procfs, machine.cgroups, machine.cpustat, machine.topology)
-
-
-def _procfs(machine: _Machine) -> Activity:
-    machine.cgroups.close()
-    return ProcfsActivity(machine.procfs, machine.topology, machine.cpustat)
-
-
-_SOURCES: Final[dict[str, Callable[[_Machine], Activity]]] = {
-    "cycles": _cycles,
-    "tasks": _tasks,
-    "cgroup": _cgroup,
-    "procfs": _procfs,
-}
-"""By name, best first: cycles tell more than time, the scheduler's books more than /proc's."""

@@ -19,6 +19,7 @@ from wattribute.core.errors import ActivityFailed
 from wattribute.core.records import Processes, Topology, Usage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.ascending import distinct
+from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.bpf.cycles import SwitchBooks
 from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
 from wattribute.node.activity.bpf.perf import HARDWARE_EVENTS, Event, usable
@@ -174,3 +175,21 @@ class CyclesActivity:
         table = np.zeros((len(amounts), self._packages), np.int64)
         table[np.arange(len(amounts)), package] = amounts
         return table
+
+
+def _open(inputs: ActivityInputs) -> CyclesActivity:
+    return CyclesActivity(
+        inputs.procfs,
+        inputs.cgroups,
+        inputs.cpustat,
+        inputs.topology,
+        inputs.max_processes,
+    )
+
+
+BACKEND = ActivityBackend(
+    name=CyclesActivity.name,
+    open=_open,
+    sees="CPU time, cycles and cache misses of every process, at each context switch",
+    sees_short_lived=True,
+)

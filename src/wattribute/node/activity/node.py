@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import Topology
+from wattribute.core.records import Load, Topology
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.cpustat import CpuStat, CpuTimes
 
@@ -20,6 +20,12 @@ class NodeTime:
     capacity_ns: NDArray[np.int64]
     steal_ns: int
     irq_ns: int
+
+    @property
+    def load(self) -> Load:
+        """How busy the machine was in the interval; 0 in the first one, which is empty."""
+        elapsed_ns = Nanoseconds(self.end_ns - self.start_ns)
+        return Load.from_times(elapsed_ns, self.busy_ns, self.capacity_ns)
 
 
 class NodeTimes:

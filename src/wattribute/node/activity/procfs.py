@@ -8,6 +8,7 @@ import numpy as np
 
 from wattribute.core.records import Cgroups, Topology, Usage
 from wattribute.core.units import Nanoseconds
+from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.folders import printable
 from wattribute.node.activity.membership import Membership
@@ -133,3 +134,18 @@ class _SeenCgroups:
             memory_bytes=unknown,
             alive=alive,
         )
+
+
+def _open(inputs: ActivityInputs) -> ProcfsActivity:
+    inputs.cgroups.close()
+    return ProcfsActivity(inputs.procfs, inputs.topology, inputs.cpustat)
+
+
+BACKEND = ActivityBackend(
+    name=ProcfsActivity.name,
+    open=_open,
+    sees="CPU time of processes that live when it is read",
+    sees_short_lived=False,
+    reads_cgroups=False,
+    last_resort=True,
+)

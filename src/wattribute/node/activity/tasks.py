@@ -15,6 +15,7 @@ from wattribute.core.errors import ActivityFailed
 from wattribute.core.records import Processes, Topology, Usage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.ascending import distinct
+from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
 from wattribute.node.activity.bpf.permission import require_host_pids
 from wattribute.node.activity.bpf.tasks import KERNEL_THREAD, TaskBooks
@@ -132,3 +133,21 @@ def _processes(owed: list[Used]) -> Processes:
         allowed=np.where(allowed == 0, _ALL_PACKAGES, allowed),
         counters={},
     )
+
+
+def _open(inputs: ActivityInputs) -> TasksActivity:
+    return TasksActivity(
+        inputs.procfs,
+        inputs.cgroups,
+        inputs.cpustat,
+        inputs.topology,
+        inputs.max_processes,
+    )
+
+
+BACKEND = ActivityBackend(
+    name=TasksActivity.name,
+    open=_open,
+    sees="CPU time of every process, from the scheduler",
+    sees_short_lived=True,
+)

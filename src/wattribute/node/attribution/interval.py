@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from wattribute.core.records import Counter, Estimate, Gauge, Interval, Origin, Reading
-from wattribute.core.units import Microjoules, energy_at
+from wattribute.core.records import Counter, Gauge, Interval, Origin, Power, Reading, Zone
+from wattribute.core.units import Microjoules, Nanoseconds, energy_at
 from wattribute.node.attribution.counter import energy_between
 
 
@@ -24,7 +24,6 @@ def interval_between(before: Reading, after: Reading, *, power_max_uw: int) -> I
     * Gauge: power over the time (integrated). One that is averaged is a mean up to now,
       so the later value holds for all of it (a rectangle); one of the instant is taken as
       a straight line between the two (a trapezoid).
-    * Estimate: the later value over the time, with its floor and its band (estimated).
 
     Args:
         before: the earlier reading.
@@ -44,8 +43,6 @@ def interval_between(before: Reading, after: Reading, *, power_max_uw: int) -> I
             return _measured(before, after, first, second, power_max_uw)
         case Gauge() as first, Gauge() as second:
             return _integrated(before, after, first, second, power_max_uw)
-        case _, Estimate() as estimate:
-            return _estimated(before, after, estimate, power_max_uw)
         case _:
             return Rejected("reset")
 
@@ -76,20 +73,29 @@ def _integrated(
     return Interval(after.zone, before.at_ns, after.at_ns, energy_uj, Origin.INTEGRATED)
 
 
-def _estimated(
-    before: Reading, after: Reading, estimate: Estimate, power_max_uw: int
+def estimated_interval(
+    zone: Zone, start_ns: Nanoseconds, end_ns: Nanoseconds, power: Power, *, power_max_uw: int
 ) -> Interval | Rejected:
-    mean_uw = estimate.idle_uw + estimate.dynamic_uw
-    if min(estimate.idle_uw, estimate.dynamic_uw) < 0 or mean_uw > power_max_uw:
+    """Return the energy of a model's mean power over a time, with its floor and its band.
+
+    Args:
+        zone: what the model estimates.
+        start_ns: when the time began.
+        end_ns: when it ended.
+        power: the model's word for the load in that time.
+        power_max_uw: no zone of this kind can draw more (settings).
+    """
+    elapsed_ns = end_ns - start_ns
+    mean_uw = power.idle_uw + power.dynamic_uw
+    if elapsed_ns <= 0 or min(power.idle_uw, power.dynamic_uw) < 0 or mean_uw > power_max_uw:
         return Rejected("impossible")
-    elapsed_ns = after.at_ns - before.at_ns
     return Interval(
-        after.zone,
-        before.at_ns,
-        after.at_ns,
+        zone,
+        start_ns,
+        end_ns,
         energy_at(mean_uw, elapsed_ns),
         Origin.ESTIMATED,
-        floor_uj=energy_at(estimate.idle_uw, elapsed_ns),
-        low_uj=energy_at(estimate.low_uw, elapsed_ns),
-        high_uj=energy_at(estimate.high_uw, elapsed_ns),
+        floor_uj=energy_at(power.idle_uw, elapsed_ns),
+        low_uj=energy_at(power.low_uw, elapsed_ns),
+        high_uj=energy_at(power.high_uw, elapsed_ns),
     )

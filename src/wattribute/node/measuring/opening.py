@@ -11,11 +11,9 @@ from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.tree import Tree
 from wattribute.node.measuring.window import Window
-from wattribute.node.meter.choose import choose_meters
-from wattribute.node.meter.estimate import EstimateMeter
-from wattribute.node.meter.machine import read_machine, read_topology
 from wattribute.node.settings import NodeSettings
-from wattribute.node.sharing.opening import floor_policy, make_metering, make_sharer
+from wattribute.node.sharing.given_floors import floor_policy
+from wattribute.node.sources import open_sources
 
 
 def open_window(
@@ -32,24 +30,19 @@ def open_window(
         MeterError: a meter that was named cannot be used.
         ConfigInvalid: the settings are wrong.
     """
-    procfs, sysfs = Path(settings.activity.procfs), Path(settings.meter.sysfs)
-    machine, topology = read_machine(procfs, sysfs), read_topology(sysfs, procfs)
-    chosen = choose_meters(settings, machine)
-    policy = floor_policy(settings)
-    notes = [f"{f.name}: {f.message}" for f in chosen.findings if f.state in ("denied", "failed")]
+    sources = open_sources(settings)
+    policy = floor_policy(settings.attribution.idle_policy)
+    notes = [f"{f.name}: {f.message}" for f in sources.findings if f.state in ("denied", "failed")]
     if not policy_named(policy).by_use:
         notes.append("the machine's idle power is not in it (--idle-policy usage adds a share)")
-    followed = tree if root is None else _followed(settings, topology, tree, root)
+    followed = tree if root is None else _followed(settings, sources.topology, tree, root)
     window = Window(
-        metering=make_metering(settings, chosen.meters),
-        sharer=make_sharer(settings, machine, topology, chosen.meters, "time"),
+        sources,
+        Path(settings.activity.procfs),
+        followed,
+        SystemClock(),
         policy=policy,
-        procfs=procfs,
-        topology=topology,
-        tree=followed,
-        clock=SystemClock(),
-        estimates=next((m for m in chosen.meters if isinstance(m, EstimateMeter)), None),
-        gpus=GpuWork(chosen.gpus, followed),
+        gpus=GpuWork(sources.gpus, followed),
     )
     return window, tuple(notes)
 
@@ -57,14 +50,14 @@ def open_window(
 def _followed(
     settings: NodeSettings, topology: Topology, tree: Tree, root: int
 ) -> Tree | KernelTree:
-    """The tree as eBPF sees it, where it may be used; else as it is."""
+    """Return the tree as eBPF sees it, where it may be used; else as it is."""
     try:
-        activity = choose_activity(settings, topology).activity
+        chosen = choose_activity(settings, topology)
     except ActivityError:
         if settings.activity.source != "auto":
             raise
         return tree
-    if activity.name in ("tasks", "cycles"):
-        return KernelTree(tree, activity, SystemClock(), root)
-    activity.close()
+    if chosen.backend.sees_short_lived:
+        return KernelTree(tree, chosen.activity, SystemClock(), root)
+    chosen.activity.close()
     return tree

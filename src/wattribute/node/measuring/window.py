@@ -1,7 +1,6 @@
 """Readings at the start, every tick and the end of a piece of work; its share of each interval."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,8 +8,8 @@ import numpy as np
 
 from wattribute.core.clock import Clock
 from wattribute.core.floor import policy_named
-from wattribute.core.records import Attribution, Estimate, Interval, Load, Origin, Topology, Zone
-from wattribute.core.units import Nanoseconds, energy_at, power_of
+from wattribute.core.records import Attribution, Interval, Load, Zone
+from wattribute.core.units import Nanoseconds, power_of
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.node import NodeTime, NodeTimes
 from wattribute.node.attribution.packages import fit_packages
@@ -19,12 +18,11 @@ from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.result import ComponentEnergy
 from wattribute.node.measuring.tree import Tree
-from wattribute.node.meter.estimate import EstimateMeter
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.gpu_shares import GpuShare
-from wattribute.node.sharing.metering import Metering
-from wattribute.node.sharing.sharer import Share, Sharer
+from wattribute.node.sharing.sharer import Share
 from wattribute.node.sharing.zone_weights import Weighed
+from wattribute.node.sources import Sources
 
 COARSE_NS: Final = 100_000_000
 """In less time than that the machine's load is not known: /proc/stat moves in steps of 10 ms."""
@@ -39,29 +37,33 @@ class Window:
 
     def __init__(
         self,
-        *,
-        metering: Metering,
-        sharer: Sharer,
-        policy: str,
+        sources: Sources,
         procfs: Path,
-        topology: Topology,
         tree: Tree | KernelTree,
         clock: Clock,
-        estimates: EstimateMeter | None = None,
+        *,
+        policy: str = "none",
         gpus: GpuWork | None = None,
     ) -> None:
         """Take over open sources, and make the first reading now.
 
-        ``estimates``: the one among the meters that estimates, if there is one.
-        ``gpus``: who used the GPUs among the meters.
+        Args:
+            sources: where energy comes from.
+            procfs: root of procfs.
+            tree: the work's processes.
+            clock: what time it is.
+            policy: name of the floor policy.
+            gpus: the work's part of the GPUs in ``sources``; None: there are none.
+
+        Raises:
+            ConfigInvalid: there is no such policy.
         """
-        self._metering = metering
-        self._sharer = sharer
+        self._energy = sources.energy
+        self._sharer = sources.sharer
         self._policy = policy_named(policy)
-        self._times = NodeTimes(CpuStat(procfs, topology), topology)
+        self._times = NodeTimes(CpuStat(procfs, sources.topology), sources.topology)
         self._tree = tree
         self._clock = clock
-        self._estimates = estimates
         self._gpus = gpus or GpuWork((), tree)
         self._intervals: list[Interval] = []
         """Not shared yet."""
@@ -74,7 +76,7 @@ class Window:
         self.by_component: dict[str, ComponentEnergy] = {}
         self.power_peak_uw = 0
         self.start_ns = self._last_ns = clock.monotonic_ns()
-        metering.read(self.start_ns)
+        self._energy.read(self.start_ns)
         self._gpus.read(self.start_ns, _WORK, _REST)
         self._times.advance(self.start_ns)
 
@@ -112,9 +114,9 @@ class Window:
             ActivityFailed: /proc/stat cannot be read; the next tick covers the time of both.
         """
         now_ns = self._clock.monotonic_ns()
-        self._intervals += self._metering.read(now_ns)
+        self._intervals += self._energy.read(now_ns)
         time = self._times.advance(now_ns)
-        intervals, self._intervals = self._intervals, []
+        measured, self._intervals = self._intervals, []
         before_ns, self._tree_ns = self._tree_ns, self._tree.cpu_ns(final=final)
         self._last_ns = now_ns
         self._taken_ns += int(time.busy_ns.sum()) + time.steal_ns
@@ -122,14 +124,15 @@ class Window:
         use = _cpu_use(self._tree_ns - before_ns, time)
         gpus = self._gpus.read(now_ns, _WORK, _REST, final=final)
         before_uj = self._energy_uj()
-        for share in self._shares(intervals, use, gpus):
+        estimated = self._estimated(measured, use)
+        for share in self._shares(measured, estimated, use, gpus):
             zone = share.attribution.interval.zone
             if zone.component:
                 attribution = _folded(share.attribution, share.keys)
                 self._other_weights += attribution.dynamic_uj
                 self._add(zone.component, attribution, _used(zone, use, gpus))
         self._note_peak(self._energy_uj() - before_uj, use.end_ns - use.start_ns)
-        for other in self._sharer.other(intervals):
+        for other in self._sharer.other([*measured, *estimated]):
             share = self._sharer.share_by(other, Weighed(_KEYS, self._other_weights))
             self._add("other", share.attribution, _used(other.zone, use, {}))
             self._other_weights = np.zeros(2, np.int64)
@@ -148,47 +151,50 @@ class Window:
         silent = (
             f"{zone.kind}-{zone.id}: could not be read at the end; what it used since its last "
             "reading is not in it"
-            for zone in self._metering.failed_now()
+            for zone in self._energy.metering.failed_now()
         )
         dropped = (
             f"{count} readings of meters could not be used ({reason}): their energy is not in it"
-            for reason, count in self._metering.rejected.items()
+            for reason, count in self._energy.metering.rejected.items()
             if reason != "unreadable"
         )
         nothing = () if self.by_component else ("no meter gave two readings: nothing is known",)
         return (*silent, *dropped, *nothing)
 
-    def _shares(
-        self, intervals: Sequence[Interval], use: CpuUse, gpus: Mapping[str, GpuShare]
-    ) -> Iterator[Share]:
-        """Share out: estimates of a time too short for the machine's load by the work alone."""
-        silent = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
-        if self._estimates and use.end_ns - use.start_ns < COARSE_NS:
-            work_ns = int(use.cpu_ns[_WORK].sum())
-            alone = Weighed(_KEYS, np.array([work_ns, 0], np.int64))
-            estimated = [i for i in intervals if i.origin is Origin.ESTIMATED]
-            for interval in self._estimated(self._estimates, estimated, work_ns, use):
-                yield self._sharer.share_by(interval, alone)
-            intervals = [i for i in intervals if i.origin is not Origin.ESTIMATED]
-        yield from self._sharer.share(intervals, use, silent, gpus)
+    def _estimated(self, measured: Sequence[Interval], use: CpuUse) -> list[Interval]:
+        """Return what the model says of the components that no meter measured.
 
-    @staticmethod
-    def _estimated(
-        estimates: EstimateMeter, intervals: Iterable[Interval], work_ns: int, use: CpuUse
-    ) -> list[Interval]:
-        """The same, as if nothing but the work ran: its time is known to the microsecond."""
-        capacity_ns = max(int(use.capacity_ns.sum()), 1)
-        load = Load(Nanoseconds(use.end_ns - use.start_ns), min(1.0, work_ns / capacity_ns))
-        said = {reading.zone: reading.value for reading in estimates.estimated(load, use.end_ns)}
-        return [
-            _at_power(interval, value)
-            for interval in intervals
-            if isinstance(value := said.get(interval.zone), Estimate)
-        ]
+        In a time too short for the machine's load to be known the model is told the work's own
+        load, which is known to the microsecond.
+        """
+        elapsed_ns = Nanoseconds(use.end_ns - use.start_ns)
+        if elapsed_ns < COARSE_NS:
+            load = Load.from_times(elapsed_ns, use.cpu_ns[_WORK], use.capacity_ns)
+            return self._energy.estimate(load, use.start_ns)
+        load = Load.from_times(elapsed_ns, use.cpu_ns.sum(axis=0), use.capacity_ns)
+        estimated = self._energy.estimate(load, use.start_ns)
+        self._energy.learn(measured, load)
+        return estimated
+
+    def _shares(
+        self,
+        measured: Sequence[Interval],
+        estimated: Sequence[Interval],
+        use: CpuUse,
+        gpus: Mapping[str, GpuShare],
+    ) -> Iterator[Share]:
+        """Share out all intervals; the work alone gets the estimate of a very short time."""
+        metering = self._energy.metering
+        silent = [zone for zone in metering.failed_now() if not metering.down(zone)]
+        if use.end_ns - use.start_ns < COARSE_NS:
+            alone = np.array([use.cpu_ns[_WORK].sum(), 0], np.int64)
+            yield from (self._sharer.share_by(i, Weighed(_KEYS, alone)) for i in estimated)
+            estimated = ()
+        yield from self._sharer.share([*measured, *estimated], use, silent, gpus)
 
     def close(self) -> None:
         """Close the meters, /proc/stat and the tree."""
-        self._metering.close()
+        self._energy.close()
         self._times.close()
         self._tree.close()
 
@@ -226,17 +232,6 @@ def _used(zone: Zone, use: CpuUse, gpus: Mapping[str, GpuShare]) -> tuple[int, i
         return 0, 0, elapsed_ns
     work_ns = int(share.busy_ns[share.keys == _WORK].sum())
     return work_ns, int(share.busy_ns.sum()), elapsed_ns
-
-
-def _at_power(interval: Interval, estimate: Estimate) -> Interval:
-    elapsed_ns = interval.end_ns - interval.start_ns
-    return replace(
-        interval,
-        energy_uj=energy_at(estimate.idle_uw + estimate.dynamic_uw, elapsed_ns),
-        floor_uj=energy_at(estimate.idle_uw, elapsed_ns),
-        low_uj=energy_at(estimate.low_uw, elapsed_ns),
-        high_uj=energy_at(estimate.high_uw, elapsed_ns),
-    )
 
 
 def _folded(attribution: Attribution, keys: Iterable[np.uint64]) -> Attribution:

@@ -1,6 +1,10 @@
 """Hardware backends: each turns this machine's sensors into readings.
 
-One backend, one file. ``choose.py`` is the table that says which are used.
+One backend, one file, which also holds the backend's facts (``backend.py``). Which of them there
+are is told by the table in ``node/backends.py``, and ``choose.py`` picks those that are used.
+
+A meter may be able to do more than ``Meter`` asks for: it then has the methods of one of the small
+protocols below, and its users ask for the protocol and never for a class.
 """
 
 from collections.abc import Iterable
@@ -47,13 +51,40 @@ class Meter(Protocol):
 
 
 @runtime_checkable
-class GpuMeter(Meter, Protocol):
-    """A meter of GPUs: it also knows who used them. One vendor, one file."""
+class Covers(Protocol):
+    """A meter whose energy contains more than its zones' kinds say."""
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """The components in its energy, and ``platform`` or ``machine`` if it will see those.
+
+        No other meter is chosen for them, and no model estimates them.
+        """
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A meter that is asked in the background, so that its first answer takes a while."""
+
+    def settle(self, patience_s: float) -> None:
+        """Wait for the first answer or failure, but no longer than ``patience_s`` seconds."""
+        ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A meter that can say how it measures."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How its devices are measured, for ``doctor``; devices alike are one line."""
         ...
+
+
+@runtime_checkable
+class GpuMeter(Meter, HasNotes, Protocol):
+    """A meter of GPUs: it also knows who used them. One vendor, one file."""
 
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
         """Who used the devices since the read before; None the first time.

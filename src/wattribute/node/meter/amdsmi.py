@@ -11,6 +11,8 @@ from wattribute.core.records import Counter, Gauge, GpuState, GpuUsage, Reading,
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.meter.amdsmi_device import AmdDevice
 from wattribute.node.meter.amdsmi_library import Handle, Library, Refused, opened
+from wattribute.node.meter.backend import MeterBackend
+from wattribute.node.settings import NodeSettings
 
 _PAUSE_NS: Final = 60 * NANOSECONDS_PER_SECOND
 """Before lost devices are looked for again."""
@@ -153,3 +155,17 @@ class AmdSmiMeter:
             self._look(self._library)
         except MeterError as error:
             self._unseen = str(error)
+
+
+def _open(settings: NodeSettings, _covered: frozenset[str]) -> AmdSmiMeter:
+    return AmdSmiMeter(Path(settings.meter.rocm))
+
+
+BACKEND = MeterBackend(
+    name=AmdSmiMeter.name,
+    open=_open,
+    sees="boards of AMD GPUs, and who used them",
+    kinds=frozenset({"gpu"}),
+    sources=frozenset({"amdsmi"}),
+    form="either",
+)

@@ -1,4 +1,4 @@
-"""Which meters are used: the table of all that there are, and the choice among them.
+"""Which meters are used: the choice among all that there are.
 
 No energy is counted twice: a component (cpu, dram, other) has one meter, the
 first in the table's order that measures it. Of the meters that see the whole
@@ -6,54 +6,25 @@ platform several may be read, because each is a zone of its own; `other` is
 made with one of them (attribution.other).
 """
 
-import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from wattribute.core.errors import (
     ConfigInvalid,
-    MeterAbsent,
     MeterDenied,
     MeterError,
     MeterFailed,
     WattributeError,
 )
-from wattribute.core.records import Machine, Zone
-from wattribute.node.meter import GpuMeter, Meter
-from wattribute.node.meter.amdsmi import AmdSmiMeter
-from wattribute.node.meter.drm import DrmMeter
-from wattribute.node.meter.estimate import COMPONENTS, EstimateMeter
-from wattribute.node.meter.hwmon import HwmonMeter
-from wattribute.node.meter.nvml import NvmlMeter
-from wattribute.node.meter.polled import PolledMeter
-from wattribute.node.meter.power_model import open_estimator
-from wattribute.node.meter.rapl import RaplMeter
-from wattribute.node.meter.replay import ReplayMeter
+from wattribute.node.backends import ESTIMATE, METERS
+from wattribute.node.findings import FindingState, SourceFinding
+from wattribute.node.meter import Covers, GpuMeter, HasNotes, Meter, Settles
+from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.settings import NodeSettings
 
 PATIENCE_S: Final = 1.0
 """The BMC is given so long for its first answer, so that its zones are known from the start."""
-State = Literal["works", "absent", "denied", "failed", "not used"]
-Factory = Callable[[NodeSettings, Machine, frozenset[str]], Meter]
-"""Makes a meter for what is not covered yet: components, and ``platform``.
-
-Raises:
-    MeterError: it cannot be used.
-    ConfigInvalid: its settings are wrong.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of one meter; a row of ``wattribute doctor``."""
-
-    name: str
-    state: State
-    message: str
-    """One line: what is wrong, and what would fix it; "" when all is well."""
-    zones: tuple[Zone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +32,9 @@ class ChosenMeters:
     """The meters in use, in the table's order, and what was found of each that was tried."""
 
     meters: tuple[Meter, ...]
-    findings: tuple[Finding, ...]
+    covered: frozenset[str]
+    """Components that these meters measure, and ``platform`` if one measures that."""
+    findings: tuple[SourceFinding, ...]
 
     @property
     def gpus(self) -> tuple[GpuMeter, ...]:
@@ -69,87 +42,16 @@ class ChosenMeters:
         return tuple(meter for meter in self.meters if isinstance(meter, GpuMeter))
 
 
-def _replay(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
-    if not settings.meter.replay:
-        raise ConfigInvalid("meter.replay: name the recorded run that the meter replay shall play")
-    return ReplayMeter(Path(settings.meter.replay))
+def backend_named(name: str) -> MeterBackend:
+    """Load the facts of a meter.
+
+    Raises:
+        ConfigInvalid: there is no such meter.
+    """
+    return METERS.load(name, MeterBackend)
 
 
-def _rapl(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
-    return RaplMeter(Path(settings.meter.sysfs))
-
-
-def _hwmon(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
-    without = ("package",) if "cpu" in covered else ()
-    return HwmonMeter(Path(settings.meter.sysfs), without=without)
-
-
-def _nvml(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
-    return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
-
-
-def _amdsmi(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
-    return AmdSmiMeter(Path(settings.meter.rocm))
-
-
-def _drm(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
-    without = ("amdgpu",) if "amdsmi" in covered else ()
-    room = settings.meter
-    return DrmMeter(Path(room.sysfs), Path(settings.activity.procfs), without=without)
-
-
-def _redfish(settings: NodeSettings, _machine: Machine, _covered: frozenset[str]) -> Meter:
-    if not settings.meter.redfish_url and not settings.meter.redfish_credentials:
-        raise MeterAbsent("redfish: no BMC is named; set meter.redfish_url to its address")
-    from wattribute.node.meter.redfish import open_redfish  # noqa: PLC0415 - 2.5 MB, for few
-
-    return open_redfish(settings, settings.workload.node_name or platform.node())
-
-
-def _ipmi(settings: NodeSettings, _machine: Machine, covered: frozenset[str]) -> Meter:
-    if "machine" in covered and "ipmi" not in settings.meter.use:
-        raise MeterAbsent("ipmi: another meter sees the whole machine")
-    from wattribute.node.meter.ipmi import open_ipmi  # noqa: PLC0415 - seldom there
-
-    room = settings.meter
-    return open_ipmi(Path(room.sysfs), room.ipmitool, room.ipmi_interval)
-
-
-def _estimate(settings: NodeSettings, machine: Machine, covered: frozenset[str]) -> Meter:
-    left = [component for component in COMPONENTS if component not in covered]
-    if "platform" in covered and "other" in left:
-        left.remove("other")  # it is what the platform meter shows beyond its parts
-    measured = [component for component in COMPONENTS if component in covered]
-    if "estimate" in settings.meter.use:
-        if not left:
-            raise MeterAbsent("estimate: all components are measured")
-        measured = []  # the user's choice: these meters, and no other in their place
-    return EstimateMeter(
-        open_estimator(settings, machine), machine, Path(settings.activity.procfs), left, measured
-    )
-
-
-METERS: Final[dict[str, Factory]] = {
-    "replay": _replay,
-    "rapl": _rapl,
-    "hwmon": _hwmon,
-    "nvml": _nvml,
-    "amdsmi": _amdsmi,
-    "drm": _drm,
-    "redfish": _redfish,
-    "ipmi": _ipmi,
-    "estimate": _estimate,
-}
-"""All meters, best first. ``estimate`` is last: it fills what the others leave. ``ipmi`` asks the
-same BMC as ``redfish``, and is left out where that or hwmon sees the platform."""
-
-_AUTO: Final = ("rapl", "hwmon", "nvml", "amdsmi", "drm", "redfish", "ipmi", "estimate")
-_HARDWARE: Final = frozenset(_AUTO) - {"estimate"}
-
-
-def choose_meters(
-    settings: NodeSettings, machine: Machine, *, patience_s: float = PATIENCE_S
-) -> ChosenMeters:
+def choose_meters(settings: NodeSettings, *, patience_s: float = PATIENCE_S) -> ChosenMeters:
     """Open the meters that the settings name, or with ``auto`` all that this machine has.
 
     With ``auto`` a meter that is not there is a finding. Named, it is an error.
@@ -160,74 +62,81 @@ def choose_meters(
         ConfigInvalid: an unknown name, names that do not go together, or a wrong replay file.
         MeterError: a meter that was named cannot be used; the kind says why.
     """
-    names = _names(settings.meter.use)
+    backends = {name: backend_named(name) for name in METERS.names}
+    names = _names(settings.meter.use, backends)
     auto = names == ("auto",)
     meters: list[Meter] = []
-    findings: list[Finding] = []
-    for name in METERS:
-        if name not in (_AUTO if auto else names):
-            findings.append(Finding(name, "not used", "not named in --meters"))
+    covered: frozenset[str] = frozenset()
+    findings: list[SourceFinding] = []
+    for name, backend in backends.items():
+        if not (backend.auto if auto else name in names):
+            message = "not part of `auto`; name it in --meters to use it"
+            findings.append(_finding(name, "not used", message if auto else _NOT_NAMED))
             continue
-        covered = _covered(meters)
         try:
-            meter = METERS[name](settings, machine, covered)
+            meter = backend.open(settings, covered)
         except WattributeError as exc:
             if not auto or not isinstance(exc, MeterError):
                 _close(meters)
                 raise _named(name, exc) from exc
-            findings.append(Finding(name, _state(name, exc), str(exc)))
+            findings.append(_finding(name, _state(exc), str(exc)))
             continue
-        if isinstance(meter, PolledMeter):
+        if isinstance(meter, Settles):
             meter.settle(patience_s)
         meters.append(meter)
-        works: State = "works" if meter.zones else "failed"  # it may still answer, later
-        said = (*meter.problems, *(meter.notes if isinstance(meter, EstimateMeter) else ()))
-        if isinstance(meter, EstimateMeter) and not meter.zones:
-            works, said = "not used", ("all components are measured; stands by", *said)
-        findings.append(Finding(name, works, "; ".join(said), meter.zones))
-    return ChosenMeters(tuple(meters), tuple(findings))
+        covered |= _covered_by(meter, backend)
+        works: FindingState = "works" if meter.zones else "failed"  # it may still answer, later
+        findings.append(_finding(name, works, describe(meter)))
+    return ChosenMeters(tuple(meters), covered, tuple(findings))
 
 
-def _names(use: Sequence[str]) -> tuple[str, ...]:
-    known = ", ".join(["auto", *METERS])
+_NOT_NAMED: Final = "not named in --meters"
+
+
+def describe(meter: Meter) -> str:
+    """Return one line for ``doctor``: a meter's zones, how it measures them, and its problems."""
+    zones = ", ".join(f"{zone.kind}-{zone.id}" for zone in meter.zones)
+    notes = meter.notes if isinstance(meter, HasNotes) else ()
+    return "; ".join(part for part in (zones, *notes, *meter.problems) if part)
+
+
+def _names(use: Sequence[str], backends: dict[str, MeterBackend]) -> tuple[str, ...]:
+    words = ("auto", *backends, ESTIMATE)
     for name in use:
-        if name != "auto" and name not in METERS:
-            raise ConfigInvalid(f"meter.use: unknown meter {name!r}; known are {known}")
+        if name not in words:
+            raise ConfigInvalid(f"meter.use: unknown meter {name!r}; known are {', '.join(words)}")
     if not use:
-        raise ConfigInvalid(f"meter.use: no meter is named; known are {known}")
+        raise ConfigInvalid(f"meter.use: no meter is named; known are {', '.join(words)}")
     if "auto" in use and len(set(use)) > 1:
         raise ConfigInvalid("meter.use: auto stands alone, or name all meters that shall be used")
-    if "replay" in use and set(use) & _HARDWARE:
+    others = [name for name in use if name in backends and backends[name].other_machine]
+    own = sorted(name for name, backend in backends.items() if not backend.other_machine)
+    if others and set(use) & set(own):
         raise ConfigInvalid(
-            f"meter.use: replay plays another machine; not with {', '.join(sorted(_HARDWARE))}"
+            f"meter.use: {others[0]} plays another machine; not with {', '.join(own)}"
         )
     return tuple(dict.fromkeys(use))
 
 
-def _covered(meters: Iterable[Meter]) -> frozenset[str]:
-    """Components that these meters measure, and ``platform`` if one measures that.
+def _covered_by(meter: Meter, backend: MeterBackend) -> frozenset[str]:
+    """Return the components that a meter measures, and its own name.
 
-    Also ``machine`` if that one sees all of it, as psys (the processor's board) does not; and
-    the meters' own names.
+    Also ``platform``, and ``machine`` if it sees all of the machine.
     """
-    covered: set[str] = set()
-    for meter in meters:
-        if any(z.kind == "platform" and z.source != "rapl-sysfs" for z in meter.zones):
-            covered.add("machine")
-        covered |= {zone.component or zone.kind for zone in meter.zones}
-        covered.add(meter.name)
-        if isinstance(meter, HwmonMeter | PolledMeter):
-            covered |= meter.covers
-    return frozenset(covered)
+    covered = {zone.component or zone.kind for zone in meter.zones} | {backend.name}
+    if backend.platform_is_machine and "platform" in covered:
+        covered.add("machine")
+    return frozenset(covered) | (meter.covers if isinstance(meter, Covers) else frozenset())
 
 
-def _state(name: str, exc: MeterError) -> State:
+def _finding(name: str, state: FindingState, message: str) -> SourceFinding:
+    return SourceFinding("meter", name, state, message)
+
+
+def _state(exc: MeterError) -> FindingState:
     if isinstance(exc, MeterDenied):
         return "denied"
-    if isinstance(exc, MeterFailed):
-        return "failed"
-    # nothing is missing where all components are measured
-    return "not used" if name == "estimate" else "absent"
+    return "failed" if isinstance(exc, MeterFailed) else "absent"
 
 
 def _named(name: str, exc: WattributeError) -> WattributeError:

@@ -9,9 +9,11 @@ import numpy as np
 
 from wattribute.core.records import GpuState, GpuUsage
 from wattribute.core.units import Nanoseconds
+from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.meter.drm_cards import Card, find_cards
 from wattribute.node.meter.fdinfo import Clients, Engine, Seen
 from wattribute.node.meter.filemeter import FileMeter, Form, Sensor
+from wattribute.node.settings import NodeSettings
 
 _ENERGY_WORDS: Final = {
     Form.COUNTER: "energy counter",
@@ -207,3 +209,19 @@ def _memory(seen: Iterable[Seen]) -> dict[tuple[str, int], int]:
             place = (one.client.device, pid)
             held[place] = held.get(place, 0) + one.client.memory_bytes // len(one.pids)
     return held
+
+
+def _open(settings: NodeSettings, covered: frozenset[str]) -> DrmMeter:
+    without = ("amdgpu",) if "amdsmi" in covered else ()
+    sysfs, procfs = Path(settings.meter.sysfs), Path(settings.activity.procfs)
+    return DrmMeter(sysfs, procfs, without=without)
+
+
+BACKEND = MeterBackend(
+    name=DrmMeter.name,
+    open=_open,
+    sees="boards of Intel and AMD GPUs, and who used them",
+    kinds=frozenset({"gpu"}),
+    sources=frozenset({"drm"}),
+    form="either",
+)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.core.records import Zone
+from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.meter.filemeter import FileMeter, Form, Sensor
 from wattribute.node.meter.machine import package_ids
+from wattribute.node.settings import NodeSettings
 
 _VALUE: Final = re.compile(r"(?P<what>energy|power)(?P<index>\d+)_(?P<how>input|average)")
 _FORMS: Final = {
@@ -190,3 +192,18 @@ def _text(path: Path) -> str:
         return path.read_text(errors="replace").strip()
     except OSError:
         return ""
+
+
+def _open(settings: NodeSettings, covered: frozenset[str]) -> HwmonMeter:
+    without = ("package",) if "cpu" in covered else ()
+    return HwmonMeter(Path(settings.meter.sysfs), without=without)
+
+
+BACKEND = MeterBackend(
+    name=HwmonMeter.name,
+    open=_open,
+    sees="CPU packages and the platform, by chips and ACPI power meters whose names are known",
+    kinds=frozenset({"package", "platform"}),
+    sources=frozenset({"hwmon", "acpi"}),
+    form="either",
+)

@@ -14,6 +14,8 @@ import numpy as np
 from wattribute.core.errors import MeterAbsent, MeterDenied, MeterError, MeterFailed
 from wattribute.core.records import GpuState, GpuUsage, Reading, Zone
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
+from wattribute.node.meter.backend import MeterBackend
+from wattribute.node.settings import NodeSettings
 
 if TYPE_CHECKING:
     from wattribute.node.meter.dcgm import DcgmReader
@@ -237,3 +239,17 @@ def _dcgm(url: str) -> "DcgmReader":
     from wattribute.node.meter.dcgm import DcgmReader  # noqa: PLC0415 - seldom needed
 
     return DcgmReader(url)
+
+
+def _open(settings: NodeSettings, _covered: frozenset[str]) -> NvmlMeter:
+    return NvmlMeter(settings.meter.nvml_library, settings.meter.dcgm_url)
+
+
+BACKEND = MeterBackend(
+    name=NvmlMeter.name,
+    open=_open,
+    sees="NVIDIA GPUs, and who used them",
+    kinds=frozenset({"gpu"}),
+    sources=frozenset({"nvml"}),
+    form="either",
+)

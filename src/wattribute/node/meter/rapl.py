@@ -6,8 +6,10 @@ from pathlib import Path
 
 from wattribute.core.records import Zone
 from wattribute.core.units import Microjoules
+from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.meter.filemeter import FileMeter, Form, Sensor
 from wattribute.node.meter.sensorfile import whole_number, why
+from wattribute.node.settings import NodeSettings
 
 SOURCE = "rapl-sysfs"
 
@@ -94,3 +96,18 @@ def _range_of(folder: Path) -> Microjoules | None:
         return Microjoules(whole_number((folder / "max_energy_range_uj").read_bytes())) or None
     except (OSError, ValueError):
         return None
+
+
+def _open(settings: NodeSettings, _covered: frozenset[str]) -> RaplMeter:
+    return RaplMeter(Path(settings.meter.sysfs))
+
+
+BACKEND = MeterBackend(
+    name=RaplMeter.name,
+    open=_open,
+    sees="CPU packages, their cores and uncore, DRAM, and the processor's board (psys)",
+    kinds=frozenset({"package", "core", "uncore", "dram", "platform"}),
+    sources=frozenset({SOURCE}),
+    form="counter",
+    platform_is_machine=False,
+)

@@ -9,7 +9,7 @@ JSON lines. The first describes the zones, each following one is an instant::
 
 ``t_ns`` only rises, from any start. ``values`` are in the zones' order, in
 microjoules (form ``counter``) or microwatts (``average``, ``power``); null for
-a zone that could not be read. Estimates are not recorded: they can be made
+a zone that could not be read. Estimates are no readings: they can be made
 again from the model.
 """
 
@@ -70,7 +70,7 @@ def record(path: Path, rounds: Iterable[tuple[Nanoseconds, Iterable[Reading]]]) 
     zones: list[Zone] = []
     with path.open("wb") as file:
         for now_ns, readings in rounds:
-            values = {r.zone: r.value for r in readings if isinstance(r.value, Counter | Gauge)}
+            values = {r.zone: r.value for r in readings}
             if not zones:
                 zones = list(values)
                 head = Head(FORMAT, VERSION, tuple(_line(z, v) for z, v in values.items()))

@@ -3,11 +3,13 @@
 from bisect import bisect_right
 from pathlib import Path
 
-from wattribute.core.errors import MeterFailed, MeterGone
+from wattribute.core.errors import ConfigInvalid, MeterFailed, MeterGone
 from wattribute.core.records import Counter, Gauge, Reading, Zone
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds
+from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.meter.filemeter import Form
 from wattribute.node.meter.recording import Instant, ZoneLine, load
+from wattribute.node.settings import NodeSettings
 
 
 class ReplayMeter:
@@ -82,3 +84,21 @@ def _value(line: ZoneLine, number: int) -> Counter | Gauge:
         wrap = None if line.wraps_at_uj is None else Microjoules(line.wraps_at_uj)
         return Counter(Microjoules(number), wrap)
     return Gauge(Microwatts(number), averaged=line.form is Form.AVERAGE)
+
+
+def _open(settings: NodeSettings, _covered: frozenset[str]) -> ReplayMeter:
+    if not settings.meter.replay:
+        raise ConfigInvalid("meter.replay: name the recorded run that the meter replay shall play")
+    return ReplayMeter(Path(settings.meter.replay))
+
+
+BACKEND = MeterBackend(
+    name=ReplayMeter.name,
+    open=_open,
+    sees="what the recorded run has",
+    kinds=frozenset({"package", "core", "uncore", "dram", "gpu", "platform"}),
+    sources=frozenset(),
+    form="either",
+    auto=False,
+    other_machine=True,
+)

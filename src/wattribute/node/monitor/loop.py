@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from wattribute.core.clock import Clock
 from wattribute.core.errors import ActivityError, StateInvalid
-from wattribute.core.records import Health, Interval, Machine, NodeFacts, Snapshot, Usage
+from wattribute.core.records import Health, Interval, NodeFacts, Snapshot, Usage
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.activity import Activity
+from wattribute.node.activity.whois import Finder
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.gpus import GpuUsers
 from wattribute.node.monitor.groups import Groups, group_cgroups
-from wattribute.node.monitor.naming import Namer
+from wattribute.node.monitor.naming import Namer, Names
 from wattribute.node.monitor.payer import FloorPayer, GpuFloor
 from wattribute.node.monitor.publish import Publisher
 from wattribute.node.monitor.rows import RowBuilder, Rows
@@ -22,10 +23,10 @@ from wattribute.node.monitor.saving import restore_books, to_state
 from wattribute.node.monitor.state import StateFile
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.gpu_shares import GpuShare
-from wattribute.node.sharing.metering import DOWN_AFTER, Metering
-from wattribute.node.sharing.sharer import Share, Sharer
+from wattribute.node.sharing.metering import DOWN_AFTER
+from wattribute.node.sharing.sharer import Share
 from wattribute.node.sharing.zone_weights import Weighed
-from wattribute.node.workload import Allocations, Cluster, Identity
+from wattribute.node.sources import Sources
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,14 +41,29 @@ _KEEP_TICKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """How long things stay, in nanoseconds."""
+class LoopRules:
+    """How often the loop ticks, how long things stay, and who pays the floor."""
 
     interval_ns: Nanoseconds
     linger_ns: Nanoseconds
     birth_hold_ns: Nanoseconds
     processes_published: bool
     """Whether processes have series, so that ended ones must linger too."""
+    policy: str
+    """Name of the floor policy."""
+    gpu_floor: GpuFloor = "even"
+    """How those who hold one GPU share its floor under ``reserved``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhoRan:
+    """Where the loop learns who ran."""
+
+    activity: Activity
+    find: Finder = lambda _: None
+    """Asked of a process that used a GPU and no CPU time in a tick."""
+    vm_of: Callable[[int, bytes], str] = lambda *_: ""
+    """From a pid and its command to the virtual machine that it is; "" for none."""
 
 
 class Monitor:
@@ -55,39 +71,40 @@ class Monitor:
 
     def __init__(
         self,
-        *,
-        machine: Machine,
-        metering: Metering,
-        activity: Activity,
-        identity: Identity | None,
-        cluster: Cluster | None = None,
-        sharer: Sharer,
-        policy: str,
-        timing: Timing,
+        sources: Sources,
+        who_ran: WhoRan,
+        names: Names,
+        rules: LoopRules,
         clock: Clock,
+        *,
         state_file: StateFile | None = None,
-        vm_of: Callable[[int, bytes], str] = lambda *_: "",
-        gpus: GpuUsers | None = None,
-        gpu_floor: GpuFloor = "even",
-        allocations: Allocations | None = None,
-        is_sandbox: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """Take over open sources; ``close`` closes them."""
-        self._machine = machine
-        self._metering = metering
-        self._activity = activity
-        self._identity = identity
-        self._cluster = cluster
-        self._allocations = allocations
-        self._namer = Namer(identity, cluster, is_sandbox)
-        self._sharer = sharer
-        self._gpus = gpus or GpuUsers((), lambda _: None)
-        self._payer = FloorPayer(policy, machine, gpu_floor)
-        self._timing = timing
+        """Take over open sources; ``close`` closes them.
+
+        Args:
+            sources: where energy comes from.
+            who_ran: who used the CPUs and the GPUs.
+            names: what containers and pods are called.
+            rules: of the loop and of the floor.
+            clock: what time it is.
+            state_file: keeps totals over a restart; None: nothing does.
+
+        Raises:
+            ConfigInvalid: there is no such floor policy.
+        """
+        self._machine = sources.machine
+        self._energy = sources.energy
+        self._sharer = sources.sharer
+        self._gpus = GpuUsers(sources.gpus, who_ran.find)
+        self._activity = who_ran.activity
+        self._names = names
+        self._namer = Namer(names)
+        self._payer = FloorPayer(rules.policy, sources.machine, rules.gpu_floor)
+        self._rules = rules
         self._clock = clock
         self._state_file = state_file
         self._books = Books()
-        self._rows = RowBuilder(machine.threads, vm_of)
+        self._rows = RowBuilder(sources.machine.threads, who_ran.vm_of)
         self._groups: Groups | None = None
         self._snapshot: Snapshot | None = None
         self._unshared: list[Interval] = []
@@ -127,7 +144,7 @@ class Monitor:
             raise StateInvalid("the machine was booted since: totals start at 0, floors are kept")
         self._state_file.confirm(state)
         restore_books(self._books, state.totals, self._clock.monotonic_ns())
-        self._metering.resume(
+        self._energy.metering.resume(
             [saved.reading() for saved in state.last_readings],
             {saved.zone: saved.power_seen_uw for saved in state.last_readings},
         )
@@ -140,7 +157,7 @@ class Monitor:
             self.tick()
             if on_tick and self._snapshot:
                 on_tick(self._snapshot)
-            interval_ns = self._timing.interval_ns
+            interval_ns = self._rules.interval_ns
             pause_ns = interval_ns
             if self._ticks <= len(_FIRST_NS):
                 pause_ns = min(interval_ns, _FIRST_NS[self._ticks - 1])
@@ -160,16 +177,20 @@ class Monitor:
         elapsed_ns = now_ns - self._last_ns if self._last_ns is not None else 0
         self._last_ns = now_ns
         self._ticks += 1
-        planned_ns = 2 * self._timing.interval_ns + NANOSECONDS_PER_SECOND
-        intervals = self._metering.read(now_ns, planned_ns=planned_ns)
+        planned_ns = 2 * self._rules.interval_ns + NANOSECONDS_PER_SECOND
+        intervals = self._energy.read(now_ns, planned_ns=planned_ns)
         self._gpus.read(now_ns)
         usage = self._read_activity(now_ns)
         skew_ns = self._clock.monotonic_ns() - now_ns
         if slept:
-            self._metering.reject_suspend(intervals)
+            self._energy.reject_suspend(intervals)
             self._sharer.forget_waiting()
         else:
             self._unshared += intervals
+            if usage is not None:
+                self._unshared += self._energy.estimate(usage.load, usage.start_ns)
+                if usage.end_ns - usage.start_ns == elapsed_ns:
+                    self._energy.learn(intervals, usage.load)
         write_off = slept or self._blind_ticks > DOWN_AFTER
         if write_off:
             self._write_off()
@@ -213,7 +234,7 @@ class Monitor:
 
     def _attribute(self, usage: Usage, now_ns: Nanoseconds) -> None:
         """Share all intervals that wait, and book them."""
-        books, timing = self._books, self._timing
+        books, rules = self._books, self._rules
         if self._groups is None or self._groups.generation != usage.cgroups.generation:
             self._groups = group_cgroups(usage.cgroups)
         groups = self._groups
@@ -221,7 +242,7 @@ class Monitor:
         rows = self._gpus.with_users(rows, usage.cgroups, groups, books.processes)
         # Consumers of the second tick of a fresh start are as old as the totals.
         fresh = not self._resumed and self._snapshot is None
-        hold_until_ns = 0 if fresh else now_ns + timing.birth_hold_ns
+        hold_until_ns = 0 if fresh else now_ns + rules.birth_hold_ns
         self._shared_ns = usage.end_ns - usage.start_ns
         books.begin_tick()
         books.book_use(
@@ -239,17 +260,18 @@ class Monitor:
             groups,
             usage.cgroups,
             now_ns=now_ns,
-            birth_hold_ns=timing.birth_hold_ns,
+            birth_hold_ns=rules.birth_hold_ns,
             fresh=fresh,
         )
-        if self._cluster is not None:
-            self._payer.adopt(self._cluster.node().capacity)
-        if self._allocations is not None:
-            self._payer.know_gpus(self._gpus.states, self._allocations.current())
+        if self._names.cluster is not None:
+            self._payer.adopt(self._names.cluster.node().capacity)
+        if self._names.allocations is not None:
+            self._payer.know_gpus(self._gpus.states, self._names.allocations.current())
         intervals, self._unshared = self._unshared, []
-        silent = [zone for zone in self._metering.failed_now() if not self._metering.down(zone)]
-        for zone in self._metering.failed_now():
-            if self._metering.down(zone):
+        metering = self._energy.metering
+        silent = [zone for zone in metering.failed_now() if not metering.down(zone)]
+        for zone in metering.failed_now():
+            if metering.down(zone):
                 self._sharer.give_up(zone)
         for share in self._sharer.share(intervals, _cpu_use(usage, rows), silent, gpus):
             self._book(share, usage, gpus)
@@ -257,10 +279,10 @@ class Monitor:
             share = self._sharer.share_by(other, Weighed(*books.other_weights()))
             self._book(share, usage, gpus)
         if not self._sharer.waits:  # for a zone whose energy those who ended may still get
-            process_linger_ns = _KEEP_TICKS * timing.interval_ns
-            if timing.processes_published:
-                process_linger_ns = timing.linger_ns + timing.birth_hold_ns
-            books.drop_ended(now_ns, timing.linger_ns, process_linger_ns)
+            process_linger_ns = _KEEP_TICKS * rules.interval_ns
+            if rules.processes_published:
+                process_linger_ns = rules.linger_ns + rules.birth_hold_ns
+            books.drop_ended(now_ns, rules.linger_ns, process_linger_ns)
         self._note_use(rows, usage)
 
     def _note_use(self, rows: Rows, usage: Usage) -> None:
@@ -280,11 +302,11 @@ class Monitor:
         state = to_state(
             self._books,
             self._sharer.dump(),
-            self._metering,
+            self._energy.metering,
             machine_id=self._state_file.machine_id,
             boot_id=self._state_file.boot_id,
             wall_ns=self._clock.wall_ns(),
-            processes=self._timing.processes_published,
+            processes=self._rules.processes_published,
         )
         problem = ""
         try:
@@ -301,21 +323,21 @@ class Monitor:
         now_ns = self._last_ns or self._clock.monotonic_ns()
         publisher = Publisher(self._books, now_ns, max(self._shared_ns or elapsed_ns, 1))
         containers = publisher.containers(gpus=bool(self._gpus))
-        facts = self._cluster.node() if self._cluster else NodeFacts()
-        self._metering.tell_instance_type(facts.instance_type)
+        facts = self._names.cluster.node() if self._names.cluster else NodeFacts()
+        self._energy.model.adopt_instance_type(facts.instance_type)
         before = self._snapshot
         self._snapshot = Snapshot(
             sequence=before.sequence + 1 if before else 1,
             at_ns=now_ns,
             wall_ns=self._clock.wall_ns(),
             elapsed_ns=Nanoseconds(elapsed_ns),
-            interval_ns=self._timing.interval_ns,
+            interval_ns=self._rules.interval_ns,
             machine=self._machine,
             channels=tuple(self._books.node.channels),
             containers=containers,
             processes=publisher.processes(),
             vms=publisher.vms(),
-            node=self._books.node.totals(self._metering.up()),
+            node=self._books.node.totals(self._energy.up()),
             birth_held_uj=publisher.birth_held(containers),
             floors=self._sharer.floors,
             policy=self._payer.policy.name,
@@ -323,7 +345,7 @@ class Monitor:
             gpus=self._gpus.states,
             platform_fit=self._sharer.platform_fit,
             node_facts=facts,
-            estimator=self._metering.estimator,
+            estimator=self._energy.estimator,
             retired_uj=publisher.retired(),
             health=self._health(skew_ns, began),
         )
@@ -337,11 +359,11 @@ class Monitor:
     def _health(self, skew_ns: int, began: tuple[int, int]) -> Health:
         """Made last, so that the tick's cost has all in it."""
         return Health(
-            meters=self._metering.health(),
+            meters=self._energy.health(),
             activity=self._activity.name,
             activity_failures=self._activity_failures,
             dropped_records=self._dropped,
-            dropped_intervals=dict(self._metering.rejected),
+            dropped_intervals=dict(self._energy.metering.rejected),
             ticks=self._ticks,
             skew_ns=Nanoseconds(skew_ns),
             tick_cpu_ns=Nanoseconds(time.thread_time_ns() - began[0]),
@@ -350,16 +372,14 @@ class Monitor:
             coverage=self._coverage,
             bpf_run_ns=self._activity.bpf_run_ns(),
             state_failures=self._state_failures,
-            identity=tuple(s.health() for s in (self._cluster, self._allocations) if s),
+            identity=self._names.health(),
         )
 
     def close(self) -> None:
         """Close all sources."""
-        self._metering.close()
+        self._energy.close()
         self._activity.close()
-        for names in (self._identity, self._cluster, self._allocations):
-            if names is not None:
-                names.close()
+        self._names.close()
 
 
 def _cpu_use(usage: Usage, rows: Rows) -> CpuUse:

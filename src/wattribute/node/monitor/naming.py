@@ -9,14 +9,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wattribute.core.records import Cgroups, Workload
+from wattribute.core.records import Cgroups, IdentityHealth, Workload
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.containers import ContainerBook
 from wattribute.node.monitor.groups import Group, Groups
-from wattribute.node.workload import Cluster, Identity
+from wattribute.node.workload import Allocations, Cluster, Identity
 
 SANDBOX: Final = "POD"
 """What Kubernetes' runtimes have always called the container that holds a pod's namespaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The open sources of names; each may be missing."""
+
+    engines: Identity | None = None
+    """Names of containers outside Kubernetes."""
+    cluster: Cluster | None = None
+    """Names of pods and their containers."""
+    allocations: Allocations | None = None
+    """To which container the kubelet gave which GPU."""
+    is_sandbox: Callable[[str], bool] = lambda _: False
+    """Whether in the cgroup of this path a pod's sandbox runs."""
+
+    def health(self) -> tuple[IdentityHealth, ...]:
+        """Return how the sources in Kubernetes are doing."""
+        return tuple(s.health() for s in (self.cluster, self.allocations) if s is not None)
+
+    def close(self) -> None:
+        """Stop the threads of all sources."""
+        for source in (self.engines, self.cluster, self.allocations):
+            if source is not None:
+                source.close()
 
 
 @dataclass(slots=True)
@@ -33,22 +57,11 @@ class _Look:
 class Namer:
     """Asks the sources at every tick, and tells the book what is new."""
 
-    def __init__(
-        self,
-        engines: Identity | None,
-        cluster: Cluster | None,
-        is_sandbox: Callable[[str], bool],
-    ) -> None:
-        """Take the sources.
-
-        Args:
-            engines: names of containers outside Kubernetes.
-            cluster: names of pods.
-            is_sandbox: whether in the cgroup of this path a pod's sandbox runs.
-        """
-        self._engines = engines
-        self._cluster = cluster
-        self._is_sandbox = is_sandbox
+    def __init__(self, names: Names) -> None:
+        """Take the sources; their owner closes them."""
+        self._engines = names.engines
+        self._cluster = names.cluster
+        self._is_sandbox = names.is_sandbox
         self._applied: dict[Group, tuple[Workload, int]] = {}
         """What the row of a group was told last, and the row's uid then."""
         self._looks: dict[Group, _Look] = {}

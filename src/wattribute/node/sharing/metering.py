@@ -1,17 +1,15 @@
 """Meters -> intervals: the last reading of every zone, and what was wrong with it."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wattribute.core.errors import MeterError, MeterGone
 from wattribute.core.records import (
     Counter,
-    EstimatorInfo,
     Gauge,
     Interval,
     MeterHealth,
-    Origin,
     Reading,
     Zone,
 )
@@ -21,19 +19,12 @@ from wattribute.core.units import (
     Nanoseconds,
     energy_at,
     nanoseconds,
-    power_of,
 )
 from wattribute.node.attribution.interval import interval_between
 from wattribute.node.meter import Meter
-from wattribute.node.meter.estimate import SOURCE, EstimateMeter
 
 DOWN_AFTER = 3
 """Ticks that a zone may fail before its series end (design section 9, rule 7)."""
-_TEACHES = {"package": "pkg", "dram": "dram", "platform": "wall"}
-"""Kind of a measured zone -> scope of the model that it can correct."""
-_NOT_WALL = ("redfish", "ipmi", "rapl-sysfs")
-"""Platform zones that teach nothing: readings of BMCs are older than the tick, so they belong to
-another load than the tick's; psys is the processor's board and not the machine."""
 _LONGEST_GAP_NS = nanoseconds(300)
 """Between two readings of power that lie further apart nobody knows what was drawn."""
 _LATE_POWER_FACTOR = 2
@@ -64,19 +55,26 @@ class Metering:
     def __init__(self, meters: Iterable[Meter], limits: Limits) -> None:
         """Take over open meters; ``close`` closes them."""
         self._meters = list(meters)
-        self._estimates = next((m for m in self._meters if isinstance(m, EstimateMeter)), None)
-        self._limits = limits
+        self.limits = limits
         self._last: dict[Zone, Reading] = {}
         self._failing: dict[Zone, int] = {}
         self._unmoved: set[Zone] = set()
-        self._stood_in: frozenset[str] = frozenset()
-        """Components whose meter is down, and for which the model may stand in."""
         self._power_seen_uw: dict[Zone, int] = {}
         self._failures: Tally[str] = Tally()
         self._gone: dict[str, str] = {}
         self._message: dict[str, str] = {}
         self.rejected: Tally[str] = Tally()
         """Intervals that were dropped, by reason."""
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """The zones that the meters know now."""
+        return tuple(zone for meter in self._meters for zone in meter.zones)
+
+    @property
+    def zones_read(self) -> tuple[Zone, ...]:
+        """The zones that were read at least once."""
+        return tuple(self._failing)
 
     @property
     def last_readings(self) -> Mapping[Zone, Reading]:
@@ -99,7 +97,7 @@ class Metering:
             readings: the last one of each zone.
             power_seen_uw: the highest mean power of an interval of a zone, where it is known.
         """
-        known = {zone for meter in self._meters for zone in meter.zones}
+        known = set(self.zones)
         newest_ns = max((reading.at_ns for reading in readings), default=0)
         for reading in readings:
             zone = reading.zone
@@ -138,7 +136,6 @@ class Metering:
         """
         intervals = []
         seen = set()
-        self._stand_in()
         for reading in self._readings(now_ns):
             zone = reading.zone
             seen.add(zone)
@@ -157,59 +154,25 @@ class Metering:
             else:
                 self.rejected[interval] += 1
         for zone in self._failing.keys() - seen:
-            if zone.source == SOURCE and self._estimates and zone not in self._estimates.zones:
-                del self._failing[zone]  # the meter is back
-                self._last.pop(zone, None)
-                continue
             self._failing[zone] += 1
             self.rejected["unreadable"] += 1
-        self._teach(intervals)
         return intervals
 
-    def _stand_in(self) -> None:
-        """Let the model stand in where all meters of a component are down.
-
-        What they count meanwhile is never booked: it has been estimated.
-        """
-        if self._estimates is None:
-            return
-        measured = [z for z in self._failing if z.component and z.source != SOURCE]
+    def components_down(self) -> frozenset[str]:
+        """Return the components all of whose zones are down."""
+        measured = [zone for zone in self._failing if zone.component]
         up = {zone.component for zone in measured if not self.down(zone)}
-        down = frozenset(z.component for z in measured if z.component and z.component not in up)
-        for zone in measured:
-            if zone.component in down & self._stood_in and zone in self._last:
+        return frozenset(z.component for z in measured if z.component and z.component not in up)
+
+    def forget(self, components: Collection[str]) -> None:
+        """Drop the last readings of components that a model estimates now.
+
+        What their zones count meanwhile is never booked.
+        """
+        for zone in self._failing:
+            if zone.component in components and zone in self._last:
                 del self._last[zone]
                 self.rejected["estimated"] += 1
-        self._stood_in = down
-        self._estimates.fill(down)
-
-    @property
-    def estimator(self) -> EstimatorInfo | None:
-        """What the estimates rest on; None: nothing is estimated."""
-        if self._estimates is None or not self._estimates.zones:
-            return None
-        return self._estimates.info
-
-    def tell_instance_type(self, instance_type: str) -> None:
-        """Pass on what the cluster says that this machine is."""
-        if self._estimates is not None:
-            self._estimates.tell_instance_type(instance_type)
-
-    def _teach(self, intervals: Sequence[Interval]) -> None:
-        """Let the model learn from meters that cover a part of the machine."""
-        if self._estimates is None:
-            return
-        powers_uw: dict[str, int] = {}
-        for kind, scope in _TEACHES.items():
-            zones = {zone for zone in self._failing if zone.kind == kind}
-            parts = [i for i in intervals if i.zone in zones]
-            whole = bool(parts) and len(parts) == len(zones)
-            if kind == "platform":
-                whole = whole and len(zones) == 1 and parts[0].zone.source not in _NOT_WALL
-            if whole and all(i.origin is not Origin.ESTIMATED for i in parts):
-                powers_uw[scope] = sum(power_of(i.energy_uj, i.end_ns - i.start_ns) for i in parts)
-        if powers_uw:
-            self._estimates.observe(powers_uw)
 
     def reject_suspend(self, intervals: Sequence[Interval]) -> None:
         """Count what lies across a suspend, and let zones that were not read begin anew."""
@@ -229,7 +192,6 @@ class Metering:
                 message=self._message.get(meter.name, ""),
             )
             for meter in self._meters
-            if meter is not self._estimates or meter.zones  # it stands by
         )
 
     def close(self) -> None:
@@ -259,7 +221,7 @@ class Metering:
         if isinstance(after.value, Gauge) and elapsed_ns > _LONGEST_GAP_NS:
             return "late"
         if planned_ns is not None and elapsed_ns > planned_ns:
-            most_uw: int = self._limits.of(zone)
+            most_uw: int = self.limits.of(zone)
             if zone in self._power_seen_uw:
                 most_uw = min(most_uw, _LATE_POWER_FACTOR * self._power_seen_uw[zone])
             if _may_have_wrapped_twice(after, elapsed_ns, most_uw):
@@ -274,7 +236,7 @@ class Metering:
 
     def _power_max_uw(self, before: Reading, after: Reading) -> Microwatts:
         """What the zone can have drawn between two readings, at most."""
-        limit = self._limits.of(after.zone)
+        limit = self.limits.of(after.zone)
         match before.value, after.value:
             case Counter() as first, Counter() as second if second.energy_uj < first.energy_uj:
                 seen_uw = self._power_seen_uw.get(after.zone, limit)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from wattribute.core.records import Workload
+from wattribute.node.findings import SourceFinding
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,18 +27,6 @@ _FORGET_S: Final = 900.0
 """A container that was not looked up for this long is forgotten."""
 _LARGEST: Final = 64 << 20
 """A larger file is not read, because no state file is that large."""
-
-State = Literal["works", "absent", "denied"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Whether the state files of one engine can be read."""
-
-    name: str
-    state: State
-    message: str
-    """One line: what is wrong and what would fix it; "" when nothing is wrong."""
 
 
 class _DockerConfig(msgspec.Struct):
@@ -218,7 +207,7 @@ class EngineNames:
 
 def open_engines(
     docker: Path = DOCKER, podman: Path = PODMAN
-) -> tuple[EngineNames | None, tuple[Finding, ...]]:
+) -> tuple[EngineNames | None, tuple[SourceFinding, ...]]:
     """Open the engines whose state files can be read, and report on each engine.
 
     Returns:
@@ -230,14 +219,19 @@ def open_engines(
         try:
             next(engine.folder.iterdir(), None)
         except PermissionError as exc:
-            findings.append(Finding(engine.name, "denied", _denied(exc)))
+            findings.append(SourceFinding("identity", engine.name, "denied", _denied(exc)))
         except OSError as exc:
             findings.append(
-                Finding(engine.name, "absent", f"cannot read {engine.folder}: {exc.strerror}")
+                SourceFinding(
+                    "identity",
+                    engine.name,
+                    "absent",
+                    f"cannot read {engine.folder}: {exc.strerror}",
+                )
             )
         else:
             usable.append(engine)
-            findings.append(Finding(engine.name, "works", ""))
+            findings.append(SourceFinding("identity", engine.name, "works", ""))
     return (EngineNames(usable) if usable else None), tuple(findings)
 
 

@@ -1,11 +1,11 @@
 """Choose the source of pod names from the settings and the environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from wattribute.core.errors import ConfigInvalid
+from wattribute.node.findings import SourceFinding
 from wattribute.node.settings import WorkloadSettings
 
 if TYPE_CHECKING:
@@ -20,37 +20,30 @@ _NODE_NAME: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The state of one source of names or devices."""
-
-    name: str
-    state: Literal["works", "not used", "denied", "failed"]
-    message: str
-    """One line: the state in words, or what is wrong and what would fix it."""
-
-
-def finding_of(source: "PodSource | None") -> Finding:
+def finding_of(source: "PodSource | None") -> SourceFinding:
     """Return the state of a source of names that has had time to answer."""
     if source is None:
-        return Finding(
+        return SourceFinding(
+            "identity",
             "kubernetes",
             "not used",
             "this process does not run in a cluster, or workload.kube is off",
         )
     health = source.health()
     if health.up:
-        return Finding(health.name, "works", f"{health.pods} pods on this node")
+        return SourceFinding("identity", health.name, "works", f"{health.pods} pods on this node")
     message = health.message or "no answer yet; pod names appear when it answers"
-    return Finding(health.name, "denied" if source.denied else "failed", message)
+    return SourceFinding("identity", health.name, "denied" if source.denied else "failed", message)
 
 
-def finding_of_allocations(source: "PodResources") -> Finding:
+def finding_of_allocations(source: "PodResources") -> SourceFinding:
     """Return the state of the kubelet's device allocations, after it had time to answer."""
     health = source.health()
     if health.up:
-        return Finding(health.name, "works", f"{health.pods} pods hold devices")
-    return Finding(health.name, "denied" if source.denied else "failed", health.message)
+        return SourceFinding("identity", health.name, "works", f"{health.pods} pods hold devices")
+    return SourceFinding(
+        "identity", health.name, "denied" if source.denied else "failed", health.message
+    )
 
 
 def open_pod_resources(settings: WorkloadSettings) -> "PodResources | None":

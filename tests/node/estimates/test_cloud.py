@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from wattribute.core.records import Machine
-from wattribute.node.meter.cloud import ask_instance_type
-from wattribute.node.meter.power_model import open_estimator
+from wattribute.node.estimates.cloud import ask_instance_type
+from wattribute.node.estimates.power_model import open_estimator
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 AWS = {
@@ -109,7 +109,7 @@ def test_it_is_asked_only_where_it_is_allowed_and_needed(
 ) -> None:
     calls = []
     monkeypatch.setattr(
-        "wattribute.node.meter.cloud.ask_instance_type", lambda: calls.append(1) or ""
+        "wattribute.node.estimates.cloud.ask_instance_type", lambda: calls.append(1) or ""
     )
 
     open_estimator(NodeSettings(estimator=room), Machine(hypervisor=hypervisor, stepping=77))

@@ -15,21 +15,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.records import Machine
-from wattribute.core.units import nanoseconds
+from wattribute.core.records import Load, Machine
+from wattribute.core.units import Nanoseconds
+from wattribute.node.estimates import model_updates
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.model_cache import ModelCache
+from wattribute.node.estimates.model_updates import ModelUpdates, open_updates
+from wattribute.node.estimates.power_model import open_estimator
 from wattribute.node.estimator.artefact import MAX_BYTES
-from wattribute.node.meter import model_updates
-from wattribute.node.meter.estimate import EstimateMeter
-from wattribute.node.meter.model_cache import ModelCache
-from wattribute.node.meter.model_updates import ModelUpdates, open_updates
-from wattribute.node.meter.power_model import open_estimator
 from wattribute.node.settings import EstimatorSettings, MonitorSettings, NodeSettings
-from wattribute_testing import FakeProcfs
 
 SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()
 OWN = SHIPPED.replace(b'"model":"wattribute-power"', b'"model":"own-power"')
 DIGEST = sha256(OWN).hexdigest()
 MACHINE = Machine(cpu_name="AMD EPYC 9354 32-Core Processor", cores=32, threads=64)
+IDLE = Load(Nanoseconds(0), 0.0)
 SECRET = Ed25519PrivateKey.from_private_bytes(b"a key for tests".ljust(32))
 
 
@@ -89,7 +89,7 @@ def server() -> Iterator[FakeModelServer]:
 
 
 class Node:
-    """An agent's estimate meter, and its settings."""
+    """An agent's power model, and its settings."""
 
     def __init__(self, folder: Path, url: str, **pins: str) -> None:
         self.settings = NodeSettings(
@@ -97,30 +97,29 @@ class Node:
             monitor=MonitorSettings(state=str(folder / "state.json")),
         )
         self.cache = folder / "power-model.json"
-        self.procfs = FakeProcfs(folder / "proc")
         self.stopped = False
 
-    def start(self) -> EstimateMeter:
+    def start(self) -> MachineModel:
         self.stopped = False
         open_estimator.__globals__["_open"].cache_clear()  # as a new process
         estimator = open_estimator(self.settings, MACHINE)
-        self.meter = EstimateMeter(estimator, MACHINE, self.procfs.root)
-        self.meter.follow(open_updates(self.settings, self.meter))
-        return self.meter
+        self.machine_model = MachineModel(estimator, MACHINE)
+        self.machine_model.follow(open_updates(self.settings, self.machine_model))
+        return self.machine_model
 
     def model(self, wanted: str = "") -> str:
         """The model in use; waits for the wanted one."""
         until = time.monotonic() + 30
         while True:
-            self.meter.read(nanoseconds(time.monotonic()))
-            if not wanted or self.meter.info.model == wanted or time.monotonic() > until:
-                return self.meter.info.model
+            self.machine_model.powers(IDLE)
+            if not wanted or self.machine_model.info.model == wanted or time.monotonic() > until:
+                return self.machine_model.info.model
             time.sleep(0.01)
 
     def stop(self) -> None:
         if not self.stopped:
             self.stopped = True
-            self.meter.close()
+            self.machine_model.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.node.meter.model_signature import is_signed
+from wattribute.node.estimates.model_signature import is_signed
 
 EXAMPLES = (  # RFC 8032, section 7.1: public key, message, signature
     (

@@ -15,10 +15,10 @@ from typing import Final
 from wattribute.core.errors import ConfigInvalid, ModelInvalid
 from wattribute.core.files import write_whole
 from wattribute.core.records import Machine
+from wattribute.node.estimates.model_cache import ModelCache, ModelPin
 from wattribute.node.estimator.artefact import MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.calibration import SCOPES, Measured
 from wattribute.node.estimator.model import ArtefactEstimator
-from wattribute.node.meter.model_cache import ModelCache, ModelPin
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 SHIPPED: Final = "power-model.json"
@@ -56,7 +56,7 @@ def estimator_maker(
     """
     instance_type = room.instance_type
     if not (instance_type or machine.instance_type) and machine.hypervisor and room.cloud_metadata:
-        from wattribute.node.meter.cloud import ask_instance_type  # noqa: PLC0415 - 2 MB, for few
+        from wattribute.node.estimates.cloud import ask_instance_type  # noqa: PLC0415 - 2 MB, for few
 
         instance_type = ask_instance_type()
     measured = read_calibration(Path(room.calibration)) if room.calibration else ()

@@ -54,7 +54,7 @@ class ModelPin:
 
 def _signature_check() -> Callable[[bytes, bytes, bytes], bool]:
     try:
-        from wattribute.node.meter.model_signature import is_signed  # noqa: PLC0415 - 7 MB, for few
+        from wattribute.node.estimates.model_signature import is_signed  # noqa: PLC0415 - 7 MB, for few
     except ImportError as exc:
         raise ConfigInvalid(
             "estimator.public_key: the package cryptography, which checks signatures, is not "

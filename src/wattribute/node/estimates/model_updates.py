@@ -19,11 +19,11 @@ from wattribute.core.units import Nanoseconds
 from wattribute.http.answer import Answer
 from wattribute.http.client import HttpClient, Keys
 from wattribute.http.tokens import secret_in
+from wattribute.node.estimates.machine_model import MachineModel
+from wattribute.node.estimates.model_cache import ModelCache, ModelPin
+from wattribute.node.estimates.power_model import cached_path, estimator_maker
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.model import ArtefactEstimator
-from wattribute.node.meter.estimate import EstimateMeter
-from wattribute.node.meter.model_cache import ModelCache, ModelPin
-from wattribute.node.meter.power_model import cached_path, estimator_maker
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -157,8 +157,8 @@ class ModelUpdates:
         return answer
 
 
-def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:
-    """Ask the settings' model server for models of the meter's machine.
+def open_updates(settings: NodeSettings, model: MachineModel) -> ModelUpdates:
+    """Ask the settings' model server for newer models of the machine that a model is of.
 
     Raises:
         ConfigInvalid: as `ModelUpdates`.
@@ -167,6 +167,6 @@ def open_updates(settings: NodeSettings, meter: EstimateMeter) -> ModelUpdates:
     return ModelUpdates(
         room,
         ModelCache(cached_path(settings)),
-        lambda: meter.machine,
-        estimator_maker(room, meter.machine),
+        lambda: model.machine,
+        estimator_maker(room, model.machine),
     )

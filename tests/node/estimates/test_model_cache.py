@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.node.meter.model_cache import ModelPin
+from wattribute.node.estimates.model_cache import ModelPin
 from wattribute.node.settings import EstimatorSettings
 
 KEY = "A" * 43 + "="
@@ -16,7 +16,7 @@ KEY = "A" * 43 + "="
 def test_without_the_package_a_key_is_refused_with_what_would_help(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "wattribute.node.meter.model_signature", raising=False)
+    monkeypatch.delitem(sys.modules, "wattribute.node.estimates.model_signature", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
 
     with pytest.raises(ConfigInvalid, match=r"public_key: .*pip install 'wattribute\[signed\]'"):
@@ -27,7 +27,7 @@ def test_without_the_package_a_key_is_refused_with_what_would_help(
 @pytest.mark.parametrize(("pin", "loaded"), [('sha256="ab" * 32', False), ("public_key=K", True)])
 def test_the_package_is_loaded_for_a_key_alone(pin: str, *, loaded: bool) -> None:
     program = (
-        "import sys; from wattribute.node.meter.model_cache import ModelPin\n"
+        "import sys; from wattribute.node.estimates.model_cache import ModelPin\n"
         "from wattribute.node.settings import EstimatorSettings\n"
         f"K = '{KEY}'; ModelPin(EstimatorSettings({pin})); print('cryptography' in sys.modules)"
     )

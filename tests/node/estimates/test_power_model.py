@@ -8,13 +8,13 @@ import pytest
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Machine
-from wattribute.node.estimator.calibration import Measured
-from wattribute.node.meter.power_model import (
+from wattribute.node.estimates.power_model import (
     open_estimator,
     read_artefact,
     read_calibration,
     write_calibration,
 )
+from wattribute.node.estimator.calibration import Measured
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()

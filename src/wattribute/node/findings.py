@@ -1,0 +1,17 @@
+"""What became of one source of data when it was opened: a row of ``wattribute doctor``."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+FindingState = Literal["works", "not used", "absent", "denied", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """One meter, source of activity, or source of names."""
+
+    part: Literal["meter", "activity", "identity"]
+    name: str
+    state: FindingState
+    message: str
+    """One line: what the source gives, what is wrong and what would fix it; "" for nothing."""
