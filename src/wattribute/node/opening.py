@@ -92,6 +92,7 @@ def open_monitor(
         (
             *sources.findings,
             *activity.findings,
+            *_cgroup_finding(settings, activity),
             *engine_findings,
             *_cluster_findings(cluster, misconfigured, allocations, patience_s),
         ),
@@ -112,6 +113,24 @@ def _cluster_findings(
         return (pods,)
     allocations.wait(patience_s)
     return pods, finding_of_allocations(allocations)
+
+
+def _cgroup_finding(settings: NodeSettings, activity: ChosenActivity) -> tuple[SourceFinding, ...]:
+    """Return what is loss where the cgroup file system is not where we look; nothing if it is."""
+    root = cgroup_root(settings)
+    if find_hierarchy(root, 1).accounting != "none":
+        return ()
+    setting = "activity.cgroupfs" if settings.activity.cgroupfs else "fs/cgroup below meter.sysfs"
+    loss = (
+        "no container is seen"
+        if activity.backend.reads_cgroups
+        else "memory and the CPU time of short-lived processes are missing from containers"
+    )
+    message = (
+        f"{root} ({setting}): no cgroup file system, so {loss}; mount the host's /sys/fs/cgroup "
+        "there, or name its place with --cgroupfs"
+    )
+    return (SourceFinding("activity", "cgroups", "failed", message),)
 
 
 def _open_cluster(settings: NodeSettings) -> "tuple[PodSource | None, SourceFinding | None]":
