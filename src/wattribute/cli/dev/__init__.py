@@ -11,6 +11,7 @@ _COMMANDS: Final = Registry(
     {
         "plant": ("plant:plant", "A simulated machine whose true joules are known."),
         "convert-config": ("convert:convert_config", "Turn Kepler's configuration into ours."),
+        "try": ("trial:trial", "Run one backend alone, and print what it says."),
         "docs": ("docs:docs", "Write the reference pages from the code."),
     },
 )
