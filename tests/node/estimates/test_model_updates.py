@@ -24,6 +24,7 @@ from wattribute.node.estimates.model_updates import ModelUpdates, open_updates
 from wattribute.node.estimates.power_model import open_estimator
 from wattribute.node.estimator.artefact import MAX_BYTES
 from wattribute.node.settings import EstimatorSettings, MonitorSettings, NodeSettings
+from wattribute_testing.waiting import wait_until
 
 SHIPPED = resources.files("wattribute.node.estimator").joinpath("power-model.json").read_bytes()
 OWN = SHIPPED.replace(b'"model":"wattribute-power"', b'"model":"own-power"')
@@ -109,12 +110,14 @@ class Node:
 
     def model(self, wanted: str = "") -> str:
         """The model in use; waits for the wanted one."""
-        until = time.monotonic() + 30
-        while True:
+
+        def in_use() -> str:
             self.machine_model.powers(IDLE)
-            if not wanted or self.machine_model.info.model == wanted or time.monotonic() > until:
-                return self.machine_model.info.model
-            time.sleep(0.01)
+            return self.machine_model.info.model
+
+        if wanted:
+            wait_until(lambda: in_use() == wanted)
+        return in_use()
 
     def stop(self) -> None:
         if not self.stopped:
@@ -176,14 +179,12 @@ def test_closing_ends_a_request_that_hangs(
     server.hang.clear()
     agent = node(sha256=DIGEST)
     agent.start()
-    until = time.monotonic() + 30
-    while len(server.asked) < asked and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: len(server.asked) >= asked)
 
     start = time.monotonic()
     agent.stop()
 
-    assert time.monotonic() - start < model_updates._CLOSE_S
+    assert time.monotonic() - start < model_updates.CLOSE_S
 
 
 def test_a_signed_model_is_taken_and_asked_for_by_what_the_machine_is(
@@ -199,9 +200,7 @@ def test_a_signed_model_is_taken_and_asked_for_by_what_the_machine_is(
     agent.start()
 
     assert agent.model() == "own-power"
-    until = time.monotonic() + 30
-    while len(server.asked) < 3 and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: len(server.asked) >= 3)
     assert "cpu_name=AMD+EPYC+9354" in server.asked[0][0]
     assert server.asked[2][1]["If-None-Match"] == f'"{DIGEST}"'
 
@@ -243,9 +242,7 @@ def test_what_cannot_be_believed_is_said_once_and_the_good_one_stays(
 
     with caplog.at_level("WARNING"):
         agent.start()
-        until = time.monotonic() + 30
-        while len(server.asked) < 6 and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(lambda: len(server.asked) >= 6)
 
     assert agent.model() == "wattribute-power"
     warnings = [r.getMessage() for r in caplog.records if "model server" in r.getMessage()]

@@ -78,8 +78,8 @@ def _components(
         tuple(c for c in standby if c in of_model),
     )
     if not estimated.missing and not estimated.standby:
-        wanted = ", ".join((*missing, *standby))
-        raise MeterAbsent(f"{model.name} knows nothing of {wanted} here")
+        components = ", ".join((*missing, *standby))
+        raise MeterAbsent(f"{model.name} knows nothing of {components} here")
     return estimated
 
 

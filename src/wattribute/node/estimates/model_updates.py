@@ -31,7 +31,8 @@ _DAY_S: Final = 86_400.0
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 3600.0
 _SILENCE_S: Final = 10.0
-_CLOSE_S: Final = 2.0
+CLOSE_S: Final = 2.0
+"""Closing waits no longer than this for a request that is under way."""
 _KEYS: Final = Keys("estimator.model_server", "estimator.model_server_ca_file")
 
 
@@ -73,14 +74,14 @@ class ModelUpdates:
 
     def news(self) -> ArtefactEstimator | None:
         """The newest model, once."""
-        found, self._news = self._news, None
-        return found
+        newest, self._news = self._news, None
+        return newest
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop asking the model server."""
         self._stop.set()
         self._client.interrupt()
-        self._thread.join(_CLOSE_S)
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         failures = 0
@@ -119,8 +120,8 @@ class ModelUpdates:
                 return  # nothing else would be believed
             path = f"/api/v1/models/{self._pin.sha256}"
         else:
-            told = {key: value for key, value in asdict(self._machine()).items() if value}
-            path = f"/api/v1/model?{urlencode(told)}"
+            facts = {key: value for key, value in asdict(self._machine()).items() if value}
+            path = f"/api/v1/model?{urlencode(facts)}"
         answer = self._get(path)
         if answer.status == 304:
             return
@@ -148,11 +149,11 @@ class ModelUpdates:
             headers["Authorization"] = f"Bearer {token}"
         answer = self._client.request("GET", path, headers, silence_s=_SILENCE_S)
         if answer.status not in (200, 304):
-            said = answer.body[:200].decode("ascii", "replace").strip()
-            said = said if said.isprintable() else ""
+            text = answer.body[:200].decode("ascii", "replace").strip()
+            text = text if text.isprintable() else ""
             hint = "; see estimator.model_server_token_file" if answer.status == 401 else ""
             raise ModelInvalid(
-                f"{self._client.url}{path.partition('?')[0]}: answer {answer.status} {said}{hint}"
+                f"{self._client.url}{path.partition('?')[0]}: answer {answer.status} {text}{hint}"
             )
         return answer
 

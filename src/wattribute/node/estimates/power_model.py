@@ -112,17 +112,19 @@ def read_calibration(path: Path) -> tuple[Measured, ...]:
         raise ConfigInvalid(f"estimator.calibration: {path}: {exc}") from exc
     try:
         measured = tuple(
-            Measured(float(one["utilisation"]), float(one["watts"]), str(one["scope"]))
-            for one in json.loads(text)["measured"]
+            Measured(float(reading["utilisation"]), float(reading["watts"]), str(reading["scope"]))
+            for reading in json.loads(text)["measured"]
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigInvalid(
             f"estimator.calibration: {path}: not written by `wattribute calibrate`: {exc!r}"
         ) from exc
-    for one in measured:
-        usable = 0 <= one.utilisation <= 1 and isfinite(one.watts) and one.watts > 0
-        if not usable or one.scope not in SCOPES:
-            raise ConfigInvalid(f"estimator.calibration: {path}: {one} cannot be; measure again")
+    for reading in measured:
+        usable = 0 <= reading.utilisation <= 1 and isfinite(reading.watts) and reading.watts > 0
+        if not usable or reading.scope not in SCOPES:
+            raise ConfigInvalid(
+                f"estimator.calibration: {path}: {reading} cannot be; measure again"
+            )
     return measured
 
 
@@ -134,6 +136,7 @@ def write_calibration(path: Path, measured: tuple[Measured, ...]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
-        {"scope": one.scope, "utilisation": one.utilisation, "watts": one.watts} for one in measured
+        {"scope": reading.scope, "utilisation": reading.utilisation, "watts": reading.watts}
+        for reading in measured
     ]
     write_whole(path, (json.dumps({"measured": rows}, indent=1) + "\n").encode())

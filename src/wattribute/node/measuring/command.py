@@ -67,7 +67,7 @@ def run_command(
         try:
             child.release()
             status = _wait(child, window, settings)
-            left = tree.live()
+            still_running = tree.live()
         finally:
             window.close()
     finally:
@@ -75,7 +75,7 @@ def run_command(
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         set_subreaper(wanted=was_subreaper)
-    return _measurement(command, status, window, g_per_kwh, (left, inherits, notes))
+    return _measurement(command, status, window, g_per_kwh, (still_running, inherits, notes))
 
 
 def _measurement(
@@ -83,17 +83,21 @@ def _measurement(
     status: int,
     window: Window,
     g_per_kwh: float | None,
-    seen: tuple[Sequence[int], bool, Sequence[str]],
+    circumstances: tuple[Sequence[int], bool, Sequence[str]],
 ) -> Measurement:
-    left, inherits, notes = seen
+    still_running, inherits, notes = circumstances
     problems = window.problems()
-    said = [*notes, *problems]
-    if left:
-        said.append(f"{len(left)} of its processes still run: what they use from now is not in it")
+    messages = [*notes, *problems]
+    if still_running:
+        messages.append(
+            f"{len(still_running)} of its processes still run: what they use from now is not in it"
+        )
     if not inherits:
-        said.append("orphans could not be followed: the kernel has no child subreaper")
+        messages.append("orphans could not be followed: the kernel has no child subreaper")
     if window.elapsed_ns < COARSE_NS:
-        said.append("shorter than 0.1 s: rough, by steps of meters or by its own CPU time alone")
+        messages.append(
+            "shorter than 0.1 s: rough, by steps of meters or by its own CPU time alone"
+        )
     return Measurement(
         command=tuple(command),
         exit_code=os.waitstatus_to_exitcode(status),
@@ -101,8 +105,8 @@ def _measurement(
         cpu_ns=window.cpu_ns,
         by_component=window.by_component,
         g_per_kwh=g_per_kwh,
-        complete=not left and inherits and not problems,
-        notes=tuple(said),
+        complete=not still_running and inherits and not problems,
+        notes=tuple(messages),
         power_peak_uw=window.power_peak_uw,
         others_busy=window.others_busy,
         counters=dict(window.counters),
@@ -116,10 +120,10 @@ def _wait(child: "_Child", window: Window, settings: NodeSettings) -> int:
     status: int | None = None
     while status is None:
         pause_s = max(0.0, (due_ns - window.now_ns()) / NANOSECONDS_PER_SECOND)
-        told = signal.sigtimedwait({signal.SIGCHLD, *_ENDING}, pause_s)
-        if told is not None and told.si_signo in _ENDING:
+        caught = signal.sigtimedwait({signal.SIGCHLD, *_ENDING}, pause_s)
+        if caught is not None and caught.si_signo in _ENDING:
             with suppress(ProcessLookupError):
-                os.kill(child.pid, told.si_signo)
+                os.kill(child.pid, caught.si_signo)
         status = _reap(child.pid)
         if status is None and window.now_ns() >= due_ns:
             with suppress(ActivityFailed):  # the next tick covers it

@@ -42,13 +42,15 @@ class GpuWork:
         if not self._meters:
             return {}
         members = frozenset(self._tree.members())
-        known = members | self._before | self._first
+        work_pids = members | self._before | self._first
         self._before = members
         if final:
             time.sleep(_LATE_S)
         uses = [use for meter in self._meters if (use := meter.read_use(now_ns)) is not None]
 
         def keys_of(pids: NDArray[np.int64]) -> NDArray[np.uint64]:
-            return np.array([work if pid in known else rest for pid in pids.tolist()], np.uint64)
+            return np.array(
+                [work if pid in work_pids else rest for pid in pids.tolist()], np.uint64
+            )
 
         return share_gpus(uses, keys_of)

@@ -52,12 +52,12 @@ def _followed(
 ) -> Tree | KernelTree:
     """Return the tree as eBPF sees it, where it may be used; else as it is."""
     try:
-        chosen = choose_activity(settings, topology)
+        choice = choose_activity(settings, topology)
     except ActivityError:
         if settings.activity.source != "auto":
             raise
         return tree
-    if chosen.backend.sees_short_lived:
-        return KernelTree(tree, chosen.activity, SystemClock(), root)
-    chosen.activity.close()
+    if choice.backend.sees_short_lived:
+        return KernelTree(tree, choice.activity, SystemClock(), root)
+    choice.activity.close()
     return tree

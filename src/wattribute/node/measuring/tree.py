@@ -54,13 +54,13 @@ class Tree:
 
     def live(self) -> tuple[int, ...]:
         """Process ids of all descendants that have not been waited for."""
-        found: dict[int, None] = {}  # each once: one may change its parent while we look
+        descendants: dict[int, None] = {}  # each once: one may change its parent while we look
         queue = self._children(os.getpid())
         for pid in queue:  # grows as it goes
-            if pid not in found:
-                found[pid] = None
+            if pid not in descendants:
+                descendants[pid] = None
                 queue += self._children(pid)
-        return tuple(found)
+        return tuple(descendants)
 
     def members(self) -> tuple[int, ...]:
         """Process ids of the work: its descendants that live, and itself where it belongs to it."""

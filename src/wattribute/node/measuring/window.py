@@ -132,9 +132,9 @@ class Window:
                 self._other_weights += attribution.dynamic_uj
                 self._add(zone.component, attribution, _used(zone, use, gpus))
         self._note_peak(self._energy_uj() - before_uj, use.end_ns - use.start_ns)
-        for other in self._sharer.other([*measured, *estimated]):
-            share = self._sharer.share_by(other, Weighed(_KEYS, self._other_weights))
-            self._add("other", share.attribution, _used(other.zone, use, {}))
+        for rest in self._sharer.other([*measured, *estimated]):
+            share = self._sharer.share_by(rest, Weighed(_KEYS, self._other_weights))
+            self._add("other", share.attribution, _used(rest.zone, use, {}))
             self._other_weights = np.zeros(2, np.int64)
 
     def _energy_uj(self) -> int:
@@ -198,13 +198,15 @@ class Window:
         self._times.close()
         self._tree.close()
 
-    def _add(self, component: str, attribution: Attribution, used: tuple[int, int, int]) -> None:
+    def _add(
+        self, component: str, attribution: Attribution, times_ns: tuple[int, int, int]
+    ) -> None:
         """Let the work pay its part of the floor, where the policy goes by use.
 
         ``used``: time of the work and of all, and how much there is.
         """
         if self._policy.by_use and attribution.idle_uj:
-            work_ns, all_ns, capacity_ns = used
+            work_ns, all_ns, capacity_ns = times_ns
             whole_ns = max(capacity_ns, all_ns) if self._policy.capped else all_ns
             paid_uj = attribution.idle_uj * work_ns // max(whole_ns, 1)
             attribution = pay_floor(attribution, np.array([paid_uj, 0], np.int64))

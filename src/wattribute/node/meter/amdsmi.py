@@ -55,12 +55,12 @@ class AmdSmiMeter:
     @property
     def problems(self) -> tuple[str, ...]:
         """What was wrong in the last read, one line each."""
-        said = (line for device in self._devices.values() for line in device.problems)
-        return (*filter(None, (self._unseen,)), *said)
+        lines = (line for device in self._devices.values() for line in device.problems)
+        return (*filter(None, (self._unseen,)), *lines)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """See GpuMeter."""
+        """Say how each device is measured; devices alike are one line."""
         kinds = Tally(device.note for device in self._devices.values() if not device.lost)
         return tuple(f"{count} x {note}" for note, count in kinds.items())
 
@@ -81,7 +81,7 @@ class AmdSmiMeter:
         return tuple(readings)
 
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
-        """See GpuMeter."""
+        """Return who used the devices since the read before; None the first time."""
         before, self._last_ns = self._last_ns, now_ns
         elapsed_ns = 0 if before is None else now_ns - before
         states: list[GpuState] = []
@@ -89,9 +89,9 @@ class AmdSmiMeter:
         for device in self._devices.values():
             if self._library is None or device.lost:
                 continue
-            state, used = device.use(self._library, elapsed_ns)
+            state, users = device.use(self._library, elapsed_ns)
             if not device.lost:
-                rows += [(len(states), pid, *amounts) for pid, amounts in used.items()]
+                rows += [(len(states), pid, *amounts) for pid, amounts in users.items()]
                 states.append(state)
         if before is None:
             return None
@@ -130,18 +130,18 @@ class AmdSmiMeter:
         except Refused as refused:
             raise MeterFailed(f"amdsmi: {refused}") from refused
         for index, (address, handles) in enumerate(boards.items()):
-            known = self._devices.get(address)
-            if known is None:
-                known = self._devices[address] = AmdDevice(address)
-            known.found(library, index, handles)
+            device = self._devices.get(address)
+            if device is None:
+                device = self._devices[address] = AmdDevice(address)
+            device.found(library, index, handles)
         for address in self._devices.keys() - boards.keys():
             self._devices[address].lost = True
         self._unseen = "; ".join(unseen)
 
     def _look_again(self, now_ns: int) -> None:
         """Open the library anew, when a device is lost and the time has come."""
-        lost = self._library is None or any(device.lost for device in self._devices.values())
-        if not lost and not self._unseen:
+        is_lost = self._library is None or any(device.lost for device in self._devices.values())
+        if not is_lost and not self._unseen:
             self._due_ns = None
             return
         if self._due_ns is None:

@@ -38,9 +38,9 @@ class AmdDevice:
         if self.lost:
             self._form, self._engine_ns = None, None
         self._index, self._handles, self.lost = index, list(handles), False
-        named = self._asked(lambda: [library.name(handle) for handle in self._handles])
-        if named:
-            self._name, self._units = named[0][0], sum(units for _, units in named)
+        names = self._asked(lambda: [library.name(handle) for handle in self._handles])
+        if names:
+            self._name, self._units = names[0][0], sum(units for _, units in names)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -84,36 +84,36 @@ class AmdDevice:
         self._use_problem = ""
         users = self._users(library)
         before, self._engine_ns = self._engine_ns, {u.pid: u.engine_ns for u in users.values()}
-        used = {}
+        use_of_pid = {}
         for user in users.values():
             busy_ns = 0
             if elapsed_ns and before is not None:
                 on_engines_ns = user.engine_ns - before.get(user.pid, 0)
                 computing_ns = user.compute_units * elapsed_ns // max(self._units, 1)
                 busy_ns = min(max(on_engines_ns, computing_ns, 0), elapsed_ns)
-            used[user.pid] = (busy_ns, user.memory_bytes)
-        return self._state(library, used, elapsed_ns), used
+            use_of_pid[user.pid] = (busy_ns, user.memory_bytes)
+        return self._state(library, use_of_pid, elapsed_ns), use_of_pid
 
     def _users(self, library: Library) -> dict[int, User]:
         """By pid; a process on several partitions is one."""
         users: dict[int, User] = {}
         for handle in self._handles:
             for user in self._asked(lambda handle=handle: library.users(handle)) or ():  # type: ignore[misc]
-                one = users.get(user.pid)
-                if one is not None:
+                user_before = users.get(user.pid)
+                if user_before is not None:
                     user = user._replace(  # noqa: PLW2901 - the sum of both
-                        memory_bytes=user.memory_bytes + one.memory_bytes,
-                        engine_ns=max(user.engine_ns, one.engine_ns),
-                        compute_units=user.compute_units + one.compute_units,
+                        memory_bytes=user.memory_bytes + user_before.memory_bytes,
+                        engine_ns=max(user.engine_ns, user_before.engine_ns),
+                        compute_units=user.compute_units + user_before.compute_units,
                     )
                 users[user.pid] = user
         return users
 
     def _state(
-        self, library: Library, used: dict[int, tuple[int, int]], elapsed_ns: int
+        self, library: Library, use_of_pid: dict[int, tuple[int, int]], elapsed_ns: int
     ) -> GpuState:
         board = self._handles[0]
-        busy_ns = sum(ns for ns, _ in used.values())
+        busy_ns = sum(ns for ns, _ in use_of_pid.values())
         utilisation = min(busy_ns / max(elapsed_ns, 1), 1.0)
         if (percent := self._asked(lambda: library.busy_percent(board))) is not None:
             utilisation = max(utilisation, percent / 100)
@@ -124,7 +124,7 @@ class AmdDevice:
             name=self._name,
             vendor="amd",
             energy=self._form or "power",
-            activity="engine" if busy_ns else "memory" if used else "none",
+            activity="engine" if busy_ns else "memory" if use_of_pid else "none",
             utilisation=utilisation,
             memory_used_bytes=used_bytes,
             memory_total_bytes=total_bytes,

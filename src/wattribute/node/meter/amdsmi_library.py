@@ -143,14 +143,14 @@ class Library:
 
     def name(self, handle: Handle) -> tuple[str, int]:
         """``AMD Instinct MI300X``, and how many compute units it has; 0: not told."""
-        told = self._call(self._smi.amdsmi_get_gpu_asic_info, handle)
-        units = told.get("num_compute_units")
-        return str(told.get("market_name") or "AMD GPU"), units if isinstance(units, int) else 0
+        answer = self._call(self._smi.amdsmi_get_gpu_asic_info, handle)
+        units = answer.get("num_compute_units")
+        return str(answer.get("market_name") or "AMD GPU"), units if isinstance(units, int) else 0
 
     def energy_uj(self, handle: Handle) -> int:
         """Microjoules since the driver was loaded, in steps of its resolution."""
-        told = self._call(self._smi.amdsmi_get_energy_count, handle)
-        counts, resolution_uj = told.get("energy_accumulator", 0), told["counter_resolution"]
+        answer = self._call(self._smi.amdsmi_get_energy_count, handle)
+        counts, resolution_uj = answer.get("energy_accumulator", 0), answer["counter_resolution"]
         least_uj, most_uj = _RESOLUTION_UJ
         if not counts or not least_uj <= resolution_uj <= most_uj:
             raise Refused(
@@ -160,33 +160,33 @@ class Library:
 
     def power_w(self, handle: Handle) -> tuple[int, bool]:
         """Power of the board, and whether it is a mean of the sensor's own window."""
-        told = self._call(self._smi.amdsmi_get_power_info, handle)
+        answer = self._call(self._smi.amdsmi_get_power_info, handle)
         for key, averaged in (("average_socket_power", True), ("current_socket_power", False)):
-            watts = told.get(key)
+            watts = answer.get(key)
             if isinstance(watts, int) and 0 < watts < _POWER_MAX_W:
                 return watts, averaged
         raise Refused("amdsmi_get_power_info", 2, "it tells no power")
 
     def busy_percent(self, handle: Handle) -> int | None:
         """Part of the time in which its processors did anything; None: not told."""
-        told = self._call(self._smi.amdsmi_get_gpu_activity, handle).get("gfx_activity")
-        return told if isinstance(told, int) and 0 <= told <= 100 else None
+        answer = self._call(self._smi.amdsmi_get_gpu_activity, handle).get("gfx_activity")
+        return answer if isinstance(answer, int) and 0 <= answer <= 100 else None
 
     def memory(self, handle: Handle) -> tuple[int, int]:
         """Bytes used, and bytes there are."""
-        told = self._call(self._smi.amdsmi_get_gpu_vram_usage, handle)  # MiB
-        return int(told["vram_used"]) << 20, int(told["vram_total"]) << 20
+        answer = self._call(self._smi.amdsmi_get_gpu_vram_usage, handle)  # MiB
+        return int(answer["vram_used"]) << 20, int(answer["vram_total"]) << 20
 
     def users(self, handle: Handle) -> list[User]:
         """Processes that have it open, as far as this process may see them."""
         return [
             User(
-                int(one["pid"]),
-                int(one["memory_usage"]["vram_mem"] or one["mem"]),
-                int(one["engine_usage"]["gfx"]) + int(one["engine_usage"]["enc"]),
-                units if isinstance(units := one.get("cu_occupancy"), int) else 0,
+                int(process["pid"]),
+                int(process["memory_usage"]["vram_mem"] or process["mem"]),
+                int(process["engine_usage"]["gfx"]) + int(process["engine_usage"]["enc"]),
+                units if isinstance(units := process.get("cu_occupancy"), int) else 0,
             )
-            for one in self._call(self._smi.amdsmi_get_gpu_process_list, handle)
+            for process in self._call(self._smi.amdsmi_get_gpu_process_list, handle)
         ]
 
     def _call(self, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
@@ -194,5 +194,5 @@ class Library:
             return function(*arguments)
         except self._smi.AmdSmiException as exc:
             code = getattr(exc, "err_code", 0)
-            said = " ".join(str(getattr(exc, "err_info", exc)).split())
-            raise Refused(function.__name__, int(code), said) from exc
+            text = " ".join(str(getattr(exc, "err_info", exc)).split())
+            raise Refused(function.__name__, int(code), text) from exc

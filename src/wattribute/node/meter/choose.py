@@ -109,11 +109,11 @@ def _names(use: Sequence[str], backends: dict[str, MeterBackend]) -> tuple[str, 
         raise ConfigInvalid(f"meter.use: no meter is named; known are {', '.join(words)}")
     if "auto" in use and len(set(use)) > 1:
         raise ConfigInvalid("meter.use: auto stands alone, or name all meters that shall be used")
-    others = [name for name in use if name in backends and backends[name].other_machine]
+    foreign = [name for name in use if name in backends and backends[name].other_machine]
     own = sorted(name for name, backend in backends.items() if not backend.other_machine)
-    if others and set(use) & set(own):
+    if foreign and set(use) & set(own):
         raise ConfigInvalid(
-            f"meter.use: {others[0]} plays another machine; not with {', '.join(own)}"
+            f"meter.use: {foreign[0]} plays another machine; not with {', '.join(own)}"
         )
     return tuple(dict.fromkeys(use))
 

@@ -52,7 +52,7 @@ class DrmMeter(FileMeter):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """See GpuMeter."""
+        """Say how each device is measured; devices alike are one line."""
         kinds = Tally(f"{c.name}: {_ENERGY_WORDS[c.sensor.form]}" for c in self._cards)
         lines = [
             f"{count} x {note}, shared by time on its engines" for note, count in kinds.items()
@@ -60,12 +60,12 @@ class DrmMeter(FileMeter):
         return tuple([*lines, self._denied_note] if self._clients.blind else lines)
 
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
-        """See GpuMeter."""
+        """Return who used the devices since the read before; None the first time."""
         before, self._last_ns = self._last_ns, now_ns
         elapsed_ns = 0 if before is None else now_ns - before
-        seen = self._clients.read()
-        busy = self._use.add(seen, elapsed_ns)
-        held = _memory(seen)
+        clients = self._clients.read()
+        busy = self._use.add(clients, elapsed_ns)
+        memory_of = _memory(clients)
         if before is None:
             return None
         states: list[GpuState] = []
@@ -75,7 +75,7 @@ class DrmMeter(FileMeter):
             if card.address not in open_zones:
                 continue
             mine = {pid: ns for (device, pid), ns in busy.items() if device == card.address}
-            memory = {pid: b for (device, pid), b in held.items() if device == card.address}
+            memory = {pid: b for (device, pid), b in memory_of.items() if device == card.address}
             states.append(self._state(card, mine, memory, elapsed_ns))
             rows += [
                 (len(states) - 1, pid, mine.get(pid, 0), memory.get(pid, 0))
@@ -138,21 +138,21 @@ class EngineTimes:
         self._clock: dict[tuple[str, str], int] = {}
         """By device and class of engines: its cycle counter at the last tick."""
 
-    def add(self, seen: Iterable[Seen], elapsed_ns: int) -> dict[tuple[str, int], int]:
+    def add(self, clients: Iterable[Seen], elapsed_ns: int) -> dict[tuple[str, int], int]:
         """(device, pid) -> time on the device since the last call; who had none is left out.
 
         A device is busy as long as the busiest class of its engines; that time
         goes to processes by what they used of all classes. Time of a client that several
         processes have open is shared evenly.
         """
-        used: dict[tuple[str, str, int], float] = {}
+        used_ns: dict[tuple[str, str, int], float] = {}
         now: dict[tuple[str, str], Mapping[str, Engine]] = {}
         clock: dict[tuple[str, str], int] = {}
-        for one in seen:
-            client = one.client
+        for sighting in clients:
+            client = sighting.client
             key = (client.device, client.id)
             now[key] = client.engines
-            before = self._before.get(key, self._older.get(key, {} if one.newborn else None))
+            before = self._before.get(key, self._older.get(key, {} if sighting.newborn else None))
             for kind, engine in client.engines.items():
                 if engine.total is not None:
                     clock[client.device, kind] = engine.total
@@ -160,12 +160,12 @@ class EngineTimes:
                     continue
                 last_total = self._clock.get((client.device, kind))
                 ns = _time(before.get(kind), engine, last_total, elapsed_ns)
-                for pid in one.pids:
+                for pid in sighting.pids:
                     place = (client.device, kind, pid)
-                    used[place] = used.get(place, 0.0) + ns / len(one.pids)
+                    used_ns[place] = used_ns.get(place, 0.0) + ns / len(sighting.pids)
         self._before, self._older = now, self._before
         self._clock.update(clock)
-        return _by_process(used, elapsed_ns)
+        return _by_process(used_ns, elapsed_ns)
 
 
 def _time(before: Engine | None, now: Engine, last_total: int | None, elapsed_ns: int) -> float:
@@ -182,11 +182,11 @@ def _time(before: Engine | None, now: Engine, last_total: int | None, elapsed_ns
 
 
 def _by_process(
-    used: Mapping[tuple[str, str, int], float], elapsed_ns: int
+    used_ns: Mapping[tuple[str, str, int], float], elapsed_ns: int
 ) -> dict[tuple[str, int], int]:
     classes: dict[tuple[str, str], float] = {}
     processes: dict[tuple[str, int], float] = {}
-    for (device, kind, pid), ns in used.items():
+    for (device, kind, pid), ns in used_ns.items():
         classes[device, kind] = classes.get((device, kind), 0.0) + ns
         processes[device, pid] = processes.get((device, pid), 0.0) + ns
     whole: dict[str, float] = {}
@@ -202,13 +202,15 @@ def _by_process(
     }
 
 
-def _memory(seen: Iterable[Seen]) -> dict[tuple[str, int], int]:
-    held: dict[tuple[str, int], int] = {}
-    for one in seen:
-        for pid in one.pids:
-            place = (one.client.device, pid)
-            held[place] = held.get(place, 0) + one.client.memory_bytes // len(one.pids)
-    return held
+def _memory(clients: Iterable[Seen]) -> dict[tuple[str, int], int]:
+    memory_bytes: dict[tuple[str, int], int] = {}
+    for sighting in clients:
+        for pid in sighting.pids:
+            place = (sighting.client.device, pid)
+            memory_bytes[place] = memory_bytes.get(place, 0) + sighting.client.memory_bytes // len(
+                sighting.pids
+            )
+    return memory_bytes
 
 
 def _open(settings: NodeSettings, covered: frozenset[str]) -> DrmMeter:

@@ -33,7 +33,7 @@ whose energy is inside the CPU package's. Source: kgd_pp_interface.h."""
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU."""
+    """One GPU, and where its sensor and its numbers are."""
 
     address: str
     """On the PCI bus, ``0000:03:00.0``."""
@@ -73,16 +73,18 @@ def find_cards(sysfs: Path, without: Collection[str]) -> list[Card]:
     for folder in sorted((sysfs / "class/drm").glob("card*"), key=lambda path: path.name):
         match = _CARD.fullmatch(folder.name)  # and not card0-DP-1
         device = folder / "device"
-        told = dict(_uevent(device))
-        driver, address = told.get("DRIVER", ""), told.get("PCI_SLOT_NAME", "")
+        uevent = dict(_uevent(device))
+        driver, address = uevent.get("DRIVER", ""), uevent.get("PCI_SLOT_NAME", "")
         if match is None or not address or driver in without or driver not in _VENDORS:
             continue
         if driver == "amdgpu" and not _discrete(device):
             continue
         sensor = _sensor(device, driver, Zone("gpu", address, "drm"))
         if sensor is not None:
-            named = _text(device / "product_name")
-            name = named or f"{_WORDS[_VENDORS[driver]]} GPU {told.get('PCI_ID', '')}".strip()
+            product_name = _text(device / "product_name")
+            name = (
+                product_name or f"{_WORDS[_VENDORS[driver]]} GPU {uevent.get('PCI_ID', '')}".strip()
+            )
             cards[address] = Card(address, int(match[1]), _VENDORS[driver], name, sensor, device)
     return sorted(cards.values(), key=lambda card: card.number)
 

@@ -62,15 +62,15 @@ class Seen:
 
 def parse_client(text: str) -> Client | None:
     """What a file of fdinfo says; None: it is not of a DRM device, or tells no client."""
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon and key.startswith("drm-"):
-            told[key] = value.strip()
-    device, client = told.get("drm-pdev", ""), told.get("drm-client-id", "")
+            fields[key] = value.strip()
+    device, client = fields.get("drm-pdev", ""), fields.get("drm-client-id", "")
     if not device or not client:
         return None
-    return Client(device, client, _engines(told), _memory(told))
+    return Client(device, client, _engines(fields), _memory(fields))
 
 
 class Clients:
@@ -111,21 +111,22 @@ class Clients:
             return []  # no procfs: nobody is seen
         self._tick += 1
         new = there - self._due.keys()
-        found: dict[tuple[str, str], tuple[Client, list[int]]] = {}
+        clients_of: dict[tuple[str, str], tuple[Client, list[int]]] = {}
         looks = self._looks(there, new)
         for pid in looks:
             clients = self._of_process(pid)
             _, pause = self._due.get(pid, (0, 0))
-            used = clients or pid in self._users
-            pause = 1 if used else min(max(2 * pause, 1), _LONGEST_PAUSE)
+            is_user = clients or pid in self._users
+            pause = 1 if is_user else min(max(2 * pause, 1), _LONGEST_PAUSE)
             self._due[pid] = (self._tick + pause, pause)
             (self._users.add if clients else self._users.discard)(pid)
             for client in clients:
-                found.setdefault((client.device, client.id), (client, []))[1].append(pid)
+                clients_of.setdefault((client.device, client.id), (client, []))[1].append(pid)
         newborn = self._looked if self._there is None else self._looked | (there - self._there)
         self._there, self._looked = there, set(looks)
         return [
-            Seen(client, tuple(pids), newborn.issuperset(pids)) for client, pids in found.values()
+            Seen(client, tuple(pids), newborn.issuperset(pids))
+            for client, pids in clients_of.values()
         ]
 
     def _looks(self, there: set[int], new: set[int]) -> list[int]:
@@ -140,18 +141,18 @@ class Clients:
     def _of_process(self, pid: int) -> list[Client]:
         """Its clients, each once; a process that ends meanwhile has none."""
         folder = self._procfs / str(pid)
-        found: dict[tuple[str, str], Client] = {}
+        clients_here: dict[tuple[str, str], Client] = {}
         self._denied.discard(pid)
         try:
             for fd in _drm_files(folder / "fd"):
                 client = _client(folder / "fdinfo" / fd)
                 if client is not None:
-                    found[client.device, client.id] = client
+                    clients_here[client.device, client.id] = client
         except PermissionError:
             self._denied.add(pid)
         except OSError:
             return []
-        return list(found.values())
+        return list(clients_here.values())
 
 
 def _client(file: Path) -> Client | None:
@@ -171,27 +172,27 @@ def _drm_files(folder: Path) -> Iterable[str]:
             yield fd
 
 
-def _engines(told: Mapping[str, str]) -> dict[str, Engine]:
+def _engines(fields: Mapping[str, str]) -> dict[str, Engine]:
     engines = {}
-    for key, value in told.items():
+    for key, value in fields.items():
         kind, _, name = key.removeprefix("drm-").partition("-")
         if kind not in ("engine", "cycles") or name.startswith("capacity-"):
             continue
         amount = _number(value)
-        total = _number(told.get(f"drm-total-cycles-{name}", ""))
-        capacity = _number(told.get(f"drm-engine-capacity-{name}", "")) or 1
+        total = _number(fields.get(f"drm-total-cycles-{name}", ""))
+        capacity = _number(fields.get(f"drm-engine-capacity-{name}", "")) or 1
         if amount is None or (kind == "cycles" and (total is None or name in engines)):
             continue  # cycles without a clock say nothing; nanoseconds are better
         engines[name] = Engine(amount, total if kind == "cycles" else None, capacity)
     return engines
 
 
-def _memory(told: Mapping[str, str]) -> int:
+def _memory(fields: Mapping[str, str]) -> int:
     for kind in _MEMORY:
         prefixes = tuple(f"drm-{kind}-{region}" for region in _OWN_MEMORY)
-        found = [_number(value) or 0 for key, value in told.items() if key.startswith(prefixes)]
-        if found:
-            return sum(found)
+        amounts = [_number(value) or 0 for key, value in fields.items() if key.startswith(prefixes)]
+        if amounts:
+            return sum(amounts)
     return 0
 
 

@@ -119,12 +119,12 @@ class FileMeter(ABC):
     def _search(self) -> None:
         """Make the open files those of the sensors that are there now."""
         sensors, self._unopened = self._find(self._sysfs)
-        found = {sensor.zone: sensor for sensor in sensors}
+        sensor_of = {sensor.zone: sensor for sensor in sensors}
         for zone, (sensor, file) in tuple(self._open.items()):
-            if found.get(zone) != sensor:
+            if sensor_of.get(zone) != sensor:
                 file.close()
                 del self._open[zone]
-        for zone, sensor in found.items():
+        for zone, sensor in sensor_of.items():
             if zone in self._open:
                 continue
             try:
@@ -136,5 +136,5 @@ class FileMeter(ABC):
         self._unopened.extend(
             f"{zone.kind} {zone.id}: has vanished; it is read again when it comes back"
             for zone in self._ever
-            if zone not in found
+            if zone not in sensor_of
         )

@@ -121,8 +121,8 @@ class HwmonMeter(FileMeter):
         for rule in self._rules:
             if any(sensor.zone.kind == rule.kind for sensor in sensors):
                 continue
-            if found := _sensors(rule, candidates, self._packages):
-                sensors.extend(found)
+            if of_rule := _sensors(rule, candidates, self._packages):
+                sensors.extend(of_rule)
                 self._covers |= rule.also
         return sensors, []
 
@@ -136,8 +136,8 @@ def _sensors(rule: _Rule, candidates: list[_Candidate], packages: tuple[str, ...
             match = re.fullmatch(pattern, candidate.label)
             if candidate.chip != rule.chip or candidate.form not in rule.forms or match is None:
                 continue
-            told = str(int(match[1])) if match.re.groups else None
-            number = told or count.setdefault(candidate.sensor, str(len(count)))
+            socket = str(int(match[1])) if match.re.groups else None
+            number = socket or count.setdefault(candidate.sensor, str(len(count)))
             zone = Zone(
                 rule.kind,
                 number + suffix,

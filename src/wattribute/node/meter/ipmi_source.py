@@ -91,7 +91,7 @@ class IpmiSource:
                 raise MeterFailed(f"ipmi: {self._program}: {reason}") from error
         with process:
             try:
-                said, errors = process.communicate(timeout=_TIMEOUT_S)
+                output, errors = process.communicate(timeout=_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise MeterFailed(
@@ -101,8 +101,8 @@ class IpmiSource:
                 with self._lock:
                     self._process = None
         if process.returncode == 0:
-            return said[:_LONGEST]
-        reason = " ".join((errors or said).split())[:200] or f"exit code {process.returncode}"
+            return output[:_LONGEST]
+        reason = " ".join((errors or output).split())[:200] or f"exit code {process.returncode}"
         if "ermission denied" in reason:
             raise MeterDenied(f"ipmi: {reason}; needs root")
         raise MeterFailed(f"ipmi: {' '.join((self._program, *_COMMAND))}: {reason}")
@@ -118,7 +118,7 @@ def open_ipmi(sysfs: Path, program: str, every_s: float) -> PolledMeter:
         raise MeterAbsent(
             "ipmi: no BMC in class/ipmi; if there is one: modprobe ipmi_si ipmi_devintf"
         )
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         raise MeterAbsent(f"ipmi: {program} is not installed; see meter.ipmitool")
-    return PolledMeter("ipmi", IpmiSource(found), every_s)
+    return PolledMeter("ipmi", IpmiSource(path), every_s)

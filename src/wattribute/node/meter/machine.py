@@ -93,8 +93,8 @@ def read_topology(sysfs: Path, procfs: Path) -> Topology:
     online = {cpu.number for cpu in cpus}
     for cpu, place in zip(cpus, places, strict=True):
         package_of_cpu[cpu.number] = packages.index(place)
-        others = [s for s in cpu.siblings if s != cpu.number and s in online]
-        sibling_of_cpu[cpu.number] = others[0] if others else -1
+        siblings = [s for s in cpu.siblings if s != cpu.number and s in online]
+        sibling_of_cpu[cpu.number] = siblings[0] if siblings else -1
     ids = tuple(f"{package}-{die}" if by_die else str(package) for package, die in packages)
     return Topology(ids, package_of_cpu, sibling_of_cpu)
 
@@ -118,14 +118,14 @@ class _Cpu:
 def _cpus(sysfs: Path, procfs: Path) -> list[_Cpu]:
     """Return the online CPUs, at least one; without a topology those that /proc/stat counts."""
     root = sysfs / "devices/system/cpu"
-    told = _ranges(_text(root / "online"))
+    online = _ranges(_text(root / "online"))
     cpus: list[_Cpu] = []
     for folder in root.glob("cpu[0-9]*"):
         match, topology = _CPU_FOLDER.fullmatch(folder.name), folder / "topology"
         if match is None or not topology.is_dir() or _text(folder / "online") == "0":
             continue
         number = int(match[1])
-        if told and number not in told:
+        if online and number not in online:
             continue
         siblings = _ranges(_text(topology / "thread_siblings_list")) or {number}
         cpus.append(
@@ -164,10 +164,10 @@ def _hypervisor(cpu: dict[str, str], sysfs: Path, dmi: str) -> str:
         return ""
     if _text(sysfs / "hypervisor/type") == "xen":
         return "xen"
-    named = next((name for word, name in _HYPERVISORS if word in dmi), "")
+    hypervisor = next((name for word, name in _HYPERVISORS if word in dmi), "")
     if "flags" not in cpu and ".metal" in dmi:
         return ""
-    return named or ("unknown" if "flags" in cpu else "")
+    return hypervisor or ("unknown" if "flags" in cpu else "")
 
 
 def _architecture(cpu: dict[str, str]) -> str:

@@ -69,9 +69,11 @@ class MigDevice:
             self.source = "gpm"
             return self._by_gpm()
         if self._dcgm is not None:
-            told = self._dcgm.activity()
+            activity = self._dcgm.activity()
             parts = {
-                i.id: told[self._uuid, i.id] for i in self.instances if (self._uuid, i.id) in told
+                i.id: activity[self._uuid, i.id]
+                for i in self.instances
+                if (self._uuid, i.id) in activity
             }
             if parts:
                 self.source = "dcgm"

@@ -111,8 +111,8 @@ class NvmlMeter:
     @property
     def problems(self) -> tuple[str, ...]:
         """What was wrong in the last read, one line each."""
-        said = (line for device in self._devices.values() for line in device.problems)
-        return (*self._unseen, *said)
+        lines = (line for device in self._devices.values() for line in device.problems)
+        return (*self._unseen, *lines)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class NvmlMeter:
         return tuple(readings)
 
     def read_use(self, now_ns: Nanoseconds) -> GpuUsage | None:
-        """See GpuMeter."""
+        """Return who used the devices since the read before; None the first time."""
         before, self._last_ns = self._last_ns, now_ns
         elapsed_ns = 0 if before is None else now_ns - before
         states: list[GpuState] = []
@@ -149,8 +149,8 @@ class NvmlMeter:
                 continue
             answer = device.use(self._library, self._dcgm, elapsed_ns)
             if answer is not None:
-                state, used = answer
-                rows += [(len(states), pid, *amounts) for pid, amounts in used.items()]
+                state, users = answer
+                rows += [(len(states), pid, *amounts) for pid, amounts in users.items()]
                 states.append(state)
         if before is None:
             return None
@@ -167,8 +167,8 @@ class NvmlMeter:
     def _check(self, library: "Library") -> None:
         if not self._devices and not self._unseen:
             raise MeterAbsent("nvml: the driver shows no device")
-        told = [device.energy(library) for device in self._devices.values()]
-        if not any(told):
+        readings = [device.energy(library) for device in self._devices.values()]
+        if not any(readings):
             raise MeterFailed(f"nvml: no device tells energy or power: {self.problems[0]}")
 
     def _opened(self) -> "Library":
@@ -193,23 +193,23 @@ class NvmlMeter:
         from wattribute.node.meter.nvml_device import NvmlDevice  # noqa: PLC0415
         from wattribute.node.meter.nvml_library import Refused  # noqa: PLC0415
 
-        lost = {device.index for device in self._devices.values() if device.lost}
+        lost_indices = {device.index for device in self._devices.values() if device.lost}
         unseen = []
-        seen = set()
+        zone_ids = set()
         for index, handle in library.devices():
             try:
                 if isinstance(handle, Refused):
                     raise handle
                 device = NvmlDevice(library, index, handle)
             except Refused as refused:
-                if index not in lost:  # that one says so itself
+                if index not in lost_indices:  # that one says so itself
                     unseen.append(f"gpu {index}: {refused}; it is looked for again")
                 continue
-            seen.add(device.zone.id)
-            known = self._devices.setdefault(device.zone.id, device)
-            if known is not device:
-                known.found_again(device)
-        for uuid in self._devices.keys() - seen:
+            zone_ids.add(device.zone.id)
+            first_seen = self._devices.setdefault(device.zone.id, device)
+            if first_seen is not device:
+                first_seen.found_again(device)
+        for uuid in self._devices.keys() - zone_ids:
             if not self._devices[uuid].lost:
                 unseen.append(f"gpu {uuid}: has vanished; it is read again when it comes back")
             self._devices[uuid].lost = True
@@ -217,8 +217,8 @@ class NvmlMeter:
 
     def _look_again(self, now_ns: int) -> None:
         """Open the library anew, when a device is lost and the time has come."""
-        lost = self._library is None or any(device.lost for device in self._devices.values())
-        if not lost and not self._unseen:
+        is_lost = self._library is None or any(device.lost for device in self._devices.values())
+        if not is_lost and not self._unseen:
             self._due_ns, self._pause_ns = None, _FIRST_PAUSE_NS
             return
         if self._due_ns is None:

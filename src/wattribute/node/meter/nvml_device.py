@@ -132,14 +132,14 @@ class NvmlDevice:
         try:
             holders = self._holders(library)
             busy, activity = self._busy(library, dcgm, holders, elapsed_ns)
-            used = {pid: (busy_ns, 0) for pid, busy_ns in busy.items()}
+            use_of_pid = {pid: (busy_ns, 0) for pid, busy_ns in busy.items()}
             for holder in holders:
-                busy_ns, memory_bytes = used.get(holder.pid, (0, 0))
-                used[holder.pid] = (busy_ns, memory_bytes + holder.memory_bytes)
-            if activity == "memory" and not used:
+                busy_ns, memory_bytes = use_of_pid.get(holder.pid, (0, 0))
+                use_of_pid[holder.pid] = (busy_ns, memory_bytes + holder.memory_bytes)
+            if activity == "memory" and not use_of_pid:
                 activity = "none"
             self._activity = activity
-            return self._state(library, activity, sum(busy.values()), elapsed_ns), used
+            return self._state(library, activity, sum(busy.values()), elapsed_ns), use_of_pid
         except Refused as refused:
             self._use_problem = self._failed(refused)
             return None
@@ -237,9 +237,11 @@ class NvmlDevice:
     ) -> dict[int, int]:
         """The time of an MPS server is its clients': by memory, evenly where that is not told."""
         clients = [holder for holder in holders if holder.mps]
-        known = {holder.pid for holder in clients}
+        client_pids = {holder.pid for holder in clients}
         servers = [
-            pid for pid in busy if clients and pid not in known and self._is_server(library, pid)
+            pid
+            for pid in busy
+            if clients and pid not in client_pids and self._is_server(library, pid)
         ]
         shared_ns = sum(busy.pop(pid) for pid in servers)
         total = sum(client.memory_bytes for client in clients)
@@ -288,10 +290,10 @@ class NvmlDevice:
         minor = self.index if self.minor is None else self.minor
         slots = self._mig.slots if self._mig else 1
         names = (self.zone.id, str(self.index), f"nvidia{minor}", f"gpu-{minor}")
-        told = dict.fromkeys(names, slots)
+        slots_of = dict.fromkeys(names, slots)
         for instance in self._mig.instances if self._mig else ():
-            told[instance.uuid] = told[f"nvidia{minor}/gi{instance.id}"] = instance.slices
-        return told
+            slots_of[instance.uuid] = slots_of[f"nvidia{minor}/gi{instance.id}"] = instance.slices
+        return slots_of
 
     def _if_told(self, ask: Callable[[Handle], T]) -> T | None:
         try:

@@ -111,21 +111,21 @@ def opened(library: ctypes.CDLL) -> "Library":
 
 
 def _cannot_open(code: int) -> MeterError:
-    said = _words(code)
+    text = _words(code)
     if code == pynvml.NVML_ERROR_DRIVER_NOT_LOADED:
         return MeterAbsent(
-            f"nvmlInit: {said}; load the driver (modprobe nvidia), if there is a GPU"
+            f"nvmlInit: {text}; load the driver (modprobe nvidia), if there is a GPU"
         )
     if code == pynvml.NVML_ERROR_NO_PERMISSION:
-        return MeterDenied(f"nvmlInit: {said}; needs to open /dev/nvidiactl and /dev/nvidia*")
+        return MeterDenied(f"nvmlInit: {text}; needs to open /dev/nvidiactl and /dev/nvidia*")
     if code == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
         return MeterFailed(
-            f"nvmlInit: {said}; the driver was updated: load the new one, or reboot; in a "
+            f"nvmlInit: {text}; the driver was updated: load the new one, or reboot; in a "
             "container mount the library of the host's driver"
         )
     if code == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
         return MeterFailed("nvmlInit: the driver is too old; NVML of driver 450 or newer is needed")
-    return MeterFailed(f"nvmlInit: {said}")
+    return MeterFailed(f"nvmlInit: {text}")
 
 
 def _words(code: int) -> str:
@@ -197,25 +197,25 @@ class Library:
 
     def samples(self, handle: Handle, since_us: int) -> list[Sample]:
         """What processes did after an instant of the driver's clock; 0: all that is buffered."""
-        found = self._listed(pynvml.nvmlDeviceGetProcessUtilization, handle, since_us)
-        return [Sample(int(s.pid), int(s.timeStamp), int(s.smUtil)) for s in found]
+        samples = self._listed(pynvml.nvmlDeviceGetProcessUtilization, handle, since_us)
+        return [Sample(int(s.pid), int(s.timeStamp), int(s.smUtil)) for s in samples]
 
     def holders(self, handle: Handle) -> list[Holder]:
         """Processes with a compute, MPS or graphics context, each once."""
-        found: dict[tuple[int, int | None], Holder] = {}
+        holders: dict[tuple[int, int | None], Holder] = {}
         for kind in ("Compute", "MPSCompute", "Graphics"):
             for process in self._processes(handle, kind):
                 instance = int(process.gpuInstanceId)
                 here = None if instance == _NO_INSTANCE else instance
                 key = (int(process.pid), here)
-                before = found.get(key, Holder(key[0], 0, here, mps=False))
-                found[key] = Holder(
+                before = holders.get(key, Holder(key[0], 0, here, mps=False))
+                holders[key] = Holder(
                     key[0],
                     max(before.memory_bytes, int(process.usedGpuMemory or 0)),
                     here,
                     mps=before.mps or kind == "MPSCompute",
                 )
-        return list(found.values())
+        return list(holders.values())
 
     def process_name(self, pid: int) -> str:
         """The program of a process, as the driver knows it; "" if it does not."""
@@ -240,7 +240,7 @@ class Library:
 
     def instances(self, handle: Handle, slots: int) -> list[Instance]:
         """The GPU instances that there are; one with several compute instances is there once."""
-        found: dict[int, Instance] = {}
+        instances: dict[int, Instance] = {}
         for place in range(slots):
             try:
                 mig = _call(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, place)
@@ -250,8 +250,8 @@ class Library:
                 continue  # an empty place
             number = int(_call(pynvml.nvmlDeviceGetGpuInstanceId, mig))
             slices = int(_call(pynvml.nvmlDeviceGetAttributes_v2, mig).gpuInstanceSliceCount)
-            found.setdefault(number, Instance(number, slices, self.uuid(mig)))
-        return list(found.values())
+            instances.setdefault(number, Instance(number, slices, self.uuid(mig)))
+        return list(instances.values())
 
     def has_gpm(self, handle: Handle) -> bool:
         """Whether the device tells activity by instance (Hopper and later)."""

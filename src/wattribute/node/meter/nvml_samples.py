@@ -19,7 +19,7 @@ _PERIOD_MAX_NS: Final = 1_000_000_000
 
 
 class Sampled(Protocol):
-    """One sample."""
+    """One sample of a process, as the driver took it."""
 
     @property
     def pid(self) -> int:

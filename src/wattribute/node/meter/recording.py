@@ -66,7 +66,7 @@ def record(path: Path, rounds: Iterable[tuple[Nanoseconds, Iterable[Reading]]]) 
     Raises:
         OSError: the file cannot be written.
     """
-    written = 0
+    count = 0
     zones: list[Zone] = []
     with path.open("wb") as file:
         for now_ns, readings in rounds:
@@ -77,8 +77,8 @@ def record(path: Path, rounds: Iterable[tuple[Nanoseconds, Iterable[Reading]]]) 
                 file.write(msgspec.json.encode(head) + b"\n")
             numbers = tuple(_number(values.get(zone)) for zone in zones)
             file.write(msgspec.json.encode(Instant(now_ns, numbers)) + b"\n")
-            written += 1
-    return written
+            count += 1
+    return count
 
 
 def load(path: Path) -> tuple[Head, list[Instant]]:

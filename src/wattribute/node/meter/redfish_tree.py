@@ -43,13 +43,14 @@ class Route:
     paths: tuple[str, ...]
 
 
-def routes(get: Get, root: Json, wanted: tuple[str, ...]) -> tuple[Route, ...]:
+def routes(get: Get, root: Json, chassis_ids: tuple[str, ...]) -> tuple[Route, ...]:
     """A route for each chassis whose power counts.
 
     Args:
         get: gives resources.
         root: the service root.
-        wanted: Ids of chassis; empty: all that measure power and are not part of one that does.
+        chassis_ids: Ids of those that count; empty: all chassis that measure power and are not
+            part of one that does.
 
     Raises:
         MeterFailed: none measures power, or one that is wanted does not.
@@ -62,31 +63,31 @@ def routes(get: Get, root: Json, wanted: tuple[str, ...]) -> tuple[Route, ...]:
         if isinstance(body, dict):
             bodies[path.rstrip("/")] = body
     names = {path: _name(path, body) for path, body in bodies.items()}
-    if unknown := [name for name in wanted if name not in names.values()]:
+    if unknown := [name for name in chassis_ids if name not in names.values()]:
         raise MeterFailed(
             f"meter.redfish_chassis: no chassis {unknown[0]!r}; the BMC has "
             f"{', '.join(sorted(names.values())) or 'none'}"
         )
-    found: dict[str, Route] = {}
+    route_of: dict[str, Route] = {}
     problems: list[str] = []
     for path, body in bodies.items():
         part = str(body.get("ChassisType")) in _PARTS and len(bodies) > 1
-        if names[path] in wanted or (not wanted and not part):
+        if names[path] in chassis_ids or (not chassis_ids and not part):
             route = _route(get, path, body, names[path], problems)
             if route is not None:
-                found[path] = route
-            elif wanted:
+                route_of[path] = route
+            elif chassis_ids:
                 problems.append(f"chassis {names[path]!r} measures no power")
-    if not wanted:
-        found = {p: r for p, r in found.items() if not _inside(p, bodies, found.keys())}
-    if not found or (wanted and len(found) < len(wanted)):
+    if not chassis_ids:
+        route_of = {p: r for p, r in route_of.items() if not _inside(p, bodies, route_of.keys())}
+    if not route_of or (chassis_ids and len(route_of) < len(chassis_ids)):
         raise MeterFailed(
             problems[0]
             if problems
             else "no chassis of this BMC measures power "
             f"(asked: {', '.join(sorted(names.values())) or 'there is none'})"
         )
-    return tuple(found.values())
+    return tuple(route_of.values())
 
 
 def power(get: Get, route: Route) -> Gauge:
@@ -96,10 +97,10 @@ def power(get: Get, route: Route) -> Gauge:
         MeterFailed: the BMC tells none now.
         MeterDenied: we may not ask any more.
     """
-    found = _READERS[route.form]([get(path) for path in route.paths])
-    if found is None:
+    gauge = _READERS[route.form]([get(path) for path in route.paths])
+    if gauge is None:
         raise MeterFailed(f"chassis {route.chassis!r}: the BMC tells no power now")
-    return found
+    return gauge
 
 
 def watts(value: Json) -> float | None:
@@ -127,10 +128,10 @@ def members(get: Get, path: str) -> Iterator[str]:
             return
         listed = body.get("Members")
         for member in listed if isinstance(listed, list) else ():
-            found = link({"": member}, "")
-            if found and count < _MOST_MEMBERS:
+            member_path = link({"": member}, "")
+            if member_path and count < _MOST_MEMBERS:
                 count += 1
-                yield found
+                yield member_path
         following = body.get("Members@odata.nextLink")
         if not isinstance(following, str) or not following:
             return
@@ -147,22 +148,22 @@ def link(body: Json, name: str) -> str:
 
 def _name(path: str, body: Json) -> str:
     """A chassis' Id, fit for a label and a state file."""
-    said = body.get("Id")
-    name = said if isinstance(said, str) and said.strip() else path.rpartition("/")[2]
+    own_id = body.get("Id")
+    name = own_id if isinstance(own_id, str) and own_id.strip() else path.rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9._-]", "_", name.strip())[:64] or "0"
 
 
 def _inside(path: str, bodies: dict[str, Json], measured: Any) -> bool:  # noqa: ANN401 - a set of keys
     """Whether a chassis is contained in another that measures power too."""
-    seen = {path}
+    visited = {path}
     while True:
         links = bodies.get(path, {}).get("Links")
         path = link(links, "ContainedBy").rstrip("/")
-        if not path or path in seen:
+        if not path or path in visited:
             return False
         if path in measured:
             return True
-        seen.add(path)
+        visited.add(path)
 
 
 def _route(get: Get, path: str, body: Json, name: str, problems: list[str]) -> Route | None:
@@ -170,7 +171,7 @@ def _route(get: Get, path: str, body: Json, name: str, problems: list[str]) -> R
     for form, find in _FINDERS:
         try:
             paths = find(get, path, body)
-            if paths and _READERS[form]([get(one) for one in paths]) is not None:
+            if paths and _READERS[form]([get(part) for part in paths]) is not None:
                 return Route(name, form, paths)
         except MeterFailed as error:  # another form may work: some firmwares answer 500
             problems.append(str(error))
@@ -233,7 +234,7 @@ def _read_power(bodies: list[Json | None]) -> Gauge | None:
                 return mean
     supplies = body.get("PowerSupplies")
     supplies = supplies if isinstance(supplies, list) else []
-    present = [one for one in supplies if isinstance(one, dict) and not _absent(one)]
+    present = [supply for supply in supplies if isinstance(supply, dict) and not _absent(supply)]
     for name in ("PowerInputWatts", "PowerOutputWatts", "LastPowerOutputWatts"):
         if (total := _sum(present, name)) is not None:
             return total
@@ -243,8 +244,8 @@ def _read_power(bodies: list[Json | None]) -> Gauge | None:
 def _sum(bodies: Sequence[Json | None], name: str) -> Gauge | None:
     """All of them added up; None if one does not tell, because a part is not the whole."""
     values = [watts(body.get(name)) if isinstance(body, dict) else None for body in bodies]
-    known = [value for value in values if value is not None]
-    return _gauge(sum(known)) if known and len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return _gauge(sum(numbers)) if numbers and len(numbers) == len(values) else None
 
 
 def _gauge(power_w: float | None, *, averaged: bool = False) -> Gauge | None:

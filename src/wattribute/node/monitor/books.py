@@ -23,7 +23,7 @@ class Books:
     """Cumulative totals of the node, its containers, processes and VMs."""
 
     def __init__(self) -> None:
-        """Empty books."""
+        """Start with totals of nothing."""
         self.node = NodeBook()
         self.containers = ContainerBook()
         self.processes = ProcessBook()
@@ -62,9 +62,9 @@ class Books:
         columns["cpu_ns"][:] += columns["tick_ns"]
         columns["memory_bytes"][:] = 0
         top = groups.top_cgroup
-        held = (top >= 0) & (slot_of >= 0)
-        memory_bytes = np.maximum(cgroups.memory_bytes[top[held]], 0)
-        columns["memory_bytes"][slot_of[held]] = memory_bytes
+        has_memory = (top >= 0) & (slot_of >= 0)
+        memory_bytes = np.maximum(cgroups.memory_bytes[top[has_memory]], 0)
+        columns["memory_bytes"][slot_of[has_memory]] = memory_bytes
         columns["memory_byte_ns"][:] += columns["memory_bytes"].astype(np.float64) * elapsed_ns
         present = [
             group

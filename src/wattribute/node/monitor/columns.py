@@ -36,10 +36,10 @@ class Columns:
     def keep(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Drop the rows whose mask is False; old slot -> new slot, -1 for dropped ones."""
         moved = np.where(mask, np.cumsum(mask) - 1, -1)
-        kept = int(mask.sum())
+        count = int(mask.sum())
         for column in self._data.values():
-            column[:kept] = column[: self.size][mask]
-        self.size = kept
+            column[:count] = column[: self.size][mask]
+        self.size = count
         return moved
 
     def widen(self, name: str, width: int) -> None:

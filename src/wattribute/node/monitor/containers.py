@@ -86,17 +86,17 @@ class ContainerBook:
         """Give the row of a group what has become known of it; the row's uid then."""
         slot = self._slot[group]
         consumer = self.consumers[slot]
-        named = _named(consumer, workload)
-        if named == consumer:
+        new_name = _named(consumer, workload)
+        if new_name == consumer:
             return consumer.uid
-        named = replace(named, uid=next(self._uids))
+        new_name = replace(new_name, uid=next(self._uids))
         columns = self.columns
-        held = columns["hold_until_ns"][slot] > now_ns
-        unseen = held or columns["born_ns"][slot] == now_ns
-        same = _same_series(named, consumer)
+        is_held = columns["hold_until_ns"][slot] > now_ns
+        unseen = is_held or columns["born_ns"][slot] == now_ns
+        same = _same_series(new_name, consumer)
         if unseen or same:
-            self.consumers[slot] = named
-            if held and not same:
+            self.consumers[slot] = new_name
+            if is_held and not same:
                 # The 0 under the new name must be scraped once: half the hold is a scrape interval.
                 until = now_ns + birth_hold_ns // 2
                 columns["hold_until_ns"][slot] = max(columns["hold_until_ns"][slot], until)
@@ -104,8 +104,8 @@ class ContainerBook:
             return consumer.uid  # it has been shown nameless, and gets nothing more
         else:
             self._end(slot, now_ns)
-            self._add(group, named, now_ns, now_ns + birth_hold_ns)
-        return named.uid
+            self._add(group, new_name, now_ns, now_ns + birth_hold_ns)
+        return new_name.uid
 
     def uid(self, slot: int) -> int:
         """Of the consumer in a slot."""
@@ -113,8 +113,8 @@ class ContainerBook:
 
     def hold(self, slot: int, until_ns: int) -> None:
         """Publish a row as 0 until then, at least."""
-        held = self.columns["hold_until_ns"]
-        held[slot] = max(int(held[slot]), until_ns)
+        hold_until_ns = self.columns["hold_until_ns"]
+        hold_until_ns[slot] = max(int(hold_until_ns[slot]), until_ns)
 
     def end_missing(self, present: Iterable[Group], now_ns: Nanoseconds) -> None:
         """End the rows of groups that are no longer there; special rows never end."""
@@ -139,8 +139,8 @@ class ContainerBook:
             return None
         self._retire(np.flatnonzero(~keep))
         moved = columns.keep(keep)
-        self.consumers = [c for c, kept in zip(self.consumers, keep, strict=True) if kept]
-        self.groups = [g for g, kept in zip(self.groups, keep, strict=True) if kept]
+        self.consumers = [c for c, stays in zip(self.consumers, keep, strict=True) if stays]
+        self.groups = [g for g, stays in zip(self.groups, keep, strict=True) if stays]
         self._slot = {g: int(moved[slot]) for g, slot in self._slot.items() if keep[slot]}
         return moved
 
@@ -150,15 +150,15 @@ class ContainerBook:
             pod_uid = self.consumers[slot].pod_uid
             if pod_uid:
                 energy_uj = self.columns["energy_uj"][slot]
-                kept = self.retired_uj.get(pod_uid)
-                if kept is None:
+                retired_uj = self.retired_uj.get(pod_uid)
+                if retired_uj is None:
                     self.retired_uj[pod_uid] = energy_uj.copy()
                 else:
                     energy_uj = energy_uj.copy()
-                    energy_uj[: len(kept)] += kept
+                    energy_uj[: len(retired_uj)] += retired_uj
                     self.retired_uj[pod_uid] = energy_uj
-        gone = set(dropped.tolist())
-        remain = {c.pod_uid for slot, c in enumerate(self.consumers) if slot not in gone}
+        dropped_slots = set(dropped.tolist())
+        remain = {c.pod_uid for slot, c in enumerate(self.consumers) if slot not in dropped_slots}
         self.retired_uj = {uid: uj for uid, uj in self.retired_uj.items() if uid in remain}
 
     def begin_tick(self) -> None:
@@ -206,15 +206,15 @@ def _nameless(group: Group, uid: int) -> Consumer:
 
 def _named(consumer: Consumer, workload: Workload) -> Consumer:
     """The same consumer with what a Kubernetes source or an engine knows."""
-    named = replace(
+    new_name = replace(
         consumer,
         container_name=workload.container or consumer.container_name,
         runtime=consumer.runtime or workload.runtime,
     )
     if not workload.pod:
-        return named
+        return new_name
     return replace(
-        named,
+        new_name,
         pod_uid=workload.pod_uid or consumer.pod_uid,
         pod_name=workload.pod,
         namespace=workload.namespace,

@@ -44,9 +44,9 @@ class GpuUsers:
 
     def read(self, now_ns: Nanoseconds) -> None:
         """Ask all meters; what they say waits until it is known who ran."""
-        told = [use for meter in self._meters if (use := meter.read_use(now_ns)) is not None]
-        self._uses += told
-        self.states = tuple(state for use in told for state in use.states)
+        uses = [use for meter in self._meters if (use := meter.read_use(now_ns)) is not None]
+        self._uses += uses
+        self.states = tuple(state for use in uses for state in use.states)
 
     def forget(self) -> None:
         """Drop pending GPU use; its energy becomes unattributed."""
@@ -56,16 +56,16 @@ class GpuUsers:
         """The rows, and one more for each user of a GPU that is in no book yet."""
         pids = sorted({int(pid) for use in self._uses for pid in use.pid})
         here = _in_rows(rows, pids)
-        found = {pid: self._find(pid) for pid in pids if pid and pid not in here}
+        process_of = {pid: self._find(pid) for pid in pids if pid and pid not in here}
         self._end_added(here, book)
         self._key_of = dict(here)
         added: list[tuple[int, int, Found | None]] = []
         for pid in pids:
             if pid in here:
                 continue
-            key = _in_book(book, pid, found.get(pid))
+            key = _in_book(book, pid, process_of.get(pid))
             if key is None:
-                process = found.get(pid)
+                process = process_of.get(pid)
                 key = process.key if process else pid << _KEY_BITS if pid else _NOBODY_KNOWN
                 added.append((key, pid, process))
                 if process:
@@ -94,9 +94,9 @@ def _in_rows(rows: Rows, pids: Sequence[int]) -> dict[int, int]:
     """Key by pid, of those that ran; of two with one pid the one that lives, or began last."""
     if not pids:
         return {}
-    wanted = np.array(pids, np.int64)
-    at = np.minimum(np.searchsorted(wanted, rows.pid), len(wanted) - 1)
-    mine = np.flatnonzero((wanted[at] == rows.pid) & (rows.pid > 0))
+    wanted_pids = np.array(pids, np.int64)
+    at = np.minimum(np.searchsorted(wanted_pids, rows.pid), len(wanted_pids) - 1)
+    mine = np.flatnonzero((wanted_pids[at] == rows.pid) & (rows.pid > 0))
     ranked = sorted(mine.tolist(), key=lambda row: (bool(rows.alive[row]), int(rows.key[row])))
     return {int(rows.pid[row]): int(rows.key[row]) for row in ranked}
 
@@ -120,17 +120,17 @@ def _with_rows(
     rows: Rows, added: Sequence[tuple[int, int, Found | None]], cgroups: Cgroups, groups: Groups
 ) -> Rows:
     """Rows without CPU time at the end."""
-    keys, pids, found = zip(*added, strict=True)
+    keys, pids, processes = zip(*added, strict=True)
     count, packages = len(added), rows.cpu_ns.shape[1]
     none = np.zeros((count, packages), np.int64)
-    group = [_group_of(process, cgroups, groups) for process in found]
-    comm = [process.comm if process else b"" for process in found]
+    group = [_group_of(process, cgroups, groups) for process in processes]
+    comm = [process.comm if process else b"" for process in processes]
     return replace(
         rows,
         key=np.concatenate([rows.key, np.array(keys, np.uint64)]),
         pid=np.concatenate([rows.pid, np.array(pids, np.int64)]),
         comm=np.concatenate([rows.comm, np.array(comm, "S16")]),
-        alive=np.concatenate([rows.alive, np.array([bool(p) for p in found], np.bool_)]),
+        alive=np.concatenate([rows.alive, np.array([bool(p) for p in processes], np.bool_)]),
         group=np.concatenate([rows.group, np.array(group, np.int64)]),
         vm=np.concatenate([rows.vm, np.full(count, -1, np.int64)]),
         cpu_ns=np.concatenate([rows.cpu_ns, none]),

@@ -32,32 +32,36 @@ def slots_held(
         there: (c,) whether the row's container is there now: of a pod that was started again
             under its name, the old row is not.
     """
-    held = np.zeros(len(consumers), np.int64)
+    slots_of_row = np.zeros(len(consumers), np.int64)
     mine: dict[tuple[str, str, str], int] = {}
-    for one in allocations:
-        slots = state.names.get(_whole(one.device), 0) if _of_vendor(one, state.vendor) else 0
+    for allocation in allocations:
+        slots = (
+            state.names.get(_whole(allocation.device), 0)
+            if _of_vendor(allocation, state.vendor)
+            else 0
+        )
         if slots:
-            who = (one.namespace, one.pod, one.container)
-            mine[who] = mine.get(who, 0) + slots
+            container = (allocation.namespace, allocation.pod, allocation.container)
+            mine[container] = mine.get(container, 0) + slots
     if not mine:
-        return held
+        return slots_of_row
     for row in np.flatnonzero(there).tolist():
         consumer = consumers[row]
         if consumer.kind == "container":
-            who = (consumer.namespace, consumer.pod_name, consumer.container_name)
-            held[row] = mine.get(who, 0)
-    return held
+            container = (consumer.namespace, consumer.pod_name, consumer.container_name)
+            slots_of_row[row] = mine.get(container, 0)
+    return slots_of_row
 
 
-def _of_vendor(one: Allocation, vendor: str) -> bool:
+def _of_vendor(allocation: Allocation, vendor: str) -> bool:
     """Whether a resource (``nvidia.com/gpu``) or driver (``gpu.nvidia.com``) is a vendor's.
 
     Intel's ``gpu.intel.com/xe_monitoring`` is the right to look at all devices, not to have one.
     """
     domain = f"{vendor}.com"
-    if one.resource.endswith("_monitoring"):
+    if allocation.resource.endswith("_monitoring"):
         return False
-    name = one.resource.partition("/")[0]
+    name = allocation.resource.partition("/")[0]
     return name == domain or name.endswith(f".{domain}")
 
 

@@ -275,8 +275,8 @@ class Monitor:
                 self._sharer.give_up(zone)
         for share in self._sharer.share(intervals, _cpu_use(usage, rows), silent, gpus):
             self._book(share, usage, gpus)
-        for other in self._sharer.other(intervals):
-            share = self._sharer.share_by(other, Weighed(*books.other_weights()))
+        for rest in self._sharer.other(intervals):
+            share = self._sharer.share_by(rest, Weighed(*books.other_weights()))
             self._book(share, usage, gpus)
         if not self._sharer.waits:  # for a zone whose energy those who ended may still get
             process_linger_ns = _KEEP_TICKS * rules.interval_ns

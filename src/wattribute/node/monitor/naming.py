@@ -90,10 +90,10 @@ class Namer:
         if self._engines is None and self._cluster is None:
             return
         rows = book.nameable(now_ns)
-        known = self._known([group for group, _, _ in rows], groups, cgroups)
+        workload_of = self._known([group for group, _, _ in rows], groups, cgroups)
         applied: dict[Group, tuple[Workload, int]] = {}
         for group, slot, born in rows:
-            workload = known.get(group)
+            workload = workload_of.get(group)
             if workload is None:
                 if fresh and born and group.pod_uid and self._cluster is not None:
                     book.hold(slot, now_ns + birth_hold_ns)
@@ -105,14 +105,18 @@ class Namer:
         self._applied = applied
 
     def _known(
-        self, wanted: list[Group], groups: Groups, cgroups: Cgroups
+        self, nameable: list[Group], groups: Groups, cgroups: Cgroups
     ) -> Mapping[Group, Workload]:
         """What the sources know now; the cluster's word goes before the engines'."""
-        named = self._named_containers([g for g in wanted if g.kind == "container"])
-        found = {g: named[g.id] for g in wanted if g.kind == "container" and g.id in named}
+        workload_by_id = self._named_containers([g for g in nameable if g.kind == "container"])
+        workload_of = {
+            g: workload_by_id[g.id]
+            for g in nameable
+            if g.kind == "container" and g.id in workload_by_id
+        }
         if self._cluster is None:
-            return found
-        unknown = [group for group in wanted if group.pod_uid and group not in found]
+            return workload_of
+        unknown = [group for group in nameable if group.pod_uid and group not in workload_of]
         pods = self._cluster.pods({group.pod_uid for group in unknown})
         tops = dict(zip(groups.groups, groups.top_cgroup.tolist(), strict=True)) if pods else {}
         looks: dict[Group, _Look] = {}
@@ -123,21 +127,21 @@ class Namer:
                 row = tops.get(group, -1)
                 workload = self._sandbox(look, workload, cgroups.path[row] if row >= 0 else "")
             if workload is not None:
-                found[group] = workload
+                workload_of[group] = workload
         self._looks = looks
-        return found
+        return workload_of
 
     def _named_containers(self, containers: list[Group]) -> dict[str, Workload]:
         """By id; engines are not asked for containers of pods, which they name in their own way."""
-        named: dict[str, Workload] = {}
+        workload_by_id: dict[str, Workload] = {}
         if self._engines is not None:
             in_pods = self._cluster is not None
-            named.update(
+            workload_by_id.update(
                 self._engines.lookup(g.id for g in containers if not (in_pods and g.pod_uid))
             )
         if self._cluster is not None:
-            named.update(self._cluster.lookup([group.id for group in containers]))
-        return named
+            workload_by_id.update(self._cluster.lookup([group.id for group in containers]))
+        return workload_by_id
 
     def _sandbox(self, look: _Look, pod: Workload, path: str) -> Workload | None:
         """The workload of a pod's sandbox; None: the container is another, not yet reported.

@@ -49,8 +49,8 @@ class FloorPayer:
 
     def adopt(self, capacity: Mapping[str, int]) -> None:
         """Take what the cluster says that the node has, where the machine itself does not tell."""
-        told = {resource: amount for resource, amount in self._machine.items() if amount}
-        self.capacity = {**self._machine, **capacity, **told}
+        of_machine = {resource: amount for resource, amount in self._machine.items() if amount}
+        self.capacity = {**self._machine, **capacity, **of_machine}
 
     def know_gpus(self, states: Iterable[GpuState], allocations: tuple[Allocation, ...]) -> None:
         """Take what the GPUs are called now, and to whom the kubelet gave them."""
@@ -100,17 +100,17 @@ class FloorPayer:
             opened[container] = 1
             used_ns = sum_by(container, gpu.busy_ns, size)
             memory = sum_by(container, gpu.memory_bytes // _MIB, size)
-        held, slots = self._given(device, table, books)
-        if not held.any():
-            held, slots = np.where(table.pod < 0, 0, opened), 1
-        if self._gpu_floor == "memory" and memory[held > 0].any():
-            held = np.where(held > 0, memory, 0)
+        held_slots, slots = self._given(device, table, books)
+        if not held_slots.any():
+            held_slots, slots = np.where(table.pod < 0, 0, opened), 1
+        if self._gpu_floor == "memory" and memory[held_slots > 0].any():
+            held_slots = np.where(held_slots > 0, memory, 0)
             slots = 1
         return replace(
             table,
             gpu_ns=used_ns,
-            request_gpu=held,
-            capacity_gpus=max(int(held.sum()), slots) if self.policy.by_reservation else 1,
+            request_gpu=held_slots,
+            capacity_gpus=max(int(held_slots.sum()), slots) if self.policy.by_reservation else 1,
         )
 
     def _given(self, device: str, table: FloorBasis, books: Books) -> tuple[NDArray[np.int64], int]:

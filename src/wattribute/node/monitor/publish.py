@@ -41,7 +41,7 @@ class Publisher:
         )
 
     def processes(self) -> ProcessTable:
-        """Processes."""
+        """Build the table of processes."""
         columns = self._books.processes.columns
         tick_uj = columns["tick_uj"][:, : self._channels]
         return ProcessTable(
@@ -60,7 +60,7 @@ class Publisher:
         )
 
     def vms(self) -> VmTable:
-        """Virtual machines."""
+        """Build the table of virtual machines."""
         columns = self._books.vms.columns
         return VmTable(
             ids=tuple(self._books.vms.ids),
@@ -79,8 +79,8 @@ class Publisher:
         wide = {}
         for pod_uid, energy_uj in self._books.containers.retired_uj.items():
             wide[pod_uid] = np.zeros((self._channels, 2), np.int64)
-            kept = energy_uj[: self._channels]
-            wide[pod_uid][: len(kept)] = kept
+            energy_of = energy_uj[: self._channels]
+            wide[pod_uid][: len(energy_of)] = energy_of
         return wide
 
     def _held(self, columns: Columns) -> NDArray[np.bool_]:

@@ -83,9 +83,9 @@ class RowBuilder:
         own_ns = self._own_time(cgroups, groups, at, used_ns, processes.kernel)
         names = _distinct(groups)
         waited_ns = np.array([self._waiting.get(name, 0) for name in names], np.int64)
-        known = own_ns >= 0
-        known[UNKNOWN_INDEX] = known[KERNEL_INDEX] = False
-        result = reconcile(group, used_ns, np.where(known, own_ns + waited_ns, -1))
+        counted = own_ns >= 0
+        counted[UNKNOWN_INDEX] = counted[KERNEL_INDEX] = False
+        result = reconcile(group, used_ns, np.where(counted, own_ns + waited_ns, -1))
         top = groups.top_cgroup
         ended = (top >= 0) & ~cgroups.alive[top] if len(cgroups.id) else top >= 0
         # Of this tick's time, and no longer than one tick: the rest has no process.
@@ -93,7 +93,7 @@ class RowBuilder:
         waits_ns = np.where(ended, 0, np.minimum(result.residual_ns, late_ns))
         booked_ns = result.residual_ns - waits_ns
         self._waiting = {names[g]: int(waits_ns[g]) for g in np.flatnonzero(waits_ns)}
-        waited_ns[~known] = 0
+        waited_ns[~counted] = 0
         tasks_ns = int(result.row_ns.sum()) + int(result.residual_ns.sum()) - int(waited_ns.sum())
         booked_ns[KERNEL_INDEX] += self._interrupts.apart_ns(usage, tasks_ns)
 
@@ -125,10 +125,10 @@ class RowBuilder:
             self._vms.clear()
             return vm, groups.vm_ids
         ids = {vm_id: index for index, vm_id in enumerate(groups.vm_ids)}
-        known, self._vms = self._vms, {}
+        vm_before, self._vms = self._vms, {}
         for row in candidates:
             key = int(processes.key[row])
-            vm_id = known.get(key)
+            vm_id = vm_before.get(key)
             if vm_id is None:
                 vm_id = self._vm_of(int(processes.pid[row]), bytes(processes.comm[row]))
             self._vms[key] = vm_id
@@ -148,11 +148,11 @@ class RowBuilder:
 
         -1: not known.
         """
-        known: NDArray[np.bool_] = np.all(cgroups.cpu_ns >= 0, axis=1)
-        cpu_ns = np.where(known, cgroups.cpu_ns.sum(axis=1), -1)
+        is_counted: NDArray[np.bool_] = np.all(cgroups.cpu_ns >= 0, axis=1)
+        cpu_ns = np.where(is_counted, cgroups.cpu_ns.sum(axis=1), -1)
         seen_ns = sum_by(at, used_ns, len(cgroups.id))
         if not cgroups.alive.all():
-            _fill_vanished(cgroups, cpu_ns, known, seen_ns)
+            _fill_vanished(cgroups, cpu_ns, is_counted, seen_ns)
         own = own_time(
             cpu_ns,
             cgroups.parent,
@@ -216,7 +216,7 @@ def _of(values: NDArray[np.int64], at: NDArray[np.int64], otherwise: int) -> NDA
 def _fill_vanished(
     cgroups: Cgroups,
     cpu_ns: NDArray[np.int64],
-    known: NDArray[np.bool_],
+    is_counted: NDArray[np.bool_],
     seen_ns: NDArray[np.int64],
 ) -> None:
     """Give removed cgroups the time that they spent since the last read.
@@ -225,17 +225,17 @@ def _fill_vanished(
     all that its siblings and the parent's own processes do not explain; several stay
     unknown: each keeps what is known of its processes, and the rest is the parent's own.
     """
-    vanished = np.flatnonzero(~cgroups.alive & ~known)
+    vanished = np.flatnonzero(~cgroups.alive & ~is_counted)
     for row in vanished:  # parents come before their children
         parent = cgroups.parent[row]
-        if parent < 0 or not known[parent]:
+        if parent < 0 or not is_counted[parent]:
             continue
         siblings = np.flatnonzero(cgroups.parent == parent)
-        told = siblings[known[siblings]]
-        if len(siblings) - len(told) == 1:
-            rest = int(cpu_ns[parent] - cpu_ns[told].sum() - seen_ns[parent])
+        counted_siblings = siblings[is_counted[siblings]]
+        if len(siblings) - len(counted_siblings) == 1:
+            rest = int(cpu_ns[parent] - cpu_ns[counted_siblings].sum() - seen_ns[parent])
             cpu_ns[row] = max(rest, int(seen_ns[row]))
-            known[row] = True
+            is_counted[row] = True
 
 
 def _by_package(

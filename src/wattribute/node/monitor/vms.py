@@ -44,5 +44,5 @@ class VmBook:
         keep = self.columns["seen_ns"] >= before_ns
         if keep.all():
             return None
-        self.ids = [vm for vm, kept in zip(self.ids, keep, strict=True) if kept]
+        self.ids = [vm for vm, stays in zip(self.ids, keep, strict=True) if stays]
         return self.columns.keep(keep)

@@ -39,10 +39,10 @@ def given_floors(
     """
     # A BMC may not have answered yet: then its zones come later.
     kinds = {zone.kind for zone in zones} | {"other", "platform"}
-    known = kinds | {f"{zone.kind}-{zone.id}" for zone in zones}
-    if unknown := sorted(idle_watts.keys() - known):
+    names = kinds | {f"{zone.kind}-{zone.id}" for zone in zones}
+    if unknown := sorted(idle_watts.keys() - names):
         raise ConfigInvalid(
-            f"attribution.idle_watts: no zone {unknown[0]!r}; this machine has {sorted(known)}"
+            f"attribution.idle_watts: no zone {unknown[0]!r}; this machine has {sorted(names)}"
         )
 
     def given_uw(zone: Zone) -> int | None:
@@ -71,6 +71,6 @@ def model_floors(
         power = powers.get(zone.component or "")
         if power is None or zone.kind == "other":
             return None
-        return power.idle_uw // max(1, sum(other.kind == zone.kind for other in zones))
+        return power.idle_uw // max(1, sum(sibling.kind == zone.kind for sibling in zones))
 
     return prior_uw

@@ -62,8 +62,8 @@ def _weights(
 ) -> NDArray[np.int64]:
     if busy_ns.any() or not len(busy_ns):
         return busy_ns
-    held = memory_bytes if memory_bytes.any() else np.ones(len(busy_ns), np.int64)
-    return apportion(elapsed_ns, held)
+    held_bytes = memory_bytes if memory_bytes.any() else np.ones(len(busy_ns), np.int64)
+    return apportion(elapsed_ns, held_bytes)
 
 
 def _together(parts: Sequence[tuple[int, GpuShare]]) -> GpuShare:

@@ -97,12 +97,12 @@ class Metering:
             readings: the last one of each zone.
             power_seen_uw: the highest mean power of an interval of a zone, where it is known.
         """
-        known = set(self.zones)
+        zones_now = set(self.zones)
         newest_ns = max((reading.at_ns for reading in readings), default=0)
         for reading in readings:
             zone = reading.zone
             behind = zone.kind == "platform" and reading.at_ns < newest_ns
-            if zone in known and not behind:
+            if zone in zones_now and not behind:
                 self._last[zone] = reading
                 self._failing[zone] = 0
                 if power_seen_uw.get(zone):
@@ -135,10 +135,10 @@ class Metering:
                 restarted) a counter may have wrapped twice; None: in none.
         """
         intervals = []
-        seen = set()
+        zones_seen = set()
         for reading in self._readings(now_ns):
             zone = reading.zone
-            seen.add(zone)
+            zones_seen.add(zone)
             before = self._last.get(zone)
             self._failing[zone] = 0
             if reading.at_ns < now_ns:
@@ -153,7 +153,7 @@ class Metering:
                 intervals.append(interval)
             else:
                 self.rejected[interval] += 1
-        for zone in self._failing.keys() - seen:
+        for zone in self._failing.keys() - zones_seen:
             self._failing[zone] += 1
             self.rejected["unreadable"] += 1
         return intervals
@@ -176,10 +176,10 @@ class Metering:
 
     def reject_suspend(self, intervals: Sequence[Interval]) -> None:
         """Count what lies across a suspend, and let zones that were not read begin anew."""
-        lost = self.failed_now()
-        for zone in lost:
+        silent = self.failed_now()
+        for zone in silent:
             del self._last[zone]
-        self.rejected["suspend"] += len(intervals) + len(lost)
+        self.rejected["suspend"] += len(intervals) + len(silent)
 
     def health(self) -> tuple[MeterHealth, ...]:
         """One entry per meter."""
