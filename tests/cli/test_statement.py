@@ -39,7 +39,7 @@ def test_the_first_minute(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert invoke(["explain", row, "--limit", "1"]) == 0
     told = capsys.readouterr().out
     assert "focus.parquet line" in told
-    assert "kepler_container_gpu_joules_total" in told
+    assert 'wattribute_container_joules_total{component="gpu"' in told
     assert invoke(["compare", *asked, "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert [method["id"] for method in compared["methods"]] == [

@@ -115,6 +115,10 @@ def node(
                 name = f"kepler_container_{kind}_joules_total"
                 values = watts(power[mode], minutes)
                 add(name, values, **identity, mode=word, source=where)
+                add(
+                    "wattribute_container_joules_total", values, **identity,
+                    component=component, mode=word, origin=origin,
+                )  # fmt: skip
         add(
             "wattribute_container_info", steady(1, minutes), **identity, pod_uid=one.pod_uid,
             owner_kind=one.owner[0], owner_name=one.owner[1], runtime="",

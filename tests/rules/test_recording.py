@@ -11,7 +11,7 @@ def test_watts_by_workload_have_owner_team_component_and_mode(lab: Any) -> None:
             f'sum by (owner_kind, team, cluster) ({web},component="cpu"}})': {
                 '{owner_kind="Deployment",team="storefront",cluster="prod"}': 12
             },
-            f'sum by (source) ({web},component="cpu",mode="idle"}})': {'{source="rapl-sysfs"}': 2},
+            f'sum by (origin) ({web},component="cpu",mode="idle"}})': {'{origin="measured"}': 2},
             f'sum by (mode) ({web},component="dram"}})': {
                 '{mode="dynamic"}': 1,
                 '{mode="idle"}': 0.5,
@@ -67,7 +67,7 @@ def test_a_nested_node_is_in_no_sum_over_the_cluster_but_is_checked_itself(lab: 
     )
 
 
-def test_an_estimated_node_is_told_by_origin_and_source(lab: Any) -> None:
+def test_an_estimated_node_is_told_by_origin(lab: Any) -> None:
     guess = lab.node("node-b", origin="estimated", agent="wattribute-2")
     lab.check(
         [*lab.node(), *guess],
@@ -76,7 +76,7 @@ def test_an_estimated_node_is_told_by_origin_and_source(lab: Any) -> None:
                 '{origin="measured"}': 21.5,
                 '{origin="estimated"}': 21.5,
             },
-            'sum(wattribute:team_watts:rate5m{source="trained_power_model"})': 13.5,
+            'sum(wattribute:team_watts:rate5m{origin="estimated"})': 13.5,
         },
     )
 
@@ -214,11 +214,12 @@ def test_shares_add_up_while_a_container_is_born(lab: Any) -> None:
     changed = []
     for one in inputs:
         name = one["series"]
-        if "kepler_container_package" in name and 'id="c9",' in name and '"dynamic"' in name:
+        cpu = 'component="cpu",mode="dynamic"' in name
+        if cpu and "container_joules" in name and 'id="c9",' in name:
             one = {**one, "values": "_x40 0 300+150x400"}  # noqa: PLW2901
-        if "birth_held" in name and 'component="cpu",mode="dynamic"' in name:
+        if cpu and "birth_held" in name:
             one = {**one, "values": "0x39 150 300 0x400"}  # noqa: PLW2901
-        if "node_joules" in name and 'component="cpu",mode="dynamic"' in name:
+        if cpu and "node_joules" in name:
             one = {**one, "values": "0+300x38 11700+450x400"}  # noqa: PLW2901
         changed.append(one)
     assert target["instance"] == "node-a"

@@ -117,11 +117,11 @@ _WHO: Final = Row(
     (
         graph("By pod", "Energy of GPUs alone; the ten that draw most.",
               Query("topk(10, "
-                    f"{containers(('container_namespace', 'pod_name'), *_CHOSEN, kinds=('gpu',))})",
+                    f"{containers(('container_namespace', 'pod_name'), *_CHOSEN, _GPU)})",
                     "{{container_namespace}}/{{pod_name}}")),
         graph("Dynamic and floor", "dynamic goes by the time that each held the GPU's processors; "
               "the floor by the policy; idle is the floor that nobody pays.",
-              Query(containers(("mode",), *_CHOSEN, kinds=("gpu",)), "{{mode}}"),
+              Query(containers(("mode",), *_CHOSEN, _GPU), "{{mode}}"),
               Query(f"sum({_IDLE})", "idle")),
         graph("GPU time by pod", "GPUs' worth of time on the processors: 1 is a whole GPU.",
               Query("topk(10, sum by (container_namespace, pod_name) ("

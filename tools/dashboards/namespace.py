@@ -75,9 +75,7 @@ _WATTS: Final = Row(
               Query(f"topk(10, {containers(_BY_POD, *_CHOSEN)})",
                     "{{container_namespace}}/{{pod_name}}")),
         graph("By component", "Components partition the energy.",
-              *(Query(containers((), *_CHOSEN, kinds=(kind,)), name)
-                for kind, name in (("package", "cpu"), ("dram", "dram"), ("gpu", "gpu"),
-                                   ("other", "other")))),
+              Query(containers(("component",), *_CHOSEN), "{{component}}")),
         graph("Dynamic and floor",
               "dynamic is above the floor; floor is the part of it that these pods pay under the "
               "policy (`wattribute_attribution_info`), 0 under `none`.",

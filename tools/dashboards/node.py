@@ -19,10 +19,10 @@ from tools.dashboards.panel import (
 )
 from tools.dashboards.terms import (
     CLUSTER,
+    CONTAINER_JOULES,
     ESTIMATED,
     FLOOR,
     JOULES_PER_KWH,
-    KINDS,
     NODE,
     RATE,
     increase,
@@ -48,14 +48,16 @@ def _count(metric: str) -> str:
 def _containers(*filters: str) -> str:
     """Watts by pod, on this node."""
     by = "container_namespace, pod_name"
-    rates = (rate(f"kepler_container_{kind}_joules_total", _HERE, *filters) for kind in KINDS)
-    return " + ".join(f"sum by ({by}) ({one})" for one in rates)
+    return f"sum by ({by}) ({rate(CONTAINER_JOULES, _HERE, *filters)})"
 
 
 def _shares() -> str:
     """All shares over the node's energy, over the board's time; 1 where nothing is lost."""
-    counters = [f"kepler_container_{kind}_joules_total" for kind in KINDS]
-    counters += ["wattribute_idle_joules_total", "wattribute_unattributed_joules_total"]
+    counters = [
+        CONTAINER_JOULES,
+        "wattribute_idle_joules_total",
+        "wattribute_unattributed_joules_total",
+    ]
     parts = [f"sum({increase(name, _HERE)})" for name in counters]
     parts.append(f"sum(delta({_here('wattribute_birth_held_joules')}[$__range]))")
     return f"({' + '.join(parts)}) / sum({increase(_NODE, _HERE)})"

@@ -7,13 +7,12 @@ from tools.dashboards.board import choice, number
 
 RATE: Final = "$__rate_interval"
 RANGE: Final = "$__range"
-KINDS: Final = ("package", "dram", "gpu", "other")
-"""Kepler's names of what partitions a container's energy."""
+COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
+"""What partitions the energy of containers and nodes."""
+CONTAINER_JOULES: Final = "wattribute_container_joules_total"
 DYNAMIC: Final = 'mode="dynamic"'
 FLOOR: Final = 'mode="idle"'
 ESTIMATED: Final = 'origin="estimated"'
-MODELLED: Final = 'source="trained_power_model"'
-"""The same in Kepler's families and what is recorded from them."""
 JOULES_PER_KWH: Final = "3.6e6"
 SAMPLES_PER_KWH: Final = "60000"
 """Recorded watts have one sample a minute: 60 s each, 3.6e6 J in a kWh."""
@@ -61,20 +60,19 @@ def increase(metric: str, *filters: str) -> str:
     return f"increase({metric}{{{','.join(filters)}}}[{RANGE}])"
 
 
-def containers(by: Sequence[str], *filters: str, kinds: Sequence[str] = KINDS) -> str:
-    """Watts of containers: the components that partition their energy, added."""
-    return _added(by, [rate(f"kepler_container_{kind}_joules_total", *filters) for kind in kinds])
+def containers(by: Sequence[str], *filters: str) -> str:
+    """Return the watts of containers, all chosen components added."""
+    return f"sum by ({', '.join(by)}) ({counted(rate(CONTAINER_JOULES, *filters))})"
 
 
 def containers_estimated(*filters: str) -> str:
-    """Watts of containers that a model says, in all; 0 where every component has a meter."""
-    rates = [rate(f"kepler_container_{kind}_joules_total", *filters, MODELLED) for kind in KINDS]
-    return " + ".join(f"(sum({counted(one)}) or vector(0))" for one in rates)
+    """Return the watts of containers that a model says, in all; 0 where there is none."""
+    return f"(sum({counted(rate(CONTAINER_JOULES, *filters, ESTIMATED))}) or vector(0))"
 
 
 def containers_joules(by: Sequence[str], *filters: str) -> str:
-    """Joules of containers over the board's time range."""
-    return _added(by, [increase(f"kepler_container_{k}_joules_total", *filters) for k in KINDS])
+    """Return the joules of containers over the board's time range."""
+    return f"sum by ({', '.join(by)}) ({counted(increase(CONTAINER_JOULES, *filters))})"
 
 
 def recorded(name: str, *filters: str) -> str:
@@ -92,8 +90,3 @@ def kwh_of_day(name: str, by: str, *filters: str) -> str:
     """Kilowatt hours of the day that begins at each point (so the offset into the future)."""
     watts = recorded(name, *filters)
     return f"sum {by} (sum_over_time({watts}[1d] offset -1d)) / {SAMPLES_PER_KWH}"
-
-
-def _added(by: Sequence[str], rates: Sequence[str]) -> str:
-    labels = ", ".join(by)
-    return " + ".join(f"sum by ({labels}) ({counted(one)})" for one in rates)

@@ -260,7 +260,7 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     assert told.cost == Decimal("5.08")
     entry = told.entries[0]
     assert (entry.pod, entry.energy_uj, entry.seals) == ("bot", 7_000_000, ("s1",))
-    assert entry.counter == "kepler_container_package_joules_total"
+    assert entry.counter == 'wattribute_container_joules_total{component="cpu",mode="dynamic"}'
     other = explain(kept, recall("(no node: S3)")[1], AccountingSettings(), 5)
     assert other.lines[0].part == 1
     with pytest.raises(DataInvalid, match="no such row"):

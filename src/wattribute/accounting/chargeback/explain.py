@@ -20,14 +20,6 @@ from wattribute.accounting.chargeback.usage import IDLE
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import DataInvalid
 
-COUNTERS: Final = {
-    "cpu": "kepler_container_package_joules_total",
-    "dram": "kepler_container_dram_joules_total",
-    "gpu": "kepler_container_gpu_joules_total",
-    "other": "kepler_container_other_joules_total",
-}
-"""Which counter of Prometheus a workload's component was read from; the floor's is
-``wattribute_node_joules_total{mode="idle"}``."""
 _ENTRIES_SHOWN: Final = 8
 
 
@@ -242,6 +234,18 @@ def _entries(month: Opened, line: int, number: int) -> list[Entry]:
     return _merged(table)
 
 
+def _counter_of(*, component: str, kind: str) -> str:
+    """Return the counter of Prometheus, and its labels, that such an entry was read from."""
+    match kind:
+        case "idle":
+            name, mode = "wattribute_node_joules_total", ',mode="idle"'
+        case "unattributed":
+            name, mode = "wattribute_unattributed_joules_total", ""
+        case _:
+            name, mode = "wattribute_container_joules_total", ',mode="dynamic"'
+    return f'{name}{{component="{component}"{mode}}}'
+
+
 def _merged(table: pa.Table) -> list[Entry]:
     by_workload: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for row in table.to_pylist():
@@ -260,9 +264,7 @@ def _merged(table: pa.Table) -> list[Entry]:
             cpu_request_mcore_s=sum(int(str(row["cpu_request_mcore_s"])) for row in rows),
             origin=key[5],
             seals=tuple(sorted({str(row["seal_id"]) for row in rows})),
-            counter='wattribute_node_joules_total{mode="idle"}'
-            if key[1] == "idle"
-            else COUNTERS.get(key[0], ""),
+            counter=_counter_of(component=key[0], kind=key[1]),
         )
         for key, rows in by_workload.items()
     ]

@@ -9,7 +9,7 @@ from wattribute.core.errors import ConfigInvalid
 
 _BUILT_IN: Final = {
     "power": (
-        "avg(sum by (pod_name) (rate(kepler_container_joules_total{"
+        "avg(sum by (pod_name) (rate(wattribute_container_joules_total{"
         'container_namespace="$namespace",pod_name=~"$workload-.*"}[5m])))'
     ),
 }
