@@ -37,17 +37,17 @@ def book(hour: NodeHour, entries: Entries) -> list[str]:
         component: max(origins, key=origins.__getitem__) for component, origins in dynamic.items()
     }
     page = _Page(hour, entries)
-    shown: dict[str, int] = defaultdict(int)
+    shown_uj: dict[str, int] = defaultdict(int)
     for consumer in hour.consumers:
         energies = _consumer_energies(hour, consumer, main.get("cpu", _NO_METER))
         page.add_consumer(consumer, energies)
         for (component, _), energy_uj in energies.items():
-            shown[component] += energy_uj
+            shown_uj[component] += energy_uj
     problems: list[str] = []
-    for component in sorted({*dynamic, *shown}, key=COMPONENTS.index):
+    for component in sorted({*dynamic, *shown_uj}, key=COMPONENTS.index):
         node_uj = sum(dynamic[component].values())
         nobodys = unattributed[component]
-        rest_uj = node_uj - shown[component] - hour.held_uj.get(component, 0)
+        rest_uj = node_uj - shown_uj[component] - hour.held_uj.get(component, 0)
         rest_uj -= sum(nobodys.values())
         problems += _judged(component, rest_uj, node_uj)
         origin = main.get(component, _NO_METER)
@@ -116,7 +116,7 @@ class _Page:
         }
 
     def add_consumer(self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], int]) -> None:
-        who = {
+        names = {
             "kind": _KINDS.get(consumer.container_id, "workload"),
             "namespace": consumer.namespace,
             "pod_uid": consumer.pod_uid,
@@ -130,7 +130,7 @@ class _Page:
         }
         use = _use(consumer)
         for (component, origin), energy_uj in sorted(energies.items()):
-            self._add(who, component, origin, energy_uj, use if component == "cpu" else {})
+            self._add(names, component, origin, energy_uj, use if component == "cpu" else {})
             if component == "cpu":
                 use = {}
 
@@ -156,7 +156,7 @@ class _Page:
 
     def _add(
         self,
-        who: Mapping[str, object],
+        names: Mapping[str, object],
         component: str,
         origin: str,
         energy_uj: int,
@@ -167,7 +167,7 @@ class _Page:
         self._entries.add(
             {
                 **self._common,
-                **who,
+                **names,
                 "component": component,
                 "energy_uj": energy_uj,
                 "low_uj": low_uj,

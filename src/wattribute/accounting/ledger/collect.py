@@ -51,7 +51,7 @@ class _Window(NamedTuple):
 
 
 class Collector:
-    """Reads hours."""
+    """Reads the hours of a cluster from the samples that a server has of its agents."""
 
     def __init__(
         self, source: Source, *, selector: str = "", cluster: str = "", annotations: bool = False
@@ -141,8 +141,8 @@ class Collector:
     ) -> list[HourReading]:
         instances = sorted({instance for node in nodes for instance in node.instances})
         windows = [_Window(hour_s - _BEFORE_S, hour_s + _HOUR_S, instances)]
-        wanted = {(node.cluster, node.node) for node in nodes}
-        directory = NodeDirectory(hour_s, self._cluster, wanted)
+        node_keys = {(node.cluster, node.node) for node in nodes}
+        directory = NodeDirectory(hour_s, self._cluster, node_keys)
         directory.add_nodes(self._ask_nodes(windows[0]))
         for window in self._last_before(hour_s, directory.without_beginning()):
             directory.add_nodes(self._ask_nodes(window))
@@ -169,8 +169,8 @@ class Collector:
         """Look up what counters were that had ended before the hour, and came back in it."""
         instances = directory.with_counters_that_came_back()
         for family in (fam.NODE_JOULES, fam.UNATTRIBUTED) if instances else ():
-            which = _selector(family, _one_of("instance", instances), self._selector)
-            query = f"last_over_time({which}[{_BRIDGED_S}s])"
+            selector = _selector(family, _one_of("instance", instances), self._selector)
+            query = f"last_over_time({selector}[{_BRIDGED_S}s])"
             for labels, value in self._source.vector(query, hour_s):
                 directory.remember(family, labels, value)
 

@@ -49,10 +49,10 @@ class Entries:
     def table(self, seal_id: str, corrects: str = "") -> pa.Table:
         """All entries as sealed by ``seal_id``."""
         rows = len(self)
-        given: dict[str, list[object]] = {
+        columns: dict[str, list[object]] = {
             **self._columns,
             "seal_id": [seal_id] * rows,
             "corrects": [corrects] * rows,
         }
-        arrays = [pa.array(given[field.name], field.type) for field in SCHEMA]
+        arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
         return pa.Table.from_arrays(arrays, schema=SCHEMA)

@@ -115,9 +115,11 @@ class Fill:
     def _hour(self, hour_s: int, seal_id: str) -> Iterator[pa.Table]:
         sealed = Sealed(self._store, hour_s, hour_s + HOUR_S)
         nodes = self._collector.nodes(hour_s)
-        wanted = [node for node in nodes if self._recheck or not self._whole(sealed, node, hour_s)]
-        self.outcome.skipped += len(nodes) - len(wanted)
-        for part in self._collector.read(hour_s, wanted):
+        unsealed = [
+            node for node in nodes if self._recheck or not self._whole(sealed, node, hour_s)
+        ]
+        self.outcome.skipped += len(nodes) - len(unsealed)
+        for part in self._collector.read(hour_s, unsealed):
             yield self._settled(part, sealed, seal_id)
 
     def _whole(self, sealed: Sealed, node: NodeAddress, hour_s: int) -> bool:

@@ -67,19 +67,19 @@ def frame_of(time_ms: NDArray[np.int64], counters: list[NDArray[np.int64]], hour
     restarts = np.zeros(len(time_ms), np.bool_)
     for values in counters:
         there = np.flatnonzero(values >= 0)
-        fallen = np.flatnonzero(np.diff(values[there]) < 0) + 1
-        restarts[there[fallen]] = True
+        falls = np.flatnonzero(np.diff(values[there]) < 0) + 1
+        restarts[there[falls]] = True
     end_ms = hour_ms + _HOUR_MS
     edges = np.append(time_ms, end_ms)
     starts, ends = np.maximum(edges[:-1], hour_ms), np.minimum(edges[1:], end_ms)
-    known = np.diff(edges) <= GAP_MS
+    is_known = np.diff(edges) <= GAP_MS
     usual_ms = float(np.median(np.diff(time_ms))) if len(time_ms) > 1 else 0.0
-    known[-1] &= edges[-1] - edges[-2] <= _LATE * usual_ms  # else the node has ended
-    inside = np.where(known, np.maximum(ends - starts, 0), 0)
+    is_known[-1] &= edges[-1] - edges[-2] <= _LATE * usual_ms  # else the node has ended
+    inside = np.where(is_known, np.maximum(ends - starts, 0), 0)
     weight_ms = np.concatenate(([0], inside[:-1]))
     weight_ms[-1] += inside[-1]
     gaps = [
-        (int(a), int(b)) for a, b, k in zip(starts, ends, known, strict=True) if not k and b > a
+        (int(a), int(b)) for a, b, k in zip(starts, ends, is_known, strict=True) if not k and b > a
     ]
     if time_ms[0] > hour_ms:
         gaps.insert(0, (hour_ms, int(time_ms[0])))

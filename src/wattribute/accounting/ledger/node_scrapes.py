@@ -68,25 +68,25 @@ class NodeScrapes:
         """
         scrapes = {target: _scrapes(series) for target, series in self._series.items()}
         ranked = sorted(scrapes, key=lambda target: (-len(scrapes[target]), target))
-        chosen: list[Target] = []
+        kept_targets: list[Target] = []
         for target in ranked:
             times = scrapes[target]
             if not len(times):
                 continue
-            clash = next((rival for rival in chosen if _overlap(scrapes[rival], times)), None)
+            clash = next((rival for rival in kept_targets if _overlap(scrapes[rival], times)), None)
             if clash is None:
-                chosen.append(target)
+                kept_targets.append(target)
             else:
                 self.problems.append(f"scraped twice: {_differ(target, clash)} was left out")
-        if not chosen:
+        if not kept_targets:
             return False
-        time_ms = np.unique(np.concatenate([scrapes[target] for target in chosen]))
+        time_ms = np.unique(np.concatenate([scrapes[target] for target in kept_targets]))
         hour_ms = self.hour_s * 1000
         before = np.flatnonzero(time_ms <= hour_ms)
         time_ms = time_ms[max(len(before) - 1, 0) :]
         if time_ms[-1] <= hour_ms:
             return False
-        self.targets = tuple(chosen)
+        self.targets = tuple(kept_targets)
         joules = self._joined(fam.NODE_JOULES).values()
         columns = [_at(time_ms, samples) for samples in joules]
         self._frame = frame_of(time_ms, columns, hour_ms)
@@ -216,8 +216,8 @@ def _scrapes(every: list[Series]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(times)) if times else np.zeros(0, np.int64)
 
 
-def _overlap(times: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-    return bool(times[0] <= others[-1] and others[0] <= times[-1])
+def _overlap(times: NDArray[np.int64], rival_times: NDArray[np.int64]) -> bool:
+    return bool(times[0] <= rival_times[-1] and rival_times[0] <= times[-1])
 
 
 def _at(time_ms: NDArray[np.int64], samples: ScrapedSamples) -> NDArray[np.int64]:

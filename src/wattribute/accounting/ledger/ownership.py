@@ -79,12 +79,12 @@ class Ownership:
     @property
     def subjects(self) -> tuple[str, ...]:
         """What the rules look at: ask once per distinct combination of these, not per entry."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for rule in self._rules:
-            found.update(dict.fromkeys(name for name, _ in rule.patterns))
+            names.update(dict.fromkeys(name for name, _ in rule.patterns))
             for _, text in rule.names:
-                found.update(dict.fromkeys(_REFERENCE.findall(text)))
-        return tuple(found)
+                names.update(dict.fromkeys(_REFERENCE.findall(text)))
+        return tuple(names)
 
     def owner_of(self, subject: Mapping[str, str], day: date) -> Owner:
         """The owner on that day (UTC), dimension by dimension: the first rule that names it.
@@ -93,17 +93,17 @@ class Ownership:
             subject: ``namespace`` and so on, ``label:app``, ...; what is not there is "".
             day: the day of the entry.
         """
-        found: dict[str, str] = {}
+        names: dict[str, str] = {}
         for rule in self._rules:
-            if len(found) == len(DIMENSIONS):
+            if len(names) == len(DIMENSIONS):
                 break
             if not rule.matches(subject, day):
                 continue
             self._used.add(rule.place)
             for dimension, text in rule.names:
-                if dimension not in found and (value := _filled(text, subject)):
-                    found[dimension] = value
-        return Owner(**found)
+                if dimension not in names and (value := _filled(text, subject)):
+                    names[dimension] = value
+        return Owner(**names)
 
     def unmatched(self) -> tuple[str, ...]:
         """Rules that have matched nothing since, each as one line; a typing error as a rule."""
@@ -148,4 +148,4 @@ def _day(where: str, text: str, default: date) -> date:
 def _filled(text: str, subject: Mapping[str, str]) -> str:
     """The text with its references filled in; "" if one has nothing to fill in."""
     missing = [name for name in _REFERENCE.findall(text) if not subject.get(name)]
-    return "" if missing else _REFERENCE.sub(lambda found: subject[found[1]], text)
+    return "" if missing else _REFERENCE.sub(lambda match: subject[match[1]], text)

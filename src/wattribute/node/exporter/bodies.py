@@ -46,18 +46,18 @@ class MetricsBodies:
             if self._of is not None and self._of[0].sequence > snapshot.sequence:
                 # Another scraper's thread overtook this one: nobody is shown an older page.
                 snapshot, stale = self._of[0], self._of[2]
-            of = (snapshot, processes, stale)
-            if self._of is None or self._of[0] is not snapshot or self._of[1:] != of[1:]:
+            asked = (snapshot, processes, stale)
+            if self._of is None or self._of[0] is not snapshot or self._of[1:] != asked[1:]:
                 families = self._families(processes, stale)
                 scene = Scene(
                     snapshot, self._node, self._pod_labels, self._containers, self._processes
                 )
                 self._pieces = self._renderer.render(families, scene)
                 self._bodies = {}
-                self._of = of
-            return self._made(openmetrics=openmetrics, gzip=gzip)
+                self._of = asked
+            return self._rendered(openmetrics=openmetrics, gzip=gzip)
 
-    def _made(self, *, openmetrics: bool, gzip: bool) -> bytes:
+    def _rendered(self, *, openmetrics: bool, gzip: bool) -> bytes:
         body = self._bodies.get((openmetrics, gzip))
         if body is None:
             form = exposition.openmetrics if openmetrics else exposition.text

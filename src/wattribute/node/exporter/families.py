@@ -19,7 +19,7 @@ class Group:
     """Families that are shown together, under a title of docs/reference/metrics.md."""
 
     title: str
-    shown: str
+    where: str
     """Where and when, in words."""
     families: tuple[Family, ...]
 

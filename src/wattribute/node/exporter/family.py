@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.node.exporter.labels import block
-from wattribute.node.exporter.layout import Shown
+from wattribute.node.exporter.layout import SeriesRows
 from wattribute.node.exporter.scene import Scene
 
 _MILLION: Final = 1_000_000
@@ -71,30 +71,32 @@ def millionths(value: float) -> int:
     return round(value * _MILLION)
 
 
-def crossed(shown: Shown, tails: Sequence[str], values: Sequence[NDArray[np.int64]]) -> Samples:
+def crossed(
+    series: SeriesRows, tails: Sequence[str], values: Sequence[NDArray[np.int64]]
+) -> Samples:
     """Return samples of rows x tails: all rows with the first tail, then with the next.
 
     Args:
-        shown: the rows, with the beginning of each label text.
+        series: the rows, with the beginning of each label text.
         tails: the ends of the label texts, without the comma before them.
         values: for each tail, one value per row.
     """
     return Samples(
         np.concatenate(values) if values else np.zeros(0, np.int64),
-        lambda: [f"{labels},{tail}" for tail in tails for labels in shown.labels],
-        (shown.key, tuple(tails)),
+        lambda: [f"{labels},{tail}" for tail in tails for labels in series.labels],
+        (series.key, tuple(tails)),
     )
 
 
 def listed(pairs: Iterable[tuple[dict[str, str], int]]) -> Samples | None:
     """A few samples with labels of their own; of two with equal labels the first."""
-    found: dict[str, int] = {}
+    values: dict[str, int] = {}
     for labels, value in pairs:
-        found.setdefault(block(labels.items()), value)
-    if not found:
+        values.setdefault(block(labels.items()), value)
+    if not values:
         return None
-    texts = tuple(found)
-    return Samples(np.array(list(found.values()), np.int64), lambda: texts, texts)
+    texts = tuple(values)
+    return Samples(np.array(list(values.values()), np.int64), lambda: texts, texts)
 
 
 def single(value: int) -> Samples:

@@ -57,13 +57,13 @@ def allowed_labels(consumer: Consumer, allowed: Sequence[str]) -> dict[str, str]
     """
     exact = {pattern for pattern in allowed if not pattern.endswith("*")}
     prefixes = tuple(pattern[:-1] for pattern in allowed if pattern.endswith("*"))
-    shown: dict[str, str] = {}
+    by_metric_label: dict[str, str] = {}
     for key in sorted(consumer.labels):
         if key in exact or (prefixes and key.startswith(prefixes)):
             name = base = f"label_{label_name(key)}"
             number = 0
-            while name in shown:
+            while name in by_metric_label:
                 number += 1
                 name = f"{base}_conflict{number}"
-            shown[name] = consumer.labels[key]
-    return shown
+            by_metric_label[name] = consumer.labels[key]
+    return by_metric_label

@@ -9,7 +9,7 @@ from wattribute.core.records import Consumer, ContainerTable, Snapshot
 from wattribute.node.exporter.labels import text_of
 
 
-class Shown:
+class SeriesRows:
     """Rows of a table with the label text of each; equal ``key`` means equal texts."""
 
     __slots__ = ("key", "labels", "rows")
@@ -21,11 +21,11 @@ class Shown:
         self.labels = labels
 
 
-def last_of_each(labels: Iterable[str]) -> Shown:
+def last_of_each(labels: Iterable[str]) -> SeriesRows:
     """Rows of a small table; of two with the same text the later one."""
     row_of = {text: row for row, text in enumerate(labels)}
     texts = tuple(row_of)
-    return Shown(texts, np.array(list(row_of.values()), np.int64), texts)
+    return SeriesRows(texts, np.array(list(row_of.values()), np.int64), texts)
 
 
 Style = Callable[[Consumer, bool], str]
@@ -43,18 +43,18 @@ class ContainerLabels:
 
     def __init__(self) -> None:
         """Nothing known yet."""
-        self._cached: dict[Style, tuple[bytes, Shown]] = {}
+        self._cached: dict[Style, tuple[bytes, SeriesRows]] = {}
         self._texts: dict[Style, dict[tuple[int, bool], str]] = {}
         self._version = 0
 
-    def shown(self, table: ContainerTable, style: Style, kinds: frozenset[str]) -> Shown:
+    def series_of(self, table: ContainerTable, style: Style, kinds: frozenset[str]) -> SeriesRows:
         """The rows of these kinds, in this style."""
         uids = np.array([consumer.uid for consumer in table.consumers], np.int64)
         state = uids.tobytes() + table.alive.tobytes()
         cached = self._cached.get(style)
         if cached is not None and cached[0] == state:
             return cached[1]
-        known = self._texts.get(style, {})
+        earlier = self._texts.get(style, {})
         texts: dict[tuple[int, bool], str] = {}
         row_of: dict[str, int] = {}
         for row, (consumer, alive) in enumerate(
@@ -63,18 +63,18 @@ class ContainerLabels:
             if consumer.kind not in kinds:
                 continue
             identity = (consumer.uid, alive)
-            text = known.get(identity)
+            text = earlier.get(identity)
             if text is None:
                 text = style(consumer, alive)
             texts[identity] = text
-            other = row_of.get(text)
-            if other is None or table.consumers[other].uid < consumer.uid:
+            row_before = row_of.get(text)
+            if row_before is None or table.consumers[row_before].uid < consumer.uid:
                 row_of[text] = row
         self._texts[style] = texts
         self._version += 1
-        shown = Shown(self._version, np.array(list(row_of.values()), np.int64), list(row_of))
-        self._cached[style] = (state, shown)
-        return shown
+        series = SeriesRows(self._version, np.array(list(row_of.values()), np.int64), list(row_of))
+        self._cached[style] = (state, series)
+        return series
 
 
 ProcessStyle = Callable[[str, str, Consumer, str, bool], str]
@@ -86,11 +86,11 @@ class ProcessLabels:
 
     def __init__(self) -> None:
         """Nothing known yet."""
-        self._cached: dict[ProcessStyle, tuple[bytes, Shown]] = {}
+        self._cached: dict[ProcessStyle, tuple[bytes, SeriesRows]] = {}
         self._texts: dict[ProcessStyle, dict[tuple[int, bytes, int, int, bool], str]] = {}
         self._version = 0
 
-    def shown(self, snapshot: Snapshot, style: ProcessStyle) -> Shown:
+    def series_of(self, snapshot: Snapshot, style: ProcessStyle) -> SeriesRows:
         """All processes; of two with the same text (a pid used again) the newer one."""
         table = snapshot.processes
         consumers = snapshot.containers.consumers
@@ -102,11 +102,11 @@ class ProcessLabels:
         if cached is not None and cached[0] == state:
             return cached[1]
         identities = list(zip(*(column.tolist() for column in columns), strict=True))
-        known = self._texts.get(style, {})
+        earlier = self._texts.get(style, {})
         texts: dict[tuple[int, bytes, int, int, bool], str] = {}
         pids, rows_of_consumer = table.pid.tolist(), table.consumer.tolist()
         for row, identity in enumerate(identities):
-            text = known.get(identity)
+            text = earlier.get(identity)
             if text is None:
                 _, comm, _, vm, alive = identity
                 text = style(
@@ -121,9 +121,9 @@ class ProcessLabels:
         self._version += 1
         labels = [texts[identity] for identity in identities]
         rows = _newest(labels, table.key)
-        shown = Shown(self._version, rows, [labels[row] for row in rows.tolist()])
-        self._cached[style] = (state, shown)
-        return shown
+        series = SeriesRows(self._version, rows, [labels[row] for row in rows.tolist()])
+        self._cached[style] = (state, series)
+        return series
 
 
 def _newest(labels: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -56,7 +56,7 @@ def render() -> str:
     """The page about metrics."""
     parts = [_HEAD]
     for group in GROUPS:
-        parts.append(f"\n## {group.title}\n\nShown at {group.shown}.\n\n")
+        parts.append(f"\n## {group.title}\n\nShown at {group.where}.\n\n")
         parts.append("| name | type | labels | what it is |\n|---|---|---|---|\n")
         for family in group.families:
             labels = ", ".join(f"`{label}`" for label in family.labels)
@@ -79,11 +79,11 @@ def render_snapshot() -> str:
         for field, after in zip(shape.body, [*shape.body[1:], ast.Pass()], strict=True):
             if isinstance(field, ast.AnnAssign):
                 kind = ast.unparse(field.annotation).replace("|", "\\|")
-                parts.append(f"| `{ast.unparse(field.target)}` | {kind} | {_said(after)} |\n")
+                parts.append(f"| `{ast.unparse(field.target)}` | {kind} | {_doc_of(after)} |\n")
     return "".join(parts)
 
 
-def _said(node: ast.stmt) -> str:
+def _doc_of(node: ast.stmt) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return " ".join(str(node.value.value).replace("``", "`").split())
     return ""

@@ -14,7 +14,7 @@ from wattribute.node.exporter.layout import (
     ContainerLabels,
     ProcessLabels,
     ProcessStyle,
-    Shown,
+    SeriesRows,
     Style,
 )
 
@@ -65,31 +65,31 @@ class Scene:
             self._made[make] = make(self)
         return cast("_T", self._made[make])
 
-    def containers(self, style: Style, kinds: frozenset[str] = ALL_KINDS) -> Shown:
+    def containers(self, style: Style, kinds: frozenset[str] = ALL_KINDS) -> SeriesRows:
         """Container rows to show, with their labels in a style."""
-        return self._containers.shown(self.snapshot.containers, style, kinds)
+        return self._containers.series_of(self.snapshot.containers, style, kinds)
 
-    def processes(self, style: ProcessStyle) -> Shown:
+    def processes(self, style: ProcessStyle) -> SeriesRows:
         """Process rows to show, with their labels in a style."""
-        return self._processes.shown(self.snapshot, style)
+        return self._processes.series_of(self.snapshot, style)
 
     def sources(self, kind: str) -> Sequence[tuple[str, list[int]]]:
         """Columns of a zone kind by source: ``[("rapl-sysfs", [0]), ...]``.
 
         Channels that differ in origin alone share a series: Kepler's families have no origin.
         """
-        found: dict[str, list[int]] = {}
+        columns: dict[str, list[int]] = {}
         for column, channel in enumerate(self.snapshot.channels):
             if channel.kind == kind:
-                found.setdefault(channel.source, []).append(column)
-        return tuple(found.items())
+                columns.setdefault(channel.source, []).append(column)
+        return tuple(columns.items())
 
     def kinds(self) -> Sequence[tuple[str, list[int]]]:
         """Columns by zone kind, whatever the source."""
-        found: dict[str, list[int]] = {}
+        columns: dict[str, list[int]] = {}
         for column, channel in enumerate(self.snapshot.channels):
-            found.setdefault(channel.kind, []).append(column)
-        return tuple(found.items())
+            columns.setdefault(channel.kind, []).append(column)
+        return tuple(columns.items())
 
     @cached_property
     def component_columns(self) -> list[int]:

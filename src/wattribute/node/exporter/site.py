@@ -29,7 +29,7 @@ _OPEN: Final = frozenset({"/healthz", "/readyz"})
 _JSON: Final = "application/json"
 _NO_STORE: Final = ("Cache-Control", "no-store")
 _API_BODIES: Final = 8
-"""How many different numbers of process rows are kept."""
+"""How many different numbers of process rows are cached."""
 
 
 class Site:
@@ -51,7 +51,7 @@ class Site:
         self._node = node
         self._clock = clock
         self._started_ns = clock.monotonic_ns()
-        self._metrics = MetricsBodies(self._chosen, node, settings.pod_labels)
+        self._metrics = MetricsBodies(self._metrics_families, node, settings.pod_labels)
         self._kepler_011 = MetricsBodies(self._newer, node, settings.pod_labels)
         self._api: tuple[Snapshot, dict[int | None, bytes]] | None = None
         self._routes: dict[str, Callable[[Request], Response]] = {
@@ -86,17 +86,17 @@ class Site:
             return GET_ONLY
         return route(request)
 
-    def _chosen(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
+    def _metrics_families(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
         if stale:
             return health.FAMILIES
-        wanted = processes and self._settings.processes
-        return metrics_families(self._settings.metrics, processes=wanted)
+        with_processes = processes and self._settings.processes
+        return metrics_families(self._settings.metrics, processes=with_processes)
 
     def _newer(self, processes: bool, stale: bool) -> Sequence[Family]:  # noqa: FBT001
         if stale:
             return (BUILD_INFO,)
-        wanted = processes and self._settings.processes
-        return kepler_families("kepler-0.11", processes=wanted)
+        with_processes = processes and self._settings.processes
+        return kepler_families("kepler-0.11", processes=with_processes)
 
     def _exposition(self, request: Request, bodies: MetricsBodies) -> Response:
         snapshot = self._source()
@@ -144,12 +144,12 @@ class Site:
         snapshot = self._source()
         if snapshot is None:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
-        given = parse_qs(request.query).get("processes", [""])[-1]
-        if given and not (given.isascii() and given.isdigit()):
-            return _text(HTTPStatus.BAD_REQUEST, f"processes={given!r}: not a whole number")
+        limit = parse_qs(request.query).get("processes", [""])[-1]
+        if limit and not (limit.isascii() and limit.isdigit()):
+            return _text(HTTPStatus.BAD_REQUEST, f"processes={limit!r}: not a whole number")
         most = None
         if self._disclosure.shows_processes:
-            most = min(int(given[:9]), len(snapshot.processes.pid)) if given else -1
+            most = min(int(limit[:9]), len(snapshot.processes.pid)) if limit else -1
         body = self._api_body(snapshot, most)
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
@@ -158,11 +158,11 @@ class Site:
 
     def _api_body(self, snapshot: Snapshot, most: int | None) -> bytes:
         """The JSON, made once per snapshot for each number of rows that clients ask for."""
-        kept = self._api
-        if kept is None or kept[0] is not snapshot:
-            kept = self._api = (snapshot, {})
+        cached = self._api
+        if cached is None or cached[0] is not snapshot:
+            cached = self._api = (snapshot, {})
         stale = self._is_stale(snapshot)
-        body = kept[1].get(most)
+        body = cached[1].get(most)
         if body is None or stale:
             processes = len(snapshot.processes.pid) if most == -1 else most
             body = msgspec.json.encode(
@@ -175,8 +175,8 @@ class Site:
                     processes=processes,
                 )
             )
-            if len(kept[1]) < _API_BODIES:
-                kept[1][most] = body
+            if len(cached[1]) < _API_BODIES:
+                cached[1][most] = body
         return body
 
     def _page(self, _: Request) -> Response:

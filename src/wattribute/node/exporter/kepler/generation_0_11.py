@@ -18,7 +18,7 @@ from wattribute.node.exporter.family import Family, Samples, counter, crossed, g
 from wattribute.node.exporter.identity import container_id_of
 from wattribute.node.exporter.kepler.nodes_0_11 import BUILD_INFO, NODE
 from wattribute.node.exporter.labels import block
-from wattribute.node.exporter.layout import Shown, last_of_each
+from wattribute.node.exporter.layout import SeriesRows, last_of_each
 from wattribute.node.exporter.scene import Scene
 
 _CONTAINER_KINDS: Final = frozenset({"container", "ended"})
@@ -64,7 +64,7 @@ def process_style(pid: str, command: str, consumer: Consumer, vm: str, alive: bo
 class _Subject(NamedTuple):
     """Rows of one kind of workload."""
 
-    shown: Shown
+    series: SeriesRows
     energy_uj: NDArray[np.int64]
     """(rows shown, channels)"""
     power_uw: NDArray[np.int64] | None
@@ -72,34 +72,34 @@ class _Subject(NamedTuple):
 
 
 def _containers(scene: Scene) -> _Subject:
-    shown = scene.containers(container_style, _CONTAINER_KINDS)
+    series = scene.containers(container_style, _CONTAINER_KINDS)
     power = scene.snapshot.containers.dynamic_uw
     return _Subject(
-        shown,
-        scene.container_uj[shown.rows, :, Mode.DYNAMIC],
-        None if power is None else power[shown.rows],
+        series,
+        scene.container_uj[series.rows, :, Mode.DYNAMIC],
+        None if power is None else power[series.rows],
     )
 
 
 def _processes(scene: Scene) -> _Subject:
-    shown = scene.processes(process_style)
+    series = scene.processes(process_style)
     power = scene.snapshot.processes.dynamic_uw
     return _Subject(
-        shown, scene.process_uj[shown.rows], None if power is None else power[shown.rows]
+        series, scene.process_uj[series.rows], None if power is None else power[series.rows]
     )
 
 
 def _vms(scene: Scene) -> _Subject:
     table = scene.snapshot.vms
-    shown = last_of_each(
+    series = last_of_each(
         block((("vm_id", vm), ("vm_name", vm), ("hypervisor", ""), ("state", _state(alive))))
         for vm, alive in zip(table.ids, table.alive.tolist(), strict=True)
     )
     power = table.dynamic_uw
     return _Subject(
-        shown,
-        scene.vm_uj[shown.rows, :, Mode.DYNAMIC],
-        None if power is None else power[shown.rows],
+        series,
+        scene.vm_uj[series.rows, :, Mode.DYNAMIC],
+        None if power is None else power[series.rows],
     )
 
 
@@ -132,7 +132,7 @@ def _pods(scene: Scene) -> _Subject:
             energy[pod] += scene.snapshot.retired_uj[uid][:, Mode.DYNAMIC]
         if power is not None and table.dynamic_uw is not None:
             power[pod] = table.dynamic_uw[rows].sum(axis=0)
-    return _Subject(Shown(tuple(labels), np.arange(len(labels)), labels), energy, power)
+    return _Subject(SeriesRows(tuple(labels), np.arange(len(labels)), labels), energy, power)
 
 
 def _named_late(consumer: Consumer) -> tuple[bool, int]:
@@ -150,7 +150,7 @@ def _cpu(subjects: _Subjects, *, power: bool) -> Callable[[Scene], Samples | Non
         if values is None or not kinds:
             return None
         tails = [block((("zone", kind), ("node_name", scene.node.name))) for kind, _ in kinds]
-        return crossed(subject.shown, tails, [values[:, c].sum(axis=1) for _, c in kinds])
+        return crossed(subject.series, tails, [values[:, c].sum(axis=1) for _, c in kinds])
 
     return samples
 
@@ -162,7 +162,7 @@ def _gpu(subjects: _Subjects, *, power: bool) -> Callable[[Scene], Samples | Non
         values = subject.power_uw if power else subject.energy_uj
         if columns is None or values is None:
             return None
-        return crossed(subject.shown, [_node_name(scene)], [values[:, columns].sum(axis=1)])
+        return crossed(subject.series, [_node_name(scene)], [values[:, columns].sum(axis=1)])
 
     return samples
 
@@ -172,49 +172,49 @@ def _node_name(scene: Scene) -> str:
 
 
 def _container_seconds(scene: Scene) -> Samples | None:
-    shown = scene.containers(container_style, _CONTAINER_KINDS)
+    series = scene.containers(container_style, _CONTAINER_KINDS)
     table = scene.snapshot.containers
-    cpu_ns = np.where(table.held, 0, table.cpu_ns)[shown.rows]
-    return _seconds(scene, shown, cpu_ns)
+    cpu_ns = np.where(table.held, 0, table.cpu_ns)[series.rows]
+    return _seconds(scene, series, cpu_ns)
 
 
 def _process_seconds(scene: Scene) -> Samples | None:
-    shown = scene.processes(process_style)
+    series = scene.processes(process_style)
     table = scene.snapshot.processes
-    return _seconds(scene, shown, np.where(table.held, 0, table.cpu_ns)[shown.rows])
+    return _seconds(scene, series, np.where(table.held, 0, table.cpu_ns)[series.rows])
 
 
-def _seconds(scene: Scene, shown: Shown, cpu_ns: NDArray[np.int64]) -> Samples:
-    return crossed(shown, [_node_name(scene)], [cpu_ns // NANOSECONDS_PER_MICROSECOND])
+def _seconds(scene: Scene, series: SeriesRows, cpu_ns: NDArray[np.int64]) -> Samples:
+    return crossed(series, [_node_name(scene)], [cpu_ns // NANOSECONDS_PER_MICROSECOND])
 
 
 def _workload(
-    subject: str, subjects: _Subjects, labels: tuple[str, ...], *, whose: str
+    subject: str, subjects: _Subjects, labels: tuple[str, ...], *, owner: str
 ) -> tuple[Family, ...]:
     cpu = (*labels, "zone", "node_name")
     gpu = (*labels, "node_name")
     name = f"kepler_{subject}"
     return (
-        counter(f"{name}_cpu_joules_total", f"Dynamic energy of {whose}, by zone.", cpu,
+        counter(f"{name}_cpu_joules_total", f"Dynamic energy of {owner}, by zone.", cpu,
                 _cpu(subjects, power=False)),
-        gauge(f"{name}_cpu_watts", f"Dynamic power of {whose} in the last tick, by zone.", cpu,
+        gauge(f"{name}_cpu_watts", f"Dynamic power of {owner} in the last tick, by zone.", cpu,
               _cpu(subjects, power=True)),
-        counter(f"{name}_gpu_joules_total", f"Dynamic energy of {whose} on GPUs.", gpu,
+        counter(f"{name}_gpu_joules_total", f"Dynamic energy of {owner} on GPUs.", gpu,
                 _gpu(subjects, power=False)),
-        gauge(f"{name}_gpu_watts", f"Dynamic power of {whose} on GPUs in the last tick.", gpu,
+        gauge(f"{name}_gpu_watts", f"Dynamic power of {owner} on GPUs in the last tick.", gpu,
               _gpu(subjects, power=True)),
     )  # fmt: skip
 
 
 CONTAINERS: Final = (
-    *_workload("container", _containers, _CONTAINER, whose="a container"),
+    *_workload("container", _containers, _CONTAINER, owner="a container"),
     counter("kepler_container_cpu_seconds_total", "CPU time of a container.",
             (*_CONTAINER, "node_name"), _container_seconds),
 )  # fmt: skip
-PODS: Final = _workload("pod", _pods, _POD, whose="a pod")
-VMS: Final = _workload("vm", _vms, _VM, whose="a virtual machine on this host")
+PODS: Final = _workload("pod", _pods, _POD, owner="a pod")
+VMS: Final = _workload("vm", _vms, _VM, owner="a virtual machine on this host")
 PROCESSES: Final = (
-    *_workload("process", _processes, _PROCESS, whose="a process"),
+    *_workload("process", _processes, _PROCESS, owner="a process"),
     counter("kepler_process_cpu_seconds_total", "CPU time of a process.",
             (*_PROCESS, "node_name"), _process_seconds),
 )  # fmt: skip
@@ -222,5 +222,5 @@ PROCESSES: Final = (
 
 def families(*, processes: bool) -> tuple[Family, ...]:
     """Return the families of this generation; ``processes``: with one series per process."""
-    shown = (BUILD_INFO, *NODE, *CONTAINERS, *PODS, *VMS)
-    return (*shown, *PROCESSES) if processes else shown
+    always = (BUILD_INFO, *NODE, *CONTAINERS, *PODS, *VMS)
+    return (*always, *PROCESSES) if processes else always

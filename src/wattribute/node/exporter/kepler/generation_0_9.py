@@ -46,24 +46,24 @@ def process_style(pid: str, command: str, consumer: Consumer, vm: str, _alive: b
 
 
 def _containers(scene: Scene, sources: _Sources) -> Samples:
-    shown = scene.containers(named_container_style)
-    energy = scene.container_uj[shown.rows]
+    series = scene.containers(named_container_style)
+    energy = scene.container_uj[series.rows]
     values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
-    return crossed(shown, _tails(sources, [word for _, word in MODES]), values)
+    return crossed(series, _tails(sources, [word for _, word in MODES]), values)
 
 
 def _processes(scene: Scene, sources: _Sources) -> Samples:
-    shown = scene.processes(process_style)
-    energy = scene.process_uj[shown.rows]
+    series = scene.processes(process_style)
+    energy = scene.process_uj[series.rows]
     values = [energy[:, columns].sum(axis=1) for _, columns in sources]
-    return crossed(shown, _tails(sources, ["dynamic"]), values)
+    return crossed(series, _tails(sources, ["dynamic"]), values)
 
 
 def _vms(scene: Scene, sources: _Sources) -> Samples:
-    shown = last_of_each(block((("vm_id", vm),)) for vm in scene.snapshot.vms.ids)
-    energy = scene.vm_uj[shown.rows]
+    series = last_of_each(block((("vm_id", vm),)) for vm in scene.snapshot.vms.ids)
+    energy = scene.vm_uj[series.rows]
     values = [energy[:, columns, mode].sum(axis=1) for _, columns in sources for mode, _ in MODES]
-    return crossed(shown, _tails(sources, [word for _, word in MODES]), values)
+    return crossed(series, _tails(sources, [word for _, word in MODES]), values)
 
 
 def _tails(sources: _Sources, modes: Sequence[str]) -> list[str]:
@@ -134,18 +134,18 @@ def _build_info(scene: Scene) -> Samples | None:
 
 
 def _energy(
-    subject: str, rows: _Rows, labels: tuple[str, ...], *, whose: str
+    subject: str, rows: _Rows, labels: tuple[str, ...], *, owner: str
 ) -> tuple[Family, ...]:
     aggregate = counter(
         f"kepler_{subject}_joules_total",
-        f"Energy of {whose}: package, dram, other and gpu together.",
+        f"Energy of {owner}: package, dram, other and gpu together.",
         (*labels, "mode", "source"),
         _aggregate(rows),
     )
     by_kind = (
         counter(
             f"kepler_{subject}_{kind}_joules_total",
-            f"Energy of {whose} in {words}.",
+            f"Energy of {owner} in {words}.",
             (*labels, "mode", "source"),
             _of_kind(rows, kind),
         )
@@ -154,14 +154,14 @@ def _energy(
     return (aggregate, *by_kind)
 
 
-CONTAINERS: Final = _energy("container", _containers, _WORKLOAD, whose="a container")
+CONTAINERS: Final = _energy("container", _containers, _WORKLOAD, owner="a container")
 PROCESSES: Final = _energy(
     "process",
     _processes,
     ("pid", "container_id", "vm_id", "command"),
-    whose="a process (dynamic only: the floor is paid by containers)",
+    owner="a process (dynamic only: the floor is paid by containers)",
 )
-VMS: Final = _energy("vm", _vms, ("vm_id",), whose="a virtual machine on this host")
+VMS: Final = _energy("vm", _vms, ("vm_id",), owner="a virtual machine on this host")
 NODE: Final = (
     *(
         counter(

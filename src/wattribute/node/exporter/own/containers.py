@@ -15,12 +15,12 @@ _CONTAINER: Final = ("container_id",)
 
 
 def _info(scene: Scene) -> Samples | None:
-    shown = scene.containers(container_style)
-    consumers = [scene.snapshot.containers.consumers[row] for row in shown.rows.tolist()]
+    series = scene.containers(container_style)
+    consumers = [scene.snapshot.containers.consumers[row] for row in series.rows.tolist()]
     return Samples(
         np.ones(len(consumers), np.int64),
         lambda: [_info_block(consumer) for consumer in consumers],
-        shown.key,
+        series.key,
     )
 
 
@@ -44,8 +44,8 @@ def _pod_labels(scene: Scene) -> Samples | None:
     newest: dict[str, Consumer] = {}
     for consumer in scene.snapshot.containers.consumers:
         if consumer.pod_uid and consumer.labels:
-            other = newest.get(consumer.pod_uid)
-            if other is None or other.uid < consumer.uid:
+            candidate = newest.get(consumer.pod_uid)
+            if candidate is None or candidate.uid < consumer.uid:
                 newest[consumer.pod_uid] = consumer
     return listed(
         (
@@ -62,10 +62,10 @@ def _pod_labels(scene: Scene) -> Samples | None:
 
 def _requests(scene: Scene) -> Samples | None:
     table = scene.snapshot.containers
-    shown = scene.containers(container_style)
+    series = scene.containers(container_style)
     return listed(
         ({"container_id": container_id_of(consumer), "resource": resource}, amount)
-        for row in shown.rows.tolist()
+        for row in series.rows.tolist()
         if table.alive[row]
         for consumer in (table.consumers[row],)
         for resource, amount in sorted(consumer.requests.items())
@@ -81,26 +81,26 @@ def _capacity(scene: Scene) -> Samples | None:
 
 def _cpu_seconds(scene: Scene) -> Samples | None:
     table = scene.snapshot.containers
-    shown = scene.containers(container_style)
-    cpu_ns = np.where(table.held, 0, table.cpu_ns)[shown.rows]
-    return Samples(cpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: shown.labels, shown.key)
+    series = scene.containers(container_style)
+    cpu_ns = np.where(table.held, 0, table.cpu_ns)[series.rows]
+    return Samples(cpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: series.labels, series.key)
 
 
 def _gpu_seconds(scene: Scene) -> Samples | None:
     table = scene.snapshot.containers
     if table.gpu_ns is None:
         return None
-    shown = scene.containers(container_style)
-    gpu_ns = np.where(table.held, 0, table.gpu_ns)[shown.rows]
-    return Samples(gpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: shown.labels, shown.key)
+    series = scene.containers(container_style)
+    gpu_ns = np.where(table.held, 0, table.gpu_ns)[series.rows]
+    return Samples(gpu_ns // NANOSECONDS_PER_MICROSECOND, lambda: series.labels, series.key)
 
 
 def _memory_byte_seconds(scene: Scene) -> Samples | None:
     table = scene.snapshot.containers
-    shown = scene.containers(container_style)
-    byte_ns = np.where(table.held, 0.0, table.memory_byte_ns)[shown.rows]
+    series = scene.containers(container_style)
+    byte_ns = np.where(table.held, 0.0, table.memory_byte_ns)[series.rows]
     whole = (byte_ns / NANOSECONDS_PER_SECOND).astype(np.int64)
-    return Samples(whole, lambda: shown.labels, shown.key)
+    return Samples(whole, lambda: series.labels, series.key)
 
 
 FAMILIES: Final[tuple[Family, ...]] = (

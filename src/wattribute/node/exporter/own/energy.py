@@ -16,14 +16,14 @@ def _container_joules(scene: Scene) -> Samples | None:
     columns = scene.columns_by_component
     if not columns:
         return None
-    shown = scene.containers(named_container_style)
-    energy = scene.container_uj[shown.rows]
+    series = scene.containers(named_container_style)
+    energy = scene.container_uj[series.rows]
     tails, values = [], []
     for (component, origin), places in columns.items():
         for mode, word in MODES:
             tails.append(block((("component", component), ("mode", word), ("origin", origin))))
             values.append(energy[:, places, mode].sum(axis=1))
-    return crossed(shown, tails, values)
+    return crossed(series, tails, values)
 
 
 def _node_joules(scene: Scene) -> Samples | None:
