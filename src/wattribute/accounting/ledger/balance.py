@@ -7,9 +7,12 @@ from typing import Final
 from wattribute.accounting.ledger.entries import Entries
 from wattribute.accounting.ledger.schema import COMPONENTS
 from wattribute.core.records import ConsumerHour, NodeHour
-from wattribute.core.units import MICROJOULES_PER_JOULE, NANOSECONDS_PER_MICROSECOND
+from wattribute.core.units import (
+    MICROJOULES_PER_JOULE,
+    NANOSECONDS_PER_MICROSECOND,
+    SECONDS_PER_HOUR,
+)
 
-_HOUR_S: Final = 3600
 _TOLERANCE_UJ: Final = 1000
 """What rounding can make of a node's sums above 8.6e9 J, where a double holds no microjoule."""
 _KINDS: Final = {"system_processes": "system", "kernel_processes": "kernel"}
@@ -20,8 +23,8 @@ _ByOrigin = dict[str, dict[str, int]]
 """Microjoules by component, then origin."""
 
 
-def book(hour: NodeHour, entries: Entries) -> list[str]:
-    """Add the hour's entries.
+def add_entries(hour: NodeHour, entries: Entries) -> list[str]:
+    """Add the entries of a node's hour.
 
     Per component they add up to the rise of the node's counters less the rise of what is held at
     birth. What the containers' counters do not account for (rounding, a container whose whole
@@ -36,11 +39,11 @@ def book(hour: NodeHour, entries: Entries) -> list[str]:
     main = {
         component: max(origins, key=origins.__getitem__) for component, origins in dynamic.items()
     }
-    page = _Page(hour, entries)
+    writer = _EntryWriter(hour, entries)
     shown_uj: dict[str, int] = defaultdict(int)
     for consumer in hour.consumers:
         energies = _consumer_energies(hour, consumer, main.get("cpu", _NO_METER))
-        page.add_consumer(consumer, energies)
+        writer.add_consumer(consumer, energies)
         for (component, _), energy_uj in energies.items():
             shown_uj[component] += energy_uj
     problems: list[str] = []
@@ -52,8 +55,8 @@ def book(hour: NodeHour, entries: Entries) -> list[str]:
         problems += _judged(component, rest_uj, node_uj)
         origin = main.get(component, _NO_METER)
         nobodys[origin] = nobodys.get(origin, 0) + rest_uj
-        page.add_unattributed(component, nobodys)
-        page.add_idle(component, idle[component] or {origin: 0})
+        writer.add_unattributed(component, nobodys)
+        writer.add_idle(component, idle[component] or {origin: 0})
     return problems
 
 
@@ -87,7 +90,7 @@ def _use(consumer: ConsumerHour) -> dict[str, int]:
         "cpu_ns": _whole_microseconds(consumer.cpu_ns),
         "memory_byte_s": consumer.memory_byte_s,
         "gpu_sm_ns": _whole_microseconds(consumer.gpu_ns),
-        "alive_s": min(round(consumer.alive_s), _HOUR_S),
+        "alive_s": min(round(consumer.alive_s), SECONDS_PER_HOUR),
         "cpu_request_mcore_s": round(request_s.get("cpu_mcore", 0.0)),
         "memory_request_byte_s": round(request_s.get("memory_bytes", 0.0)),
         "gpu_request_s": round(request_s.get("gpu", 0.0)),
@@ -99,8 +102,8 @@ def _whole_microseconds(time_ns: int) -> int:
     return time_ns - time_ns % NANOSECONDS_PER_MICROSECOND
 
 
-class _Page:
-    """The entries of one node's hour."""
+class _EntryWriter:
+    """Writes the entries of one node's hour, which share the node and the band of its estimates."""
 
     def __init__(self, hour: NodeHour, entries: Entries) -> None:
         self._hour = hour
@@ -112,7 +115,7 @@ class _Page:
             "provider_id": hour.provider_id,
             "instance_type": hour.instance_type,
             "region": hour.region,
-            "covered_s": min(round(hour.covered_s), _HOUR_S),
+            "covered_s": min(round(hour.covered_s), SECONDS_PER_HOUR),
         }
 
     def add_consumer(self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], int]) -> None:

@@ -14,8 +14,8 @@ from wattribute.accounting.ledger.reading import HourReading, NodeAddress
 from wattribute.accounting.ledger.scraped_hour import Annotations
 from wattribute.accounting.promql.matrix import Series
 from wattribute.core.errors import DataInvalid, SourceInterrupted, SourceLimited
+from wattribute.core.units import SECONDS_PER_HOUR
 
-_HOUR_S: Final = 3600
 _BEFORE_S: Final = 300
 """How long before the hour its first scrape may be."""
 _BRIDGED_S: Final = 86_400
@@ -86,7 +86,8 @@ class Collector:
         info = _selector(fam.NODE_INFO, "", self._selector)
         labels = "instance, node, exported_node, cluster, exported_cluster, nested"
         rows = self._source.vector(
-            f"count by ({labels}) (last_over_time({info}[{_HOUR_S}s]))", hour_s + _HOUR_S
+            f"count by ({labels}) (last_over_time({info}[{SECONDS_PER_HOUR}s]))",
+            hour_s + SECONDS_PER_HOUR,
         )
         instances: dict[tuple[str, str], set[str]] = defaultdict(set)
         for row, _ in rows:
@@ -121,10 +122,10 @@ class Collector:
 
     def _annotated(self, hour_s: int) -> dict[str, dict[str, str]]:
         """Return the annotations of pods by uid."""
-        query = f"last_over_time({fam.POD_ANNOTATIONS}[{_HOUR_S}s])"
+        query = f"last_over_time({fam.POD_ANNOTATIONS}[{SECONDS_PER_HOUR}s])"
         return {
             row.get("uid", ""): fam.shown_labels(row, "annotation_")
-            for row, _ in self._source.vector(query, hour_s + _HOUR_S)
+            for row, _ in self._source.vector(query, hour_s + SECONDS_PER_HOUR)
         }
 
     def _again(
@@ -140,7 +141,7 @@ class Collector:
         self, hour_s: int, nodes: Sequence[NodeAddress], annotations: Annotations
     ) -> list[HourReading]:
         instances = sorted({instance for node in nodes for instance in node.instances})
-        windows = [_Window(hour_s - _BEFORE_S, hour_s + _HOUR_S, instances)]
+        windows = [_Window(hour_s - _BEFORE_S, hour_s + SECONDS_PER_HOUR, instances)]
         node_keys = {(node.cluster, node.node) for node in nodes}
         directory = NodeDirectory(hour_s, self._cluster, node_keys)
         directory.add_nodes(self._ask_nodes(windows[0]))

@@ -47,7 +47,7 @@ class Entries:
             raise KeyError(unknown)
 
     def table(self, seal_id: str, corrects: str = "") -> pa.Table:
-        """All entries as sealed by ``seal_id``."""
+        """Return all entries as sealed by ``seal_id``."""
         rows = len(self)
         columns: dict[str, list[object]] = {
             **self._columns,

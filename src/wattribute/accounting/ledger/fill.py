@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from wattribute.accounting.ledger.balance import book
+from wattribute.accounting.ledger.balance import add_entries
 from wattribute.accounting.ledger.entries import Entries
 from wattribute.accounting.ledger.reading import HourReading, NodeAddress, Reader
 from wattribute.accounting.ledger.seal import NodeKey, Sealed, new_seal_id
@@ -130,7 +130,7 @@ class Fill:
         outcome = self.outcome
         for reading in part:
             node = reading.hour.node
-            problems = [*reading.problems, *book(reading.hour, entries)]
+            problems = [*reading.problems, *add_entries(reading.hour, entries)]
             outcome.node_hours += 1
             outcome.gaps += [(node, *gap) for gap in reading.gaps]
             outcome.problems += [f"{node}: {text}" for text in problems]

@@ -1,6 +1,6 @@
 """One node's hour as a row of scrapes: what a series did from the first of them to the last.
 
-All series of one scrape carry the same instant, and the agent's books balance in every scrape
+All series of one scrape carry the same instant, and the agent's totals add up in every scrape
 (design section 9, rule 3). So an hour is what happened between two scrapes, the last one before
 it began and the last one before it ended: nothing is interpolated, and hours add up without a
 gap. An instant is Unix time in milliseconds.
@@ -36,11 +36,11 @@ class Frame:
 
     @property
     def covered_s(self) -> int:
-        """How much of the hour is known."""
+        """Return how many seconds of the hour are known."""
         return round(float(self.weight_s.sum()))
 
     def places(self, time_ms: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Which scrape each sample is of, and whether it is of one."""
+        """Return which scrape each sample is of, and whether it is of one."""
         place = np.minimum(np.searchsorted(self.time_ms, time_ms), len(self.time_ms) - 1)
         return place, self.time_ms[place] == time_ms
 
@@ -115,7 +115,7 @@ def rise(
 
 
 def held(frame: Frame, place: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    """Change of a gauge from the frame's first scrape to its last; absent is 0."""
+    """Return the change of a gauge from the frame's first scrape to its last; absent is 0."""
     first = float(values[0]) if len(place) and place[0] == 0 else 0.0
     final = float(values[-1]) if len(place) and place[-1] == len(frame.time_ms) - 1 else 0.0
     return final - first

@@ -40,7 +40,7 @@ class Owner:
 
     @property
     def unowned(self) -> bool:
-        """No rule named anything."""
+        """Whether no rule named anything."""
         return self == UNOWNED
 
 
@@ -78,7 +78,7 @@ class Ownership:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """What the rules look at: ask once per distinct combination of these, not per entry."""
+        """Return what the rules look at: ask once for each distinct combination of these."""
         names: dict[str, None] = {}
         for rule in self._rules:
             names.update(dict.fromkeys(name for name, _ in rule.patterns))
@@ -87,7 +87,7 @@ class Ownership:
         return tuple(names)
 
     def owner_of(self, subject: Mapping[str, str], day: date) -> Owner:
-        """The owner on that day (UTC), dimension by dimension: the first rule that names it.
+        """Return the owner on that day (UTC), dimension by dimension: the first rule that names it.
 
         Args:
             subject: ``namespace`` and so on, ``label:app``, ...; what is not there is "".
@@ -106,7 +106,7 @@ class Ownership:
         return Owner(**names)
 
     def unmatched(self) -> tuple[str, ...]:
-        """Rules that have matched nothing since, each as one line; a typing error as a rule."""
+        """Return the rules that matched nothing, one line each; mostly they have typing errors."""
         return tuple(
             f"ownership.rules[{rule.place}] matched nothing: {rule.text}"
             for rule in self._rules
@@ -146,6 +146,6 @@ def _day(where: str, text: str, default: date) -> date:
 
 
 def _filled(text: str, subject: Mapping[str, str]) -> str:
-    """The text with its references filled in; "" if one has nothing to fill in."""
+    """Return the text with its references filled in; "" if one has nothing to fill in."""
     missing = [name for name in _REFERENCE.findall(text) if not subject.get(name)]
     return "" if missing else _REFERENCE.sub(lambda match: subject[match[1]], text)

@@ -156,5 +156,5 @@ SCHEMA: Final = pa.schema(
 
 
 def day_folder(hour_s: int) -> str:
-    """The folder of an hour, ``dt=2026-10-01``; ``hour_s`` is its start in Unix seconds."""
+    """Return the folder of an hour, ``dt=2026-10-01``; ``hour_s`` is its start in Unix seconds."""
     return f"dt={datetime.fromtimestamp(hour_s, UTC):%Y-%m-%d}"

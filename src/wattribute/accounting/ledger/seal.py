@@ -18,7 +18,7 @@ _HOUR_S: Final = 3600
 
 
 def new_seal_id(now_s: float) -> str:
-    """An id that sorts by time; two collectors never draw the same."""
+    """Return an id that sorts by time; two collectors never draw the same."""
     return f"{datetime.fromtimestamp(now_s, UTC):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
 
 
@@ -45,11 +45,11 @@ class Sealed:
                 self._seals[key] = row["seal_id"]
 
     def covered_s(self, key: NodeKey) -> int:
-        """How much of a node's hour is sealed; 0: nothing."""
+        """Return how many seconds of a node's hour are sealed; 0: none."""
         return self._covered.get(key, 0)
 
     def settle(self, found: pa.Table, seal_id: str) -> tuple[pa.Table, list[NodeKey]]:
-        """What is to be written of newly made entries.
+        """Return what is to be written of newly made entries.
 
         Args:
             found: entries of whole node hours, as first entries.
@@ -101,7 +101,7 @@ def _node_key(row: Mapping[str, Any]) -> NodeKey:
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
-    """Rows with ``hour`` in microseconds since 1970, and maps as lists of pairs."""
+    """Return rows with ``hour`` in microseconds since 1970, and maps as lists of pairs."""
     place = table.schema.get_field_index("hour")
     plain = table.set_column(place, "hour", table.column("hour").cast(pa.int64()))
     for batch in plain.to_batches(max_chunksize=50_000):

@@ -10,8 +10,8 @@ from wattribute.accounting.ledger.agent_runs import added
 from wattribute.accounting.ledger.reading import HourReading, NodeAddress
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import HOUR_SCHEMA, NodeHour
+from wattribute.core.units import SECONDS_PER_HOUR
 
-_HOUR_S: Final = 3600
 _AT_ONCE: Final = 50
 
 
@@ -76,7 +76,7 @@ class SpoolReader:
         """Return the start of the first hour and the end of the last; (0, 0): there is no line."""
         if not self._places:
             return 0, 0
-        return min(self._places), max(self._places) + _HOUR_S
+        return min(self._places), max(self._places) + SECONDS_PER_HOUR
 
     def nodes(self, hour_s: int) -> Sequence[NodeAddress]:
         """Return the nodes whose agents wrote in the hour."""
@@ -94,7 +94,7 @@ class SpoolReader:
     def _hour(self, hour_s: int, node: NodeAddress) -> HourReading:
         hour = added(list(_lines(self._places[hour_s][node.cluster, node.node])))
         hour.cluster = node.cluster
-        missing_s = round(_HOUR_S - hour.covered_s)
+        missing_s = round(SECONDS_PER_HOUR - hour.covered_s)
         if missing_s <= 1:
             return HourReading(hour, ())
         # Lines do not say which part of the hour is missing.

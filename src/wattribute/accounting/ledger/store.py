@@ -47,11 +47,11 @@ class Store:
 
     @property
     def local(self) -> bool:
-        """It is a folder of this machine."""
+        """Whether it is a folder of this machine."""
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     def files(self, start_s: int, end_s: int) -> list[str]:
-        """Sealed files of the days that touch [start_s, end_s), in order of their names.
+        """Return the sealed files of the days that touch [start_s, end_s), in order of their names.
 
         Raises:
             LedgerFailed: the store cannot be asked.
@@ -63,7 +63,7 @@ class Store:
         return found
 
     def all_files(self) -> list[str]:
-        """Every sealed file.
+        """Return every sealed file.
 
         Raises:
             LedgerFailed: the store cannot be asked.
@@ -71,7 +71,9 @@ class Store:
         return self._listed(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
 
     def days(self) -> tuple[int, int]:
-        """Start of the first day with entries and end of the last, Unix seconds; (0, 0): none.
+        """Return the start of the first day with entries and the end of the last, in Unix seconds.
+
+        (0, 0): there are no entries.
 
         Raises:
             LedgerFailed: the store cannot be asked.
@@ -90,7 +92,7 @@ class Store:
         return sorted(info.path for info in infos if info.path.endswith(".parquet"))
 
     def entries(self, start_s: int, end_s: int, columns: list[str] | None = None) -> pa.Table:
-        """Entries of the hours in [start_s, end_s), all of them in memory.
+        """Return the entries of the hours in [start_s, end_s), all of them in memory.
 
         Raises:
             DataInvalid: a file is no Parquet file, is cut short, or has another schema.
@@ -112,7 +114,7 @@ class Store:
             raise LedgerFailed(f"{self.root}: cannot read the ledger: {exc}") from exc
 
     def check_file(self, path: str) -> parquet.FileMetaData:
-        """The footer of one file.
+        """Return the footer of one file.
 
         Raises:
             DataInvalid: it is not a whole Parquet file of the ledger's schema.
@@ -174,7 +176,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer at a time, in a folder; an object store has no lock.
+        """Let one writer in at a time, in a folder; an object store has no lock.
 
         Raises:
             LedgerFailed: another one is at work, or the folder cannot be made.

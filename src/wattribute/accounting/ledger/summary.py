@@ -59,7 +59,7 @@ class Gap:
 
 
 def sums(store: Store, start_s: int, end_s: int, by: str) -> list[Sum]:
-    """Entries of the hours in [start_s, end_s) added up by a key, the largest first.
+    """Return the entries in [start_s, end_s), added up by a key, the largest first.
 
     Raises:
         ConfigInvalid: no such key.
@@ -78,7 +78,7 @@ def sums(store: Store, start_s: int, end_s: int, by: str) -> list[Sum]:
 
 
 def owned(store: Store, start_s: int, end_s: int, ownership: Ownership, by: str) -> list[Sum]:
-    """The same by ``team``, ``product``, ``environment`` or ``cost_center``, as rules say.
+    """Return the same by ``team``, ``product``, ``environment`` or ``cost_center``, as rules say.
 
     What no rule gives to somebody is a group of its own: ``(unowned)``, or ``(idle)`` and so on
     where it is no workload.
@@ -117,7 +117,7 @@ def _subject(name: str, texts: Iterator[int]) -> str:
 
 
 def gaps(store: Store, start_s: int, end_s: int) -> list[Gap]:
-    """Hours between a node's first and last that are not whole; neighbours are one gap.
+    """Return the hours between a node's first and last that are not whole; neighbours are one gap.
 
     Raises:
         DataInvalid: a file of the ledger is damaged.
@@ -133,7 +133,7 @@ def gaps(store: Store, start_s: int, end_s: int) -> list[Gap]:
 
 
 def faults(store: Store, start_s: int, end_s: int) -> list[str]:
-    """What must not be: entries that are there twice, and workloads below 0.
+    """Return what must not be: entries that are there twice, and workloads below 0.
 
     Raises:
         DataInvalid: a file of the ledger is damaged.
