@@ -25,10 +25,12 @@ class FakeActivity:
         self.irq_ns = 0
         """Interrupt time of every interval, beside that of processes."""
         self._ids: dict[str, int] = {"/": 1}
-        self._present = ["/"]
+        self.present = ["/"]
+        """Paths of the cgroups that are there; empty: a machine without cgroups."""
         self._generation = 1
         self._last_ns: Nanoseconds | None = None
-        self._processes: list[tuple[int, str, str, int, bool]] = []
+        self.processes: list[tuple[int, str, str, int, bool]] = []
+        """Who ran since the last read: pid, cgroup, name, CPU time in ns, whether it lives."""
         self._counters: dict[str, int] = {}
         self._gone: set[str] = set()
 
@@ -41,7 +43,7 @@ class FakeActivity:
         """
         if cgroup != "kernel":
             self.cgroup(cgroup)
-        self._processes.append((pid, cgroup, comm, cpu_ns, alive))
+        self.processes.append((pid, cgroup, comm, cpu_ns, alive))
 
     def cgroup(self, path: str, *, cpu_ns: int | None = None) -> None:
         """A cgroup (and its parents) is there; its counter grew by ``cpu_ns``, children included.
@@ -51,9 +53,9 @@ class FakeActivity:
         parts = path.strip("/").split("/")
         for depth in range(1, len(parts) + 1):
             prefix = "/" + "/".join(parts[:depth])
-            if prefix != "/" and prefix not in self._present:
+            if prefix != "/" and prefix not in self.present:
                 self._ids.setdefault(prefix, len(self._ids) + 1)
-                self._present.append(prefix)
+                self.present.append(prefix)
                 self._generation += 1
         if cpu_ns is not None:
             self._counters[path] = cpu_ns
@@ -70,15 +72,15 @@ class FakeActivity:
             raise ActivityFailed("fake: told to fail")
         before, self._last_ns = self._last_ns, now_ns
         if before is None:
-            self._processes.clear()
+            self.processes.clear()
             return None
         usage = self._usage(before, now_ns)
         for path in self._gone:
-            self._present.remove(path)
+            self.present.remove(path)
         if self._gone:
             self._generation += 1
         self._gone.clear()
-        self._processes.clear()
+        self.processes.clear()
         self._counters.clear()
         return usage
 
@@ -90,7 +92,7 @@ class FakeActivity:
         """Nothing to close."""
 
     def _usage(self, start_ns: Nanoseconds, end_ns: Nanoseconds) -> Usage:
-        rows = self._processes
+        rows = self.processes
         total_ns = sum(row[3] for row in rows) + self.irq_ns
         share = np.full(self.packages, total_ns // self.packages, np.int64)
         share[0] += total_ns - int(share.sum())
@@ -108,10 +110,10 @@ class FakeActivity:
         )
 
     def _cgroups(self) -> Cgroups:
-        paths = sorted(self._present, key=self._ids.__getitem__)
+        paths = sorted(self.present, key=self._ids.__getitem__)
         row = {path: index for index, path in enumerate(paths)}
         used_ns: dict[str, int] = dict.fromkeys(paths, 0)
-        for _pid, cgroup, _comm, cpu_ns, _alive in self._processes:
+        for _pid, cgroup, _comm, cpu_ns, _alive in self.processes:
             path = "/" if cgroup == "kernel" else cgroup
             while path in used_ns:
                 used_ns[path] += cpu_ns

@@ -2,7 +2,6 @@
 
 import http.server
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from wattribute.node.meter.dcgm import DcgmReader, instance_activity
 from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeNvml
 from wattribute_testing.nvml import NOT_SUPPORTED, FakeGpu
+from wattribute_testing.waiting import wait_until
 
 SECOND = 1_000_000_000
 GIB = 1 << 30
@@ -146,10 +146,7 @@ def test_before_hopper_dcgm_exporter_tells_of_instances(nvml: FakeNvml, exporter
     board(nvml).fail("gpm", NOT_SUPPORTED)
     meter = opened(nvml, exporter)
     meter.read_use(Nanoseconds(0))
-    until = time.monotonic() + 10
-    assert meter._dcgm is not None
-    while meter._dcgm.problem and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: meter.dcgm_problem == "")
     usage = used(meter, 7)
     meter.close()
 

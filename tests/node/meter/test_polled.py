@@ -11,6 +11,7 @@ from wattribute.core.records import Gauge, Zone
 from wattribute.core.units import Nanoseconds, microwatts, nanoseconds
 from wattribute.node.meter import polled
 from wattribute.node.meter.polled import PolledMeter
+from wattribute_testing.waiting import always, wait_until
 
 ZONE = Zone("platform", "1", "redfish")
 
@@ -50,9 +51,7 @@ class ByHand:
         with self._more:
             self.answers.extend(answers)
             self._more.notify_all()
-        deadline = time.monotonic() + 5
-        while self.polls < polls and time.monotonic() < deadline:
-            time.sleep(0.001)
+        wait_until(lambda: self.polls >= polls)
         time.sleep(0.01)
 
 
@@ -135,7 +134,7 @@ def test_our_own_bug_is_said_and_does_not_end_the_thread(source: ByHand) -> None
     source.say(KeyError("x"))
 
     assert meter.problems == ("redfish: KeyError in our own code: 'x'",)
-    assert meter._thread.is_alive()
+    assert meter.running
     meter.close()
     assert source.closed
 
@@ -146,17 +145,16 @@ def test_closing_does_not_wait_for_an_answer(meter: PolledMeter, source: ByHand)
 
     assert time.monotonic() - began < 2
     assert source.closed
-    assert not meter._thread.is_alive()
+    assert not meter.running
 
 
 def test_wrong_passwords_are_not_tried_again_soon(source: ByHand) -> None:
     meter = PolledMeter("redfish", source, 0.001)
     source.say(MeterDenied("401"))
     source.answers.append(200)
-    time.sleep(0.05)
 
-    assert source.polls == 1
-    assert polled._DENIED_PAUSE_S >= 600
+    always(lambda: source.polls == 1, 0.05)
+    assert polled.DENIED_PAUSE_S >= 600
     meter.close()
 
 

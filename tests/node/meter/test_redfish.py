@@ -21,6 +21,7 @@ from wattribute.node.settings import MeterSettings, NodeSettings
 from wattribute_testing.bmc import VENDORS, FakeBmc, tree
 from wattribute_testing.kube.authority import Authority
 from wattribute_testing.strength import examples
+from wattribute_testing.waiting import wait_until
 
 ONE = Zone("platform", "1", "redfish")
 
@@ -302,7 +303,7 @@ class TestMeter:
         meter.close()
 
         assert time.monotonic() - began < 4
-        assert not meter._thread.is_alive()
+        assert not meter.running
 
     def test_a_file_gives_address_and_password(self, bmc: FakeBmc, tmp_path: Path) -> None:
         file = tmp_path / "bmc.csv"
@@ -331,10 +332,7 @@ class TestMeter:
         bmc.password = "new" + "er"
         bmc.expire_sessions()
         bmc.set_power(321)
-        deadline = time.monotonic() + 10
-        while not any(r.value == Gauge(321_000_000) for r in meter.read(nanoseconds(5))):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: Gauge(321_000_000) in [r.value for r in meter.read(nanoseconds(5))])
         meter.close()
 
     def test_nothing_that_is_secret_is_logged(

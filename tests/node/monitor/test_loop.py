@@ -465,7 +465,7 @@ def test_whatever_happens_energy_adds_up_to_the_microjoule_and_only_rises(
         for pid, cgroup, cpu_ns, alive in ran:
             rig.activity.ran(pid, cgroup, cpu_ns, alive=alive)
         rig.activity.fail_next = event == "blind"
-        if event == "remove" and DOCKER in rig.activity._present:
+        if event == "remove" and DOCKER in rig.activity.present:
             rig.activity.remove(DOCKER)
         if event == "name":
             rig.names.known = {ID: Workload(pod="web", requests={"cpu_mcore": 500})}
@@ -488,8 +488,8 @@ def test_whatever_happens_energy_adds_up_to_the_microjoule_and_only_rises(
 
 
 def test_a_machine_without_cgroups_is_measured_all_the_same(rig: Rig) -> None:
-    rig.activity._present.clear()
-    rig.activity._processes.append((7, "/", "work", SECOND, True))
+    rig.activity.present.clear()
+    rig.activity.processes.append((7, "/", "work", SECOND, True))
     snapshot = rig.tick(package_j=150)
 
     assert joules_of(snapshot, kind="system") == pytest.approx(100)

@@ -131,7 +131,7 @@ class World:
         return int((self.rig.sysfs.root / PACKAGE).read_text())
 
     def restart(self, energy_j: float) -> None:
-        present = list(self.rig.activity._present)
+        present = list(self.rig.activity.present)
         saved = (self._folder / "state").exists()
         self.rig = self._agent(self.rig.clock)
         self.rig.monitor.resume()
@@ -148,7 +148,7 @@ class World:
         rig, container = self.rig, CONTAINERS[which]
         for pid, place, cpu_ns, alive in ran:
             rig.activity.ran(pid, place, cpu_ns, alive=alive)
-        if event == "remove" and container in rig.activity._present:
+        if event == "remove" and container in rig.activity.present:
             rig.activity.remove(container)
         if event == "name":
             requests = {"cpu_mcore": 500}

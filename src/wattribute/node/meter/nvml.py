@@ -109,6 +109,11 @@ class NvmlMeter:
         return tuple(device.zone for device in self._devices.values() if not device.lost)
 
     @property
+    def dcgm_problem(self) -> str:
+        """Why dcgm-exporter gave no answer last; "" if it did, or is not asked."""
+        return self._dcgm.problem if self._dcgm is not None else ""
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What was wrong in the last read, one line each."""
         lines = (line for device in self._devices.values() for line in device.problems)

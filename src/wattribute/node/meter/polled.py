@@ -20,7 +20,7 @@ STEADY_S: Final = 60.0
 """BMCs renew their value every 10 to 60 s. One that is the same for so long is power that did not
 change; before that it may be the same value, shown twice."""
 _LONGEST_PAUSE_S: Final = 300.0
-_DENIED_PAUSE_S: Final = 900.0
+DENIED_PAUSE_S: Final = 900.0
 """BMCs lock an account after a few wrong passwords, for minutes."""
 _CLOSE_S: Final = 5.0
 
@@ -91,6 +91,11 @@ class PolledMeter:
             return (self._problem,)
         return () if self._answer else (f"{self.name}: no answer yet",)
 
+    @property
+    def running(self) -> bool:
+        """True while the thread that asks lives."""
+        return self._thread.is_alive()
+
     def settle(self, patience_s: float) -> None:
         """Wait for the first question to end, well or badly, but no longer than ``patience_s``."""
         self._asked.wait(patience_s)
@@ -134,7 +139,7 @@ class PolledMeter:
                 failures += 1
                 pause_s = min(self._every_s * 2 ** min(failures - 1, 16), _LONGEST_PAUSE_S)
                 if isinstance(error, MeterDenied):
-                    pause_s = max(pause_s, _DENIED_PAUSE_S)
+                    pause_s = max(pause_s, DENIED_PAUSE_S)
                 self._fail(str(error))
             except Exception as error:  # noqa: BLE001 - our bug must not silence the meter for ever
                 failures += 1
