@@ -27,6 +27,7 @@ from wattribute.core.floor import (
     claims,
 )
 from wattribute.node.attribution.policy import FloorBasis, share_floor
+from wattribute_testing.strength import examples
 
 HOUR_S = 3600
 MIB = 1 << 20
@@ -213,7 +214,7 @@ def _by_statement(hours: list[Hour], policy: FloorPolicy, engine: str) -> list[d
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 @pytest.mark.parametrize("policy", ON_NODE, ids=attrgetter("name"))
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 def test_the_node_and_a_statement_split_a_floor_alike(
     policy: FloorPolicy, engine: str, data: st.DataObject
 ) -> None:
@@ -233,7 +234,7 @@ def test_the_node_and_a_statement_split_a_floor_alike(
 
 @pytest.mark.parametrize("policy", NOT_ON_NODE, ids=attrgetter("name"))
 @given(st.data())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 def test_a_policy_of_statements_alone_leaves_the_whole_floor_on_the_idle_row(
     policy: FloorPolicy, data: st.DataObject
 ) -> None:

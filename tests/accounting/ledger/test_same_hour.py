@@ -27,6 +27,7 @@ from wattribute.node.exporter.scene import NodeLabels, Scene
 from wattribute.node.exporter.spool import Spool
 from wattribute_testing.prometheus import FakePrometheus, MadeSeries
 from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
+from wattribute_testing.strength import examples
 
 _SECOND_NS: Final = 10**9
 _STEP_NS: Final = Nanoseconds(120 * _SECOND_NS)
@@ -114,7 +115,7 @@ def makers(draw: st.DrawFn) -> SnapshotMaker:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(maker=makers(), generation=st.sampled_from(["none", "kepler-0.9", "kepler-0.11"]))
 def test_the_spool_and_the_scrapes_give_the_same_joules(
     maker: SnapshotMaker, generation: str
