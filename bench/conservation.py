@@ -49,7 +49,7 @@ def run(window_s: float) -> Iterator[Figure]:
     )  # fmt: skip
     for component, zone in _ZONES.items():
         totals = [_consumers_uj(snapshot, component) for snapshot in snapshots]
-        off, pairs = _off_uj(totals, at_ns, journal, zone)
+        off, pairs = off_uj(totals, at_ns, journal, zone)
         yield at_most(
             SECTION, f"consumers against the plant's {zone} counter, worst tick", off, most=0,
             unit="uJ", note=f"{pairs} ticks, {totals[-1] - totals[0]} uJ",
@@ -91,7 +91,7 @@ def _inside_uj(snapshot: dict[str, Any]) -> int:
     return worst
 
 
-def _off_uj(
+def off_uj(
     totals: Sequence[int], at_ns: Sequence[int], journal: Journal, zone: str
 ) -> tuple[int, int]:
     """Worst deviation over all ticks, and how many were compared.

@@ -27,7 +27,7 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def test_one_microjoule_off_is_seen(tmp_path: Path) -> None:
-    from bench.conservation import _off_uj
+    from bench.conservation import off_uj
 
     written = journal(tmp_path)
     totals = written.zone_totals("package-0")
@@ -36,9 +36,9 @@ def test_one_microjoule_off_is_seen(tmp_path: Path) -> None:
     # The agent counts from its own start, and reads a value or two after the tick's instant.
     said = [totals[tick + 1] - 12_345 for tick in ticks]
 
-    assert _off_uj(said, at_ns, written, "package-0") == (0, 2)
+    assert off_uj(said, at_ns, written, "package-0") == (0, 2)
     said[2] += 1
-    assert _off_uj(said, at_ns, written, "package-0") == (1, 2)
+    assert off_uj(said, at_ns, written, "package-0") == (1, 2)
 
 
 def test_a_target_that_was_not_measured_is_neither_met_nor_missed(tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ class SnapshotMaker:
     _consumers: tuple[Consumer, ...] = field(init=False)
     _weights: list[float] = field(init=False)
     _zones: tuple[tuple[int, Zone], ...] = field(init=False)
-    _container_uj: NDArray[np.int64] = field(init=False)
+    container_uj: NDArray[np.int64] = field(init=False)
+    """Totals (rows, channels, modes) that the next tick adds to, in microjoules."""
     _process_uj: NDArray[np.int64] = field(init=False)
     _vm_uj: NDArray[np.int64] = field(init=False)
     _idle_uj: NDArray[np.int64] = field(init=False)
@@ -135,7 +136,7 @@ class SnapshotMaker:
         self._consumers = _consumers(self.containers, self.names)
         self._weights = [0.05 + self._random.random() ** 3 for _ in range(rows)]
         self._zones = tuple(self._zone_list())
-        self._container_uj = np.zeros((rows, columns, 2), np.int64)
+        self.container_uj = np.zeros((rows, columns, 2), np.int64)
         self._process_uj = np.zeros((self.processes, columns), np.int64)
         self._vm_uj = np.zeros((self.vms, columns, 2), np.int64)
         self._idle_uj = np.zeros(columns, np.int64)
@@ -152,7 +153,7 @@ class SnapshotMaker:
             self.at_ns = Nanoseconds(self.at_ns + self.interval_ns)
             self.wall_ns = Nanoseconds(self.wall_ns + self.interval_ns)
         used_ns = self._use_cpu(first=first)
-        tick_uj = np.zeros_like(self._container_uj)
+        tick_uj = np.zeros_like(self.container_uj)
         zone_uj = np.zeros_like(self._zone_uj)
         for index, (column, zone) in enumerate(self._zones):
             if zone.kind in self.down and not first:
@@ -168,7 +169,7 @@ class SnapshotMaker:
             tick_uj[:, column, 1] += idle[:-1]
             self._unattributed_uj[column] += dynamic[-1]
             self._idle_uj[column] += idle[-1]
-        self._container_uj += tick_uj
+        self.container_uj += tick_uj
         self._zone_uj += zone_uj
         return self._snapshot(tick_uj, zone_uj, used_ns)
 
@@ -205,7 +206,7 @@ class SnapshotMaker:
         held = np.isin(np.arange(rows), sorted(self.held))
         containers = ContainerTable(
             consumers=self._consumers,
-            energy_uj=_frozen(self._container_uj),
+            energy_uj=_frozen(self.container_uj),
             power_uw=_power(tick_sum, self.interval_ns),
             cpu_ns=_frozen(self._cpu_ns),
             memory_byte_ns=self._memory_byte_ns.copy(),
@@ -215,7 +216,7 @@ class SnapshotMaker:
             dynamic_uw=_power(tick_uj[:, :, 0], self.interval_ns),
             gpu_ns=self._gpu_ns(),
         )
-        node_uj = self._container_uj.sum(axis=0)
+        node_uj = self.container_uj.sum(axis=0)
         node_uj[:, 0] += self._unattributed_uj
         node_uj[:, 1] += self._idle_uj
         return Snapshot(
@@ -236,7 +237,7 @@ class SnapshotMaker:
                 unattributed_uj=_frozen(self._unattributed_uj),
                 zones=self._zone_totals(zone_uj),
             ),
-            birth_held_uj=_frozen(self._container_uj[held].sum(axis=0)),
+            birth_held_uj=_frozen(self.container_uj[held].sum(axis=0)),
             floors=tuple(
                 FloorState(
                     zone,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wattribute.core.errors import ActivityAbsent
 from wattribute.core.records import Topology, Usage
+from wattribute.node.activity.bpf.cycles import SwitchBooks
 from wattribute.node.activity.bpf.perf import SOFTWARE, Event
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
@@ -90,14 +91,25 @@ def test_a_process_that_lived_between_two_reads_is_told_with_its_last_name(
 
 
 @pytest.mark.bpf
-def test_ended_processes_leave_the_map(source: CyclesActivity, spin: Spin) -> None:
-    process = spin(0.01)
-    process.wait()
-    for _ in range(3):
-        time.sleep(0.05)
+def test_ended_processes_leave_the_map(
+    source: CyclesActivity, spin: Spin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, in_map = SwitchBooks.read, []
+
+    def noted(books: SwitchBooks) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        keys, uses = read(books)
+        in_map[:] = (keys["process"] >> np.uint64(40)).tolist()
+        return keys, uses
+
+    def is_in_map() -> bool:
         source.read(time.monotonic_ns())
-    keys, _ = source._books.read()
-    assert process.pid not in (keys["process"] >> np.uint64(40)).tolist()
+        return process.pid in in_map
+
+    monkeypatch.setattr(SwitchBooks, "read", noted)
+    process = spin(0.01)
+    wait_until(is_in_map)
+    process.wait()
+    wait_until(lambda: not is_in_map())
 
 
 @pytest.mark.bpf
@@ -200,11 +212,13 @@ def test_without_a_cycle_counter_the_source_is_absent_and_says_which_call_failed
 
 @pytest.mark.bpf
 @pytest.mark.usefixtures("bpf")
-def test_a_counter_that_the_machine_lacks_is_absent_and_not_zero(topology: Topology) -> None:
+def test_a_counter_that_the_machine_lacks_is_absent_and_not_zero(
+    topology: Topology, spin: Spin, burn_on: BurnOn
+) -> None:
     events = {"cycles": CPU_CLOCK, "instructions": NO_SUCH_EVENT, "cache_misses": PAGE_FAULTS}
     with contextlib.closing(opened(topology, events)) as source:
         source.read(time.monotonic_ns())
-        time.sleep(0.05)
+        burn_on(spin(60), 0.02)
         usage = source.read(time.monotonic_ns())
         assert sorted(usage.processes.counters) == ["cache_misses", "cycles"]
 
@@ -214,13 +228,14 @@ def test_counters_that_take_turns_are_scaled_to_the_whole_time(
     source: CyclesActivity, spin: Spin, burn_on: BurnOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = spin(60)
+    original = SwitchBooks.counted
 
-    def halved() -> NDArray[np.float64]:
-        counted = type(source._books).counted(source._books)
+    def halved(books: SwitchBooks) -> NDArray[np.float64]:
+        counted = original(books)
         counted[..., 1] = counted[..., 0] / 2
         return counted
 
-    monkeypatch.setattr(source._books, "counted", halved)
+    monkeypatch.setattr(SwitchBooks, "counted", halved)
     burn_on(process, 0.3)
     usage = source.read(time.monotonic_ns())
     time_ns = usage.processes.cpu_ns.sum()
@@ -230,15 +245,17 @@ def test_counters_that_take_turns_are_scaled_to_the_whole_time(
 
 @pytest.mark.bpf
 def test_a_counter_that_never_got_its_turn_is_absent(
-    source: CyclesActivity, monkeypatch: pytest.MonkeyPatch
+    source: CyclesActivity, spin: Spin, burn_on: BurnOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped() -> NDArray[np.float64]:
-        counted = type(source._books).counted(source._books)
+    original = SwitchBooks.counted
+
+    def stopped(books: SwitchBooks) -> NDArray[np.float64]:
+        counted = original(books)
         counted[:, 0, 1] = 0
         return counted
 
-    monkeypatch.setattr(source._books, "counted", stopped)
-    time.sleep(0.1)
+    monkeypatch.setattr(SwitchBooks, "counted", stopped)
+    burn_on(spin(60), 0.05)
     usage = source.read(time.monotonic_ns())
     assert sorted(usage.processes.counters) == ["cache_misses"]
 

@@ -245,7 +245,7 @@ def test_a_held_row_shows_0_and_its_energy_is_in_the_gauge(painter: "Painter") -
 
 def test_microjoules_survive_up_to_nine_billion_joules(painter: "Painter") -> None:
     maker = SnapshotMaker(containers=1)
-    maker._container_uj[2, 0, 0] = 8_999_999_999_999_999 - 10**9
+    maker.container_uj[2, 0, 0] = 8_999_999_999_999_999 - 10**9
     snapshot = maker.tick()
     expected = int(snapshot.containers.energy_uj[2, 0, 0])
 
