@@ -28,7 +28,6 @@ _THREADS: Final = 8
 _STEP_S: Final = 0.25
 _FORGET_S: Final = 3600.0
 _J_PER_KWH: Final = 3.6e6
-_DAY_S: Final = 86_400.0
 
 
 class Carbon(Protocol):
@@ -65,6 +64,9 @@ class Scaled:
     decided_s: float = 0.0
     decision: Decision | None = None
     busy: bool = False
+    """A thread decides, or is about to."""
+    first: Future[None] | None = None
+    """The first decision, for all that wait for it."""
     memory: Memory = field(default_factory=Memory)
     held: Held = field(default_factory=Held)
     demand: float | None = None
@@ -160,17 +162,17 @@ class Engine:
         return found
 
     def first(self, scaled: Scaled) -> "Future[None]":
-        """Decide for the first time; done when there is a decision."""
-        with self._lock:
-            busy, scaled.busy = scaled.busy, True
-        if busy:
-            return self._pool.submit(self._await, scaled)
-        return self._pool.submit(self._decide, scaled, self._settings.timeout)
+        """Start the first decision on an object, if none is under way.
 
-    def _await(self, scaled: Scaled) -> None:
-        until_s = time.monotonic() + self._settings.timeout
-        while scaled.decision is None and time.monotonic() < until_s:
-            time.sleep(0.01)
+        Returns:
+            A future that all callers share: who waits on it holds no thread of the pool. It is
+            done when there is a decision, or when deciding failed; then the next call tries again.
+        """
+        with self._lock:
+            if scaled.first is None or (scaled.first.done() and scaled.decision is None):
+                scaled.busy = True
+                scaled.first = self._pool.submit(self._decide, scaled, self._settings.timeout)
+            return scaled.first
 
     def _admit(self, reference: Reference) -> Scaled:
         try:

@@ -44,7 +44,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
 
     async def IsActive(self, request: _Ref, context: _Context) -> pb2.IsActiveResponse:  # noqa: N802 - KEDA's name
         """Tell whether there may be any replicas."""
-        decision = (await self._decided(request, context))[1]
+        decision = await self._decision_for(request, context)
         if decision.reason is Reason.FAIL_OPEN:
             _tell(context, decision.detail)
         return pb2.IsActiveResponse(result=decision.value > 0)
@@ -55,7 +55,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
         """Send the answer of IsActive now and whenever it changes (``external-push``)."""
         before: bool | None = None
         while True:
-            active = (await self._decided(request, context))[1].value > 0
+            active = (await self._decision_for(request, context)).value > 0
             if active is not before:
                 before = active
                 yield pb2.IsActiveResponse(result=active)
@@ -90,7 +90,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
         """Return the demand, reduced by the policy."""
         reference = request.scaledObjectRef
         try:
-            self._find(reference)
+            scaled = self._find(reference)
         except ConfigInvalid as exc:
             stated = stated_fail_open(reference.scalerMetadata)
             if stated is None:
@@ -99,7 +99,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
             return _metrics(request.metricName, stated[1])
         except TooMany as exc:
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(exc))
-        decision = (await self._decided(reference, context))[1]
+        decision = await self._decision(scaled, context)
         if decision.reason is Reason.FAIL_OPEN:
             _tell(context, decision.detail)
         return _metrics(request.metricName, decision.value)
@@ -108,13 +108,18 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
         metadata = dict(request.scalerMetadata)
         return self._engine.find(Reference.of(request.namespace, request.name, metadata))
 
-    async def _decided(self, request: _Ref, context: _Context) -> tuple[Scaled, Decision]:
+    async def _decision_for(self, request: _Ref, context: _Context) -> Decision:
+        """Find the object that KEDA names, and give its decision; abort the call if it is wrong."""
         try:
             scaled = self._find(request)
         except ConfigInvalid as exc:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(exc))
         except TooMany as exc:
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(exc))
+        return await self._decision(scaled, context)
+
+    async def _decision(self, scaled: Scaled, context: _Context) -> Decision:
+        """Give the latest decision, or wait for the first one; abort the call if none comes."""
         if scaled.decision is None:
             first = asyncio.wrap_future(self._engine.first(scaled))
             await asyncio.wait([first], timeout=self._first_s)
@@ -124,7 +129,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
                 grpc.StatusCode.UNAVAILABLE,
                 f"{scaled.label}: no first decision within {self._first_s:g} s",
             )
-        return scaled, scaled.decision
+        return scaled.decision
 
 
 async def _abort(context: _Context, status: grpc.StatusCode, text: str) -> NoReturn:
