@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from wattribute.accounting.ledger.collect import Collector
-from wattribute.accounting.ledger.fill import HOUR_S, Fill
+from wattribute.accounting.ledger.fill import Fill
 from wattribute.accounting.ledger.spool import SpoolReader
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
+from wattribute.core.units import HOUR_S
 from wattribute_testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("machine")]

@@ -9,6 +9,13 @@ import click
 from wattribute.cli.extras import needs
 from wattribute.cli.statement import print_filled, progress
 from wattribute.cli.terminal import clean
+from wattribute.core.units import (
+    HOUR_S,
+    MICROJOULES_PER_JOULE,
+    MILLICORES_PER_CORE,
+    joules,
+    seconds,
+)
 from wattribute.settings import load
 
 if TYPE_CHECKING:
@@ -81,7 +88,7 @@ def _print(made: "Explanation") -> None:
 
 def _line(line: "Line") -> list[str]:
     unit = {"energy": " J", "capacity": " units"}.get(line.basis, "")
-    scale = 1e6 if line.basis == "energy" else 1
+    scale = MICROJOULES_PER_JOULE if line.basis == "energy" else 1
     return [
         line.source,
         f"{line.service}: {line.description}"[:_SHOWN_PODS],
@@ -98,13 +105,14 @@ def _line(line: "Line") -> list[str]:
 
 def _entry(entry: "Entry") -> list[str]:
     pod = f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
+    requested_core_h = entry.cpu_request_mcore_s / MILLICORES_PER_CORE / HOUR_S
     return [
         entry.component,
         pod[-_SHOWN_PODS:],
         entry.container,
-        f"{entry.energy_uj / 1e6:,.0f}",
-        f"{entry.cpu_ns / 3.6e12:,.2f}" if entry.cpu_ns else "",
-        f"{entry.cpu_request_mcore_s / 3.6e6:,.2f}" if entry.cpu_request_mcore_s else "",
+        f"{joules(entry.energy_uj):,.0f}",
+        f"{seconds(entry.cpu_ns) / HOUR_S:,.2f}" if entry.cpu_ns else "",
+        f"{requested_core_h:,.2f}" if requested_core_h else "",
         entry.origin,
         entry.counter,
         ", ".join(entry.seals),

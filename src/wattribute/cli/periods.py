@@ -6,7 +6,8 @@ from typing import Final
 
 import click
 
-HOUR_S: Final = 3600
+from wattribute.core.units import HOUR_S
+
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
 
 

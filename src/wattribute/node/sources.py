@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from wattribute.core.records import Machine, Topology
-from wattribute.core.units import microwatts, nanoseconds
+from wattribute.core.units import DAY_S, microwatts, nanoseconds
 from wattribute.node.attribution.weight import CyclesWeight
 from wattribute.node.estimates.choose import choose_estimated
 from wattribute.node.estimates.machine_model import MachineModel
@@ -19,8 +18,6 @@ from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.given_floors import given_floors, model_floors
 from wattribute.node.sharing.metering import Limits, Metering
 from wattribute.node.sharing.sharer import Sharer
-
-_SECONDS_PER_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ def open_sources(
             CyclesWeight(settings.activity.corun_weight),
             given_floors(settings.attribution.idle_watts, energy.zones),
             model_floors(estimator, machine, energy.zones),
-            nanoseconds(settings.attribution.idle_window_days * _SECONDS_PER_DAY),
+            nanoseconds(settings.attribution.idle_window_days * DAY_S),
         )
         if follow_models and settings.estimator.model_server and energy.estimates:
             from wattribute.node.estimates.model_updates import (  # noqa: PLC0415 - 2.5 MB, for few

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from wattribute.accounting.ledger.collect import Collector
-from wattribute.accounting.ledger.fill import HOUR_S, Fill, Outcome
+from wattribute.accounting.ledger.fill import Fill, Outcome
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import DataInvalid, SourceFailed, SourceInterrupted
+from wattribute.core.units import HOUR_S
 from wattribute_testing.cluster_series import MadeContainer, MadeNode
 from wattribute_testing.prometheus import FakePrometheus, Fault, MadeSeries
 

@@ -24,6 +24,7 @@ from wattribute.core.errors import (
     SourceDenied,
     SourceFailed,
 )
+from wattribute.core.units import MILLISECONDS_PER_SECOND
 
 _HOLDS: Final = timedelta(minutes=30)
 """A sample holds until the next, but no longer than this: exporters renew every 5 to 30 minutes."""
@@ -88,7 +89,10 @@ class PrometheusSeries:
                 "select one"
             )
         reading = Reading(self.name, self.basis, place)
-        times = [datetime.fromtimestamp(at / 1000, UTC) for at in series[0].time_ms.tolist()]
+        times = [
+            datetime.fromtimestamp(at / MILLISECONDS_PER_SECOND, UTC)
+            for at in series[0].time_ms.tolist()
+        ]
         lengths = [min(after - before, _HOLDS) for before, after in pairwise(times)]
         grams = series[0].values.tolist()
         return [

@@ -11,9 +11,9 @@ from typing import Final
 from wattribute.accounting.carbon.intensity import Basis
 from wattribute.accounting.carbon.tables import servers
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent
+from wattribute.core.units import GRAMS_PER_KILOGRAM
 
 _YEAR: Final = timedelta(hours=8760)
-_G_PER_KG: Final = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +78,4 @@ def embodied_of_server(server_kg: float, years: float) -> Embodied:
 
 
 def _per_hour(server_kg: float, years: float) -> float:
-    return server_kg * _G_PER_KG / (years * (_YEAR / timedelta(hours=1)))
+    return server_kg * GRAMS_PER_KILOGRAM / (years * (_YEAR / timedelta(hours=1)))

@@ -16,9 +16,9 @@ from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity
 from wattribute.accounting.carbon.place import Place
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent, IntensityDenied
 from wattribute.core.settings.yaml import parse
+from wattribute.core.units import KILOWATT_HOURS_PER_MEGAWATT_HOUR
 
 _G_PER_LB: Final = 453.59237
-_KWH_PER_MWH: Final = 1000.0
 _UNITS: Final = "lbs_co2_per_mwh"
 _STEP: Final = timedelta(minutes=5)
 _TOKEN_S: Final = 25 * 60
@@ -86,7 +86,7 @@ class WattTime:
         for row in reading.rows(answer, "data"):
             pounds = row.get("value")
             number = isinstance(pounds, int | float)
-            grams = pounds * _G_PER_LB / _KWH_PER_MWH if number else pounds  # type: ignore[operator]
+            grams = pounds * _G_PER_LB / KILOWATT_HOURS_PER_MEGAWATT_HOUR if number else pounds  # type: ignore[operator]
             values.append(reading.value(reading.instant(row.get("point_time")), _STEP, grams))
         return sorted(values, key=lambda one: one.start)
 

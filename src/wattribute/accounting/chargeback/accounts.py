@@ -9,6 +9,7 @@ from typing import Final, Literal
 from wattribute.accounting.chargeback.usage import IDLE, KERNEL, SPECIAL, SYSTEM, UNATTRIBUTED
 from wattribute.accounting.ledger.ownership import DIMENSIONS, Ownership
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import DAY_S
 
 AccountKind = Literal[
     "owner",
@@ -151,7 +152,7 @@ class Accounts:
         if kind in SPECIAL:
             return SPECIAL[kind]
         if self.by in DIMENSIONS:
-            then = datetime.fromtimestamp(day * _HOURS_PER_DAY * 3600, UTC).date()
+            then = datetime.fromtimestamp(day * DAY_S, UTC).date()
             name = getattr(self._ownership.owner_of(subject, then), self.by)
         else:
             name = subject[self.by]

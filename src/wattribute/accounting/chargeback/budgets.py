@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.statement import Row
 from wattribute.accounting.settings import Budget
-from wattribute.core.units import MICROJOULES_PER_KWH
+from wattribute.core.units import MICROGRAMS_PER_KILOGRAM, MICROJOULES_PER_KWH
 
 State = Literal["within", "on course to exceed", "exceeded", "not known"]
 
@@ -68,4 +67,4 @@ def _used(budget: Budget, row: Row) -> float | None:
         return float(row.cost)
     if budget.of == "kwh":
         return row.energy_uj / MICROJOULES_PER_KWH
-    return None if row.carbon_ug is None else row.carbon_ug / MICROGRAMS_PER_GRAM / 1000
+    return None if row.carbon_ug is None else row.carbon_ug / MICROGRAMS_PER_KILOGRAM

@@ -12,9 +12,10 @@ from wattribute.accounting.carbon.location import Locations
 from wattribute.accounting.carbon.pue import Pue
 from wattribute.accounting.carbon.sci import embodied_of_instance, embodied_of_server
 from wattribute.accounting.chargeback.engines import Span
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM, NodeFacts, Provenance, Rates
+from wattribute.accounting.chargeback.grams import NodeFacts, Provenance, Rates
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent
+from wattribute.core.units import MICROGRAMS_PER_GRAM
 
 _NOWHERE: Final = -1
 _NO_PLACE: Final = (

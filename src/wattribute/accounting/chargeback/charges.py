@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from wattribute.accounting.chargeback.engines import Span
 from wattribute.accounting.chargeback.money import Currency
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import HOUR_S
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HOUR_S: Final = 3600
 EVERYWHERE: Final = "*"
 """Resource of a charge that concerns every node of the ledger (``--total``)."""
 

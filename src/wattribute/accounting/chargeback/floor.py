@@ -20,7 +20,7 @@ from wattribute.accounting.chargeback.usage import (
     UNATTRIBUTED,
 )
 from wattribute.core.floor import RESOURCE_OF, FloorPolicy, Measure, claims
-from wattribute.core.units import SECONDS_PER_HOUR
+from wattribute.core.units import HOUR_S
 
 PLACE: Final = ("place", "hour")
 """A node (or a namespace, for volumes and load balancers) and an hour, both numbered."""
@@ -138,7 +138,7 @@ class _HourRows:
             case "dynamic":
                 return self.nothing
             case "pod_time":
-                return nw.lit(SECONDS_PER_HOUR).cast(nw.Int64)
+                return nw.lit(HOUR_S).cast(nw.Int64)
             case _:
                 assert_never(measure)
 

@@ -10,14 +10,13 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.accounts import NOT_COVERED, UNOWNED_NAME
 from wattribute.accounting.chargeback.build import Opened
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.split import parts_of
 from wattribute.accounting.chargeback.statement import confidence_of
 from wattribute.accounting.chargeback.usage import IDLE, UNATTRIBUTED
 from wattribute.accounting.focus.split import Part
 from wattribute.accounting.settings import AccountingSettings
-from wattribute.core.units import MICROJOULES_PER_KWH
+from wattribute.core.units import MICROGRAMS_PER_GRAM, MICROJOULES_PER_KWH
 
 _REMAINDER: Final = frozenset({IDLE, UNATTRIBUTED, NOT_COVERED})
 """What nobody took is one part, without a resource."""

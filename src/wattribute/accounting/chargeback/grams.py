@@ -7,14 +7,12 @@ one the column of grams stays empty.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from wattribute.accounting.chargeback.engines import Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MICROGRAMS_PER_GRAM: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,12 @@ from decimal import Decimal
 from wattribute.accounting.carbon import Basis
 from wattribute.accounting.carbon.functional_unit import count_units
 from wattribute.accounting.carbon.sci import Sci
-from wattribute.accounting.chargeback.charges import HOUR_S, Month
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
+from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import AccountingSettings, LedgerSettings
 from wattribute.core.errors import ConfigInvalid, SourceFailed
-from wattribute.core.units import joules
+from wattribute.core.units import HOUR_S, MICROGRAMS_PER_GRAM, joules
 
 WHOLE = "(all owners)"
 

@@ -13,10 +13,11 @@ import msgspec
 import pyarrow as pa
 from pyarrow import fs, parquet
 
-from wattribute.accounting.chargeback.charges import HOUR_S, Month
+from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid, LedgerFailed
+from wattribute.core.units import HOUR_S
 
 _PRICE_LIST: Final = (".yaml", ".yml")
 _ID_LENGTH: Final = 6

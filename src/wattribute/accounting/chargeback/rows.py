@@ -15,6 +15,7 @@ from wattribute.accounting.chargeback.request import Request
 from wattribute.accounting.chargeback.statement import Row, Statement, confidence_of, cost_band
 from wattribute.accounting.chargeback.totals import Totals
 from wattribute.accounting.chargeback.usage import IDLE
+from wattribute.core.units import MICROJOULES_PER_JOULE
 
 _ALLOCATED: Final = frozenset({"owner", "unowned", "shared", "platform"})
 
@@ -135,7 +136,7 @@ def _is_allocated(account: Account, method: Method) -> bool:
 
 def _matters(totals: Totals, unit: Currency) -> bool:
     """Not a few microjoules and a part of a cent that rounding left somewhere."""
-    return abs(totals.cost) * 2 >= unit.per_cent or totals.energy_uj >= 1_000_000
+    return abs(totals.cost) * 2 >= unit.per_cent or totals.energy_uj >= MICROJOULES_PER_JOULE
 
 
 def _floor(totals: dict[int, Totals]) -> _Floor:

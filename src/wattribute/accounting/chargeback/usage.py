@@ -9,6 +9,7 @@ from typing import Final
 import narwhals as nw
 
 from wattribute.accounting.chargeback.engines import Frame
+from wattribute.core.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_MILLISECOND
 
 COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
 RESOURCES: Final = ("cpu", "memory", "gpu")
@@ -23,18 +24,17 @@ COLUMNS: Final = (
 )
 """Columns of the ledger that are read, besides what tells the account."""
 
-_NS_PER_MCORE_S: Final = 1_000_000
 _BYTES_PER_MIB: Final = 1 << 20
 _RAW: Final = {
-    "used_cpu": ("cpu_ns", _NS_PER_MCORE_S, 1),
+    "used_cpu": ("cpu_ns", NANOSECONDS_PER_MILLISECOND, 1),
     "used_memory": ("memory_byte_s", _BYTES_PER_MIB, 1),
-    "used_gpu": ("gpu_sm_ns", 1_000_000, 1),
+    "used_gpu": ("gpu_sm_ns", NANOSECONDS_PER_MILLISECOND, 1),
     "reserved_cpu": ("cpu_request_mcore_s", 1, 1),
     "reserved_memory": ("memory_request_byte_s", _BYTES_PER_MIB, 1),
-    "reserved_gpu": ("gpu_request_s", 1, 1_000),
+    "reserved_gpu": ("gpu_request_s", 1, MILLISECONDS_PER_SECOND),
     "capacity_cpu": ("capacity_cpu_mcore_s", 1, 1),
     "capacity_memory": ("capacity_memory_byte_s", _BYTES_PER_MIB, 1),
-    "capacity_gpu": ("capacity_gpu_s", 1, 1_000),
+    "capacity_gpu": ("capacity_gpu_s", 1, MILLISECONDS_PER_SECOND),
 }
 """New column -> (ledger's column, divided by, times)."""
 _MAX: Final = tuple(f"most_{resource}" for resource in RESOURCES)

@@ -11,10 +11,10 @@ from pyarrow import parquet
 
 from wattribute.accounting.demo.cluster import END_S, NODES, START_S
 from wattribute.core.errors import LedgerFailed
+from wattribute.core.units import HOUR_S, MICROSECONDS_PER_SECOND
 
 EC2: Final = "Amazon Elastic Compute Cloud"
 EC2_TOTAL: Final = Decimal(50_000)
-_HOUR_S: Final = 3600
 _STEP: Final = Decimal("0.0000000001")
 _MONEY: Final = pa.decimal128(20, 10)
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
@@ -100,7 +100,7 @@ def write_bill(path: Path) -> int:
 
 def _instances() -> Iterator[dict[str, object]]:
     """EC2: list prices less a discount that makes the sum round; the last row takes the rest."""
-    hours = (END_S - START_S) // _HOUR_S
+    hours = (END_S - START_S) // HOUR_S
     listed = sum((Decimal(node.price_per_h) for node in NODES), Decimal(0)) * hours
     left = EC2_TOTAL
     rows: list[dict[str, object]] = []
@@ -121,7 +121,7 @@ def _instances() -> Iterator[dict[str, object]]:
 def _charges(line: _Line, unit_price: Decimal) -> Iterator[dict[str, object]]:
     quantity = line.quantity.quantize(_STEP)
     cost = (quantity * unit_price).quantize(_STEP)
-    for hour_s in range(START_S, END_S, _HOUR_S):
+    for hour_s in range(START_S, END_S, HOUR_S):
         yield {
             **_COMMON,
             "BilledCost": cost,
@@ -132,8 +132,8 @@ def _charges(line: _Line, unit_price: Decimal) -> Iterator[dict[str, object]]:
             "ContractedUnitPrice": unit_price,
             "PricingQuantity": quantity,
             "ConsumedQuantity": quantity,
-            "ChargePeriodStart": hour_s * 1_000_000,
-            "ChargePeriodEnd": (hour_s + _HOUR_S) * 1_000_000,
+            "ChargePeriodStart": hour_s * MICROSECONDS_PER_SECOND,
+            "ChargePeriodEnd": (hour_s + HOUR_S) * MICROSECONDS_PER_SECOND,
             "ChargeDescription": line.description,
             "ConsumedUnit": line.unit,
             "PricingUnit": line.unit,
@@ -154,8 +154,8 @@ _COMMON: Final[dict[str, object]] = {
     "BillingAccountName": "Demo",
     "BillingAccountType": "Account",
     "BillingCurrency": "USD",
-    "BillingPeriodStart": START_S * 1_000_000,
-    "BillingPeriodEnd": END_S * 1_000_000,
+    "BillingPeriodStart": START_S * MICROSECONDS_PER_SECOND,
+    "BillingPeriodEnd": END_S * MICROSECONDS_PER_SECOND,
     "ChargeCategory": "Usage",
     "ChargeFrequency": "Usage-Based",
     "HostProviderName": _PROVIDER,

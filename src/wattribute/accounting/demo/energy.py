@@ -23,13 +23,20 @@ from wattribute.accounting.demo.cluster import (
 from wattribute.accounting.ledger.entries import Entries
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.shares import apportion
-from wattribute.core.units import MICROJOULES_PER_JOULE, NANOSECONDS_PER_SECOND
+from wattribute.core.units import (
+    DAY_S,
+    HOUR_S,
+    MICROJOULES_PER_JOULE,
+    MICROSECONDS_PER_SECOND,
+    MILLICORES_PER_CORE,
+    NANOSECONDS_PER_SECOND,
+)
 
-_DAY_S: Final = 86_400
-_HOUR_S: Final = 3600
 _BAND: Final = {"cpu": (0.72, 1.35), "dram": (0.55, 1.60)}
 """What an estimate may be off, as parts of it."""
 _MODEL: Final = "wattribute-tdp-curve 1"
+_WEIGHT_STEPS: Final = 1e9
+"""Weights from 0 to 1 are made whole numbers of so many steps, for exact shares."""
 _SPECIAL: Final = (("system", "system_processes", 0.012), ("kernel", "kernel_processes", 0.006))
 
 
@@ -41,21 +48,21 @@ def write_ledger(store: Store, seed: int, until_s: int = END_S) -> int:
     """
     random = default_rng(seed)
     return sum(
-        store.write(day_s, f"demo-{(day_s - START_S) // _DAY_S + 1:02d}", _day(day_s, random))
-        for day_s in range(START_S, until_s, _DAY_S)
+        store.write(day_s, f"demo-{(day_s - START_S) // DAY_S + 1:02d}", _day(day_s, random))
+        for day_s in range(START_S, until_s, DAY_S)
     )
 
 
 def _day(day_s: int, random: Generator) -> Iterator[object]:
     entries = Entries()
-    for hour_s in range(day_s, day_s + _DAY_S, _HOUR_S):
+    for hour_s in range(day_s, day_s + DAY_S, HOUR_S):
         for node in NODES:
             _node_hour(entries, node, hour_s, random)
-    yield entries.table(f"demo-{(day_s - START_S) // _DAY_S + 1:02d}")
+    yield entries.table(f"demo-{(day_s - START_S) // DAY_S + 1:02d}")
 
 
 def _node_hour(entries: Entries, node: Node, hour_s: int, random: Generator) -> None:
-    covered_s = 2700 if (node.name, hour_s) == (LOST_NODE, LOST_S) else _HOUR_S
+    covered_s = 2700 if (node.name, hour_s) == (LOST_NODE, LOST_S) else HOUR_S
     pods = [(service, load) for service in SERVICES
             if node.name in service.nodes and (load := service.when(hour_s)) > 0]  # fmt: skip
     noise = random.lognormal(0, 0.06, len(pods) + len(_SPECIAL))
@@ -63,7 +70,7 @@ def _node_hour(entries: Entries, node: Node, hour_s: int, random: Generator) -> 
     gpu = [service.gpu * load for service, load in pods] + [0.0 for _ in _SPECIAL]
     used = {"cpu": np.array(cpu) * noise, "gpu": np.array(gpu) * noise}
     common = {
-        "hour": hour_s * 1_000_000,
+        "hour": hour_s * MICROSECONDS_PER_SECOND,
         "cluster": "demo",
         "node": node.name,
         "provider_id": node.provider_id,
@@ -75,7 +82,7 @@ def _node_hour(entries: Entries, node: Node, hour_s: int, random: Generator) -> 
         weights = used["gpu" if component == "gpu" else "cpu"]
         drawn_uj = _microjoules(node.full_w[component] * min(float(weights.sum()), 1), covered_s)
         lost_uj = drawn_uj // 4000
-        shares = apportion(drawn_uj - lost_uj, (weights * 1e9).astype(np.int64))
+        shares = apportion(drawn_uj - lost_uj, (weights * _WEIGHT_STEPS).astype(np.int64))
         row = {**common, "component": component, "origin": origin}
         first = component == "cpu"
         for (service, load), energy_uj, share in zip(pods, shares, weights, strict=False):
@@ -112,7 +119,7 @@ def _pod(service: Service, node: Node, hour_s: int) -> dict[str, object]:
     """Who it is: pods of a Deployment are new after the roll-out, a Job's are new every night."""
     generation = "b" if hour_s >= ROLLOUT_S else "a"
     if service.owner_kind == "Job":
-        generation = f"{(hour_s - START_S) // _DAY_S:02d}"
+        generation = f"{(hour_s - START_S) // DAY_S:02d}"
     elif service.owner_kind in ("StatefulSet", "DaemonSet", ""):
         generation = "a"
     digest = hashlib.sha256(f"{service.name} {node.name} {generation}".encode()).hexdigest()
@@ -133,7 +140,7 @@ def _pod(service: Service, node: Node, hour_s: int) -> dict[str, object]:
 def _use(
     service: Service, node: Node, share: float, load: float, covered_s: int
 ) -> dict[str, object]:
-    cpu_s = share * node.cpu_mcore / 1000 * covered_s
+    cpu_s = share * node.cpu_mcore / MILLICORES_PER_CORE * covered_s
     gpu_s = service.gpu * load * node.gpus * covered_s
     return {
         "cpu_ns": round(cpu_s * NANOSECONDS_PER_SECOND),

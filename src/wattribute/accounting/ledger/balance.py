@@ -8,9 +8,10 @@ from wattribute.accounting.ledger.entries import Entries
 from wattribute.accounting.ledger.schema import COMPONENTS
 from wattribute.core.records import ConsumerHour, NodeHour
 from wattribute.core.units import (
+    HOUR_S,
     MICROJOULES_PER_JOULE,
+    MICROSECONDS_PER_SECOND,
     NANOSECONDS_PER_MICROSECOND,
-    SECONDS_PER_HOUR,
 )
 
 _TOLERANCE_UJ: Final = 1000
@@ -90,7 +91,7 @@ def _use(consumer: ConsumerHour) -> dict[str, int]:
         "cpu_ns": _whole_microseconds(consumer.cpu_ns),
         "memory_byte_s": consumer.memory_byte_s,
         "gpu_sm_ns": _whole_microseconds(consumer.gpu_ns),
-        "alive_s": min(round(consumer.alive_s), SECONDS_PER_HOUR),
+        "alive_s": min(round(consumer.alive_s), HOUR_S),
         "cpu_request_mcore_s": round(request_s.get("cpu_mcore", 0.0)),
         "memory_request_byte_s": round(request_s.get("memory_bytes", 0.0)),
         "gpu_request_s": round(request_s.get("gpu", 0.0)),
@@ -109,13 +110,13 @@ class _EntryWriter:
         self._hour = hour
         self._entries = entries
         self._common = {
-            "hour": hour.hour_s * 1_000_000,
+            "hour": hour.hour_s * MICROSECONDS_PER_SECOND,
             "cluster": hour.cluster,
             "node": hour.node,
             "provider_id": hour.provider_id,
             "instance_type": hour.instance_type,
             "region": hour.region,
-            "covered_s": min(round(hour.covered_s), SECONDS_PER_HOUR),
+            "covered_s": min(round(hour.covered_s), HOUR_S),
         }
 
     def add_consumer(self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], int]) -> None:

@@ -14,11 +14,11 @@ from wattribute.accounting.ledger.reading import HourReading, NodeAddress
 from wattribute.accounting.ledger.scraped_hour import Annotations
 from wattribute.accounting.promql.matrix import Series
 from wattribute.core.errors import DataInvalid, SourceInterrupted, SourceLimited
-from wattribute.core.units import SECONDS_PER_HOUR
+from wattribute.core.units import DAY_S, HOUR_S
 
 _BEFORE_S: Final = 300
 """How long before the hour its first scrape may be."""
-_BRIDGED_S: Final = 86_400
+_BRIDGED_S: Final = DAY_S
 """How far back a node is looked for that no scrape saw when the hour began."""
 _SAMPLES: Final = 2_000_000
 """Samples that one question should bring: 60 MB of JSON, and well below Prometheus' limit of
@@ -86,8 +86,8 @@ class Collector:
         info = _selector(fam.NODE_INFO, "", self._selector)
         labels = "instance, node, exported_node, cluster, exported_cluster, nested"
         rows = self._source.vector(
-            f"count by ({labels}) (last_over_time({info}[{SECONDS_PER_HOUR}s]))",
-            hour_s + SECONDS_PER_HOUR,
+            f"count by ({labels}) (last_over_time({info}[{HOUR_S}s]))",
+            hour_s + HOUR_S,
         )
         instances: dict[tuple[str, str], set[str]] = defaultdict(set)
         for row, _ in rows:
@@ -122,10 +122,10 @@ class Collector:
 
     def _annotated(self, hour_s: int) -> dict[str, dict[str, str]]:
         """Return the annotations of pods by uid."""
-        query = f"last_over_time({fam.POD_ANNOTATIONS}[{SECONDS_PER_HOUR}s])"
+        query = f"last_over_time({fam.POD_ANNOTATIONS}[{HOUR_S}s])"
         return {
             row.get("uid", ""): fam.shown_labels(row, "annotation_")
-            for row, _ in self._source.vector(query, hour_s + SECONDS_PER_HOUR)
+            for row, _ in self._source.vector(query, hour_s + HOUR_S)
         }
 
     def _again(
@@ -141,7 +141,7 @@ class Collector:
         self, hour_s: int, nodes: Sequence[NodeAddress], annotations: Annotations
     ) -> list[HourReading]:
         instances = sorted({instance for node in nodes for instance in node.instances})
-        windows = [_Window(hour_s - _BEFORE_S, hour_s + SECONDS_PER_HOUR, instances)]
+        windows = [_Window(hour_s - _BEFORE_S, hour_s + HOUR_S, instances)]
         node_keys = {(node.cluster, node.node) for node in nodes}
         directory = NodeDirectory(hour_s, self._cluster, node_keys)
         directory.add_nodes(self._ask_nodes(windows[0]))

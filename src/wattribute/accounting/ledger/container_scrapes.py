@@ -13,7 +13,11 @@ from wattribute.accounting.ledger.node_scrapes import NodeScrapes
 from wattribute.accounting.ledger.samples import OwnLabels, ScrapedSamples, in_order, own_labels
 from wattribute.accounting.promql.matrix import Series
 from wattribute.core.records import HourChannel
-from wattribute.core.units import MICROJOULES_PER_JOULE, NANOSECONDS_PER_MICROSECOND
+from wattribute.core.units import (
+    MICROJOULES_PER_JOULE,
+    MILLISECONDS_PER_SECOND,
+    NANOSECONDS_PER_MICROSECOND,
+)
 
 _MICROSECONDS_PER_SECOND = 1_000_000
 _LATE_MS = 600_000
@@ -90,7 +94,7 @@ class ContainerScrapes:
         if target not in self._node.targets:
             return
         self.shows_energy |= series.labels["__name__"] in fam.CONTAINER_ENERGY
-        looked_up = self.frame.time_ms[0] < self._node.hour_s * 1000 - _LATE_MS
+        looked_up = self.frame.time_ms[0] < self._node.hour_s * MILLISECONDS_PER_SECOND - _LATE_MS
         if len(self._node.targets) > 1 or looked_up:
             self._pieces.setdefault(own_labels(series, target), []).append(series)
         else:

@@ -12,6 +12,7 @@ from wattribute.accounting.ledger.node_scrapes import NodeScrapes
 from wattribute.accounting.ledger.reading import HourReading
 from wattribute.accounting.ledger.scraped_hour import Annotations, reading_of
 from wattribute.accounting.promql.matrix import Series
+from wattribute.core.units import MILLISECONDS_PER_SECOND
 
 NodeKey = tuple[str, str]
 """Cluster and name of a node."""
@@ -63,7 +64,7 @@ class NodeDirectory:
 
     def without_beginning(self) -> list[str]:
         """Return the addresses of the nodes that no scrape saw as the hour began."""
-        hour_ms = self._hour_s * 1000
+        hour_ms = self._hour_s * MILLISECONDS_PER_SECOND
         return self._instances_of(
             key
             for key, node in self._nodes.items()

@@ -12,9 +12,8 @@ from wattribute.accounting.ledger.reading import HourReading, NodeAddress, Reade
 from wattribute.accounting.ledger.seal import NodeKey, Sealed, new_seal_id
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import WattributeError
+from wattribute.core.units import DAY_S, HOUR_S
 
-HOUR_S: Final = 3600
-DAY_S: Final = 86_400
 _SEAL_ENTRIES: Final = 500_000
 """A seal is closed after the hour that passes this, or with the day."""
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.counters import rises
+from wattribute.core.units import HOUR_S, MILLISECONDS_PER_SECOND
 
 GAP_MS: Final = 300_000
 """Scrapes further apart are a gap: Prometheus forgets a value after 5 minutes, too."""
-_HOUR_MS: Final = 3_600_000
+_HOUR_MS: Final = HOUR_S * MILLISECONDS_PER_SECOND
 _LATE: Final = 3
 """So many scrape intervals may pass from the last scrape to the hour's end."""
 
@@ -83,7 +84,7 @@ def frame_of(time_ms: NDArray[np.int64], counters: list[NDArray[np.int64]], hour
     ]
     if time_ms[0] > hour_ms:
         gaps.insert(0, (hour_ms, int(time_ms[0])))
-    return Frame(time_ms, np.cumsum(restarts), weight_ms / 1000, tuple(gaps))
+    return Frame(time_ms, np.cumsum(restarts), weight_ms / MILLISECONDS_PER_SECOND, tuple(gaps))
 
 
 def rise(

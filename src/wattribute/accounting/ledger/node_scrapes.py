@@ -19,7 +19,7 @@ from wattribute.accounting.ledger.samples import (
 )
 from wattribute.accounting.ledger.schema import ORIGINS, UNKNOWN_ORIGIN
 from wattribute.accounting.promql.matrix import Series
-from wattribute.core.units import MICROJOULES_PER_JOULE
+from wattribute.core.units import MICROJOULES_PER_JOULE, MILLISECONDS_PER_SECOND
 
 
 class NodeScrapes:
@@ -81,7 +81,7 @@ class NodeScrapes:
         if not kept_targets:
             return False
         time_ms = np.unique(np.concatenate([scrapes[target] for target in kept_targets]))
-        hour_ms = self.hour_s * 1000
+        hour_ms = self.hour_s * MILLISECONDS_PER_SECOND
         before = np.flatnonzero(time_ms <= hour_ms)
         time_ms = time_ms[max(len(before) - 1, 0) :]
         if time_ms[-1] <= hour_ms:

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from wattribute.accounting.ledger.schema import AMOUNTS, KEY, SCHEMA
 from wattribute.accounting.ledger.store import Store
+from wattribute.core.units import MICROSECONDS_PER_SECOND
 
 NodeKey = tuple[int, str, str]
 """Hour (start, Unix seconds), cluster, node."""
 _SUMS: Final = (*AMOUNTS, "covered_s")
-_HOUR_S: Final = 3600
 
 
 def new_seal_id(now_s: float) -> str:
@@ -39,7 +39,7 @@ class Sealed:
             (pc.field("kind") == "idle") & (pc.field("component") == "cpu")
         ).select(["hour", "cluster", "node", "covered_s", "seal_id", "corrects"])
         for row in _rows(idle):
-            key = (row["hour"] // 1_000_000, row["cluster"], row["node"])
+            key = (row["hour"] // MICROSECONDS_PER_SECOND, row["cluster"], row["node"])
             self._covered[key] = self._covered.get(key, 0) + row["covered_s"]
             if not row["corrects"]:
                 self._seals[key] = row["seal_id"]
@@ -97,7 +97,7 @@ class Sealed:
 
 
 def _node_key(row: Mapping[str, Any]) -> NodeKey:
-    return (row["hour"] // 1_000_000, row["cluster"], row["node"])
+    return (row["hour"] // MICROSECONDS_PER_SECOND, row["cluster"], row["node"])
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:

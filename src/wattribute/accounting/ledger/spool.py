@@ -10,7 +10,7 @@ from wattribute.accounting.ledger.agent_runs import added
 from wattribute.accounting.ledger.reading import HourReading, NodeAddress
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import HOUR_SCHEMA, NodeHour
-from wattribute.core.units import SECONDS_PER_HOUR
+from wattribute.core.units import HOUR_S, MILLISECONDS_PER_SECOND
 
 _AT_ONCE: Final = 50
 
@@ -76,7 +76,7 @@ class SpoolReader:
         """Return the start of the first hour and the end of the last; (0, 0): there is no line."""
         if not self._places:
             return 0, 0
-        return min(self._places), max(self._places) + SECONDS_PER_HOUR
+        return min(self._places), max(self._places) + HOUR_S
 
     def nodes(self, hour_s: int) -> Sequence[NodeAddress]:
         """Return the nodes whose agents wrote in the hour."""
@@ -94,11 +94,14 @@ class SpoolReader:
     def _hour(self, hour_s: int, node: NodeAddress) -> HourReading:
         hour = added(list(_lines(self._places[hour_s][node.cluster, node.node])))
         hour.cluster = node.cluster
-        missing_s = round(SECONDS_PER_HOUR - hour.covered_s)
+        missing_s = round(HOUR_S - hour.covered_s)
         if missing_s <= 1:
             return HourReading(hour, ())
         # Lines do not say which part of the hour is missing.
-        return HourReading(hour, ((hour_s * 1000, (hour_s + missing_s) * 1000),))
+        return HourReading(
+            hour,
+            ((hour_s * MILLISECONDS_PER_SECOND, (hour_s + missing_s) * MILLISECONDS_PER_SECOND),),
+        )
 
 
 def _lines(places: Iterable[tuple[Path, int]]) -> Iterator[NodeHour]:

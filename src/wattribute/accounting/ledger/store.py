@@ -14,10 +14,10 @@ from pyarrow import dataset, fs, parquet
 from wattribute.accounting.ledger.schema import SCHEMA, day_folder
 from wattribute.core.errors import DataInvalid, LedgerFailed
 from wattribute.core.files import put_in_place
+from wattribute.core.units import DAY_S, MICROSECONDS_PER_SECOND
 
 _UNFINISHED: Final = ".unfinished"
 """End of the name of a file that is being written; no reader takes it for one of the ledger's."""
-_DAY_S: Final = 86_400
 
 
 class Store:
@@ -57,7 +57,7 @@ class Store:
             LedgerFailed: the store cannot be asked.
         """
         found: list[str] = []
-        for day_s in range(start_s - start_s % _DAY_S, end_s, _DAY_S):
+        for day_s in range(start_s - start_s % DAY_S, end_s, DAY_S):
             folder = fs.FileSelector(f"{self.root}/{day_folder(day_s)}", allow_not_found=True)
             found += self._listed(folder)
         return found
@@ -82,7 +82,7 @@ class Store:
         if not names:
             return 0, 0
         first, last = (datetime.fromisoformat(f"{name}T00Z") for name in (min(names), max(names)))
-        return int(first.timestamp()), int(last.timestamp()) + _DAY_S
+        return int(first.timestamp()), int(last.timestamp()) + DAY_S
 
     def _listed(self, selector: fs.FileSelector) -> list[str]:
         try:
@@ -104,7 +104,8 @@ class Store:
         if not files:
             return SCHEMA.empty_table().select(columns or SCHEMA.names)
         hours = [
-            pa.scalar(at_s * 1_000_000, SCHEMA.field("hour").type) for at_s in (start_s, end_s)
+            pa.scalar(at_s * MICROSECONDS_PER_SECOND, SCHEMA.field("hour").type)
+            for at_s in (start_s, end_s)
         ]
         hour = dataset.field("hour")
         whole = dataset.dataset(files, SCHEMA, format="parquet", filesystem=self.filesystem)

@@ -13,6 +13,7 @@ from wattribute.accounting.ledger.ownership import Ownership
 from wattribute.accounting.ledger.schema import KEY, SCHEMA
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import ConfigInvalid, DataInvalid, LedgerFailed
+from wattribute.core.units import HOUR_S
 
 BY: Final = (
     *("cluster", "node", "instance_type", "region", "kind", "component", "origin"),
@@ -215,9 +216,13 @@ def _gaps(rows: list[tuple[str, str, int, int]]) -> Iterator[Gap]:
     for cluster, node, hour, covered_s in rows:
         if last is not None and last[:2] == (cluster, node) and hour > last[2] + 1:
             missing = hour - last[2] - 1
-            found.append(Gap(cluster, node, (last[2] + 1) * 3600, hour * 3600, missing * 3600))
-        if covered_s < 3600:
-            found.append(Gap(cluster, node, hour * 3600, hour * 3600 + 3600, 3600 - covered_s))
+            found.append(
+                Gap(cluster, node, (last[2] + 1) * HOUR_S, hour * HOUR_S, missing * HOUR_S)
+            )
+        if covered_s < HOUR_S:
+            found.append(
+                Gap(cluster, node, hour * HOUR_S, hour * HOUR_S + HOUR_S, HOUR_S - covered_s)
+            )
         last = (cluster, node, hour)
     joined: Gap | None = None
     for gap in found:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.errors import SourceFailed
+from wattribute.core.units import MILLISECONDS_PER_SECOND
 
 _RESULT: Final = b'"result":['
 _NEXT: Final = b']},{"metric"'
@@ -105,7 +106,11 @@ class MatrixReader:
         numbers = _numbers(bytes(series.values).translate(None, _PUNCTUATION))
         pairs = numbers[: len(numbers) // 2 * 2].reshape(-1, 2)
         pairs = pairs[np.isfinite(pairs[:, 1])]  # a staleness marker is no value
-        return Series(series.metric, np.rint(pairs[:, 0] * 1000).astype(np.int64), pairs[:, 1])
+        return Series(
+            series.metric,
+            np.rint(pairs[:, 0] * MILLISECONDS_PER_SECOND).astype(np.int64),
+            pairs[:, 1],
+        )
 
 
 _FLOATS: Final = msgspec.json.Decoder(list[float])

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.statement import Row, Statement
-from wattribute.core.units import MICROJOULES_PER_KWH
+from wattribute.core.units import MICROGRAMS_PER_GRAM, MICROJOULES_PER_KWH
 
 Value = str | float | Decimal | bool | None
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.accounting.report.columns import kwh
 from wattribute.accounting.report.terminal import change, confidence, money
+from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
 
 WHY: Final = {
     "unowned": "workloads that no rule gives to anybody",
@@ -153,4 +153,4 @@ def sums(rows: Sequence[Row], statement: Statement) -> Sums:
 
 def kg(carbon_ug: int | None) -> str:
     """Micrograms as kilograms; "" where it is not known."""
-    return "" if carbon_ug is None else f"{carbon_ug / MICROGRAMS_PER_GRAM / 1000:,.2f}"
+    return "" if carbon_ug is None else f"{carbon_ug / MICROGRAMS_PER_KILOGRAM:,.2f}"

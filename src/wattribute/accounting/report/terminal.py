@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
 from wattribute.accounting.chargeback.per_unit import PerUnit
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.accounting.report.columns import kwh
+from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
 
 TITLES: Final = (
     *("ROW", "OWNER", "KWH DYN", "KWH IDLE", "COST", "COST BAND", "SHARE", "UNUSED"),
@@ -76,7 +76,7 @@ def _sum(name: str, rows: Sequence[Row], statement: Statement) -> tuple[str, ...
 
 
 def _kg(carbon_ug: int | None) -> str:
-    return "" if carbon_ug is None else f"{carbon_ug / MICROGRAMS_PER_GRAM / 1000:,.2f}"
+    return "" if carbon_ug is None else f"{carbon_ug / MICROGRAMS_PER_KILOGRAM:,.2f}"
 
 
 def confidence(row: Row) -> str:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.charges import HOUR_S, Month
-from wattribute.accounting.chargeback.grams import MICROGRAMS_PER_GRAM
+from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.statement import Row, Statement
 from wattribute.accounting.report.columns import kwh
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import HOUR_S, MICROGRAMS_PER_GRAM
 
 KEYS: Final = {"controller": "owner", "department": "team", "env": "environment"}
 """Our keys for OpenCost's values of ``aggregate``, where they differ."""

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from starlette.concurrency import run_in_threadpool
 
 from wattribute.accounting.chargeback.build import compare_methods, make_statement
-from wattribute.accounting.chargeback.charges import HOUR_S, Month
+from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.explain import Explanation, explain
 from wattribute.accounting.chargeback.methods import COMPARED
 from wattribute.accounting.chargeback.reconcile import Reconciliation, reconcile
@@ -23,9 +23,10 @@ from wattribute.accounting.ledger.ownership import DIMENSIONS
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid, WattributeError
+from wattribute.core.units import HOUR_S
 
 _KEPT: Final = 64
-_KEEP_S: Final = 3600.0
+_KEEP_S: Final = HOUR_S
 """Seconds for which an answer is kept, because carbon figures change without any file changing."""
 _MOST_WAITING: Final = 16
 _PLACES: Final = ("namespace", "owner", "node", "cluster")

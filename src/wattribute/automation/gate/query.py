@@ -19,7 +19,11 @@ from wattribute.accounting.promql.client import Prometheus
 from wattribute.automation.gate.series import Series
 from wattribute.core.counters import risen_until, rises
 from wattribute.core.errors import ConfigInvalid, DataInvalid
-from wattribute.core.units import MICROJOULES_PER_JOULE, MICROJOULES_PER_KWH
+from wattribute.core.units import (
+    MICROJOULES_PER_JOULE,
+    MICROJOULES_PER_KWH,
+    MILLISECONDS_PER_SECOND,
+)
 
 _FAMILY: Final = "wattribute_container_joules_total"
 _ZONES: Final = "wattribute_zone_power_watts"
@@ -179,7 +183,7 @@ def _counters(
                 series.labels.get("component", ""),
                 series.labels.get("origin", ""),
                 series.labels.get("instance", ""),
-                series.time_ms / 1000,
+                series.time_ms / MILLISECONDS_PER_SECOND,
                 series.values,
             )
 

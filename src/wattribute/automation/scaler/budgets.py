@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from wattribute.core.files import write_whole
+from wattribute.core.units import DAY_S
 
 _LOG: Final = logging.getLogger(__name__)
 _EVERY_S: Final = 30.0
@@ -49,7 +50,7 @@ class Budgets:
             return
         self._saved_s = now_s
         merged = {**self._kept, **spending}
-        today = int(time.time() // 86_400)
+        today = int(time.time() // DAY_S)
         merged = {label: entry for label, entry in merged.items() if entry[0] >= today - 1}
         if merged == self._kept:
             return

@@ -11,9 +11,8 @@ from typing import Final
 
 from wattribute.automation.scaler.policy import Policy
 from wattribute.automation.scaler.signals import Signals, cheapest_g_per_kwh, rank_in_next_day
+from wattribute.core.units import DAY_S, HOUR_S, WATTS_PER_KILOWATT
 
-_DAY_S: Final = 86_400.0
-_HOUR_S: Final = 3600.0
 _LEAST_OPEN_S: Final = 1800.0
 """Least time without throttling after the longest pause, so that delayed work can run."""
 _BUDGET_AHEAD_H: Final = 1 / 12
@@ -140,7 +139,7 @@ def decide(
     # While a signal is missing, a budget keeps spending at its last rate rather than at 0.
     rate = memory.grams_per_hour
     if signals.g_per_kwh is not None and signals.watts_per_replica:
-        rate = running * signals.watts_per_replica / 1000 * signals.g_per_kwh
+        rate = running * signals.watts_per_replica / WATTS_PER_KILOWATT * signals.g_per_kwh
     return decision, replace(
         memory, grams_per_hour=rate, at_s=now_s, cap_replicas=max(allowed, policy.floor_replicas)
     )
@@ -172,9 +171,9 @@ def _settled(wish: _Wish, case: _Case) -> tuple[Memory, Reason]:
 
 def _with_spending(memory: Memory, now_s: float) -> Memory:
     """Add the grams since the last decision to the budget; a new day starts at 0."""
-    today = int(now_s // _DAY_S)
-    since_s = max(memory.at_s, today * _DAY_S)
-    grams = memory.grams_per_hour * max(0.0, now_s - since_s) / _HOUR_S
+    today = int(now_s // DAY_S)
+    since_s = max(memory.at_s, today * DAY_S)
+    grams = memory.grams_per_hour * max(0.0, now_s - since_s) / HOUR_S
     before = memory.spent_g if memory.day == today else 0.0
     return replace(memory, day=today, spent_g=before + grams)
 
@@ -216,7 +215,7 @@ def _power_cap(case: _Case) -> _Wish:
 
 def _carbon_budget(case: _Case) -> _Wish:
     policy, now = case.policy, _now(case.signals)
-    each_g_per_h = _watts(case.signals) / 1000 * now
+    each_g_per_h = _watts(case.signals) / WATTS_PER_KILOWATT * now
     left_g = max(0.0, policy.grams_per_day - case.memory.spent_g)
     ahead = each_g_per_h * _BUDGET_AHEAD_H
     level = min(left_g / ahead, case.desired) if ahead else case.desired
@@ -235,10 +234,10 @@ def _deadline(case: _Case) -> _Wish:
     policy, now_s = case.policy, case.now_s
     if now_s >= policy.deadline_s:
         return _run(case, Reason.DEADLINE_PASSED, "the work runs at once")
-    needed_s = drain_hours(policy, case.demand) * _HOUR_S
+    needed_s = drain_hours(policy, case.demand) * HOUR_S
     left_s = policy.deadline_s - policy.margin_s - now_s
     detail = (
-        f"{needed_s / _HOUR_S:.1f} h of work, {max(0.0, left_s) / _HOUR_S:.1f} h until the deadline"
+        f"{needed_s / HOUR_S:.1f} h of work, {max(0.0, left_s) / HOUR_S:.1f} h until the deadline"
     )
     if needed_s >= left_s:
         return _run(case, Reason.MUST_RUN, detail)

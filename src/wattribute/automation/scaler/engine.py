@@ -22,12 +22,12 @@ from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.scaler.templates import Templates
 from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, IntensityError, WattributeError
+from wattribute.core.units import HOUR_S, WATTS_PER_KILOWATT
 
 _LOG: Final = logging.getLogger(__name__)
 _THREADS: Final = 8
 _STEP_S: Final = 0.25
-_FORGET_S: Final = 3600.0
-_J_PER_KWH: Final = 3.6e6
+_FORGET_S: Final = HOUR_S
 
 
 class Carbon(Protocol):
@@ -327,7 +327,7 @@ def _held(scaled: Scaled, decision: Decision, signals: Signals) -> Held:
         return scaled.held
     kwh = 0.0
     if policy.units_per_replica_hour:
-        kwh = signals.watts_per_replica * 3600 / policy.units_per_replica_hour / _J_PER_KWH
+        kwh = signals.watts_per_replica / policy.units_per_replica_hour / WATTS_PER_KILOWATT
     return after(scaled.held, decision.demand - decision.value, signals.g_per_kwh, kwh)
 
 

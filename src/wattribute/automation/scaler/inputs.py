@@ -12,6 +12,7 @@ from wattribute.accounting.carbon.csvfile import CsvFile
 from wattribute.automation.scaler.signals import Ahead
 from wattribute.automation.scaler.simulate import Arrivals
 from wattribute.core.errors import DataInvalid, IntensityError
+from wattribute.core.units import DAY_S
 
 _COLUMNS: Final = ("start", "units")
 _MOST_DAYS: Final = 400
@@ -74,7 +75,7 @@ def read_demand(path: Path) -> list[Arrivals]:
     if any(after <= before for before, after in pairwise(starts)):
         raise DataInvalid(f"{path}: the rows are not in order of time; sort them by start")
     ends = [*starts[1:], 2 * starts[-1] - starts[-2]]
-    if ends[-1] - starts[0] > _MOST_DAYS * 86_400:
+    if ends[-1] - starts[0] > _MOST_DAYS * DAY_S:
         raise DataInvalid(f"{path}: spans more than {_MOST_DAYS} days; use a part of it")
     return [Arrivals(start, end, units) for (start, units), end in zip(rows, ends, strict=True)]
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Final
 
 from wattribute.automation.scaler.simulate import Hour, Simulation
+from wattribute.core.units import GRAMS_PER_KILOGRAM, HOUR_S
 
 _WIDTH: Final = 960
 _LEFT, _RIGHT = 64, 20
@@ -55,9 +56,9 @@ def summary(simulation: Simulation) -> str:
     """Summarise the result in one line."""
     policy, now = simulation.policy, simulation.run_now
     return (
-        f"{policy.grams / 1000:.2f} kgCO2e instead of {now.grams / 1000:.2f}; "
-        f"{avoided(simulation)}; mean delay {policy.delay_mean_s / 3600:.1f} h instead of "
-        f"{now.delay_mean_s / 3600:.1f} h, longest {policy.delay_max_s / 3600:.1f} h; "
+        f"{policy.grams / GRAMS_PER_KILOGRAM:.2f} kgCO2e instead of {now.grams / GRAMS_PER_KILOGRAM:.2f}; "
+        f"{avoided(simulation)}; mean delay {policy.delay_mean_s / HOUR_S:.1f} h instead of "
+        f"{now.delay_mean_s / HOUR_S:.1f} h, longest {policy.delay_max_s / HOUR_S:.1f} h; "
         f"{policy.units_left:.0f} units left"
     )
 
@@ -67,7 +68,7 @@ def avoided(simulation: Simulation) -> str:
     grams = simulation.avoided_g
     base = grams + simulation.policy.grams
     part = f" ({100 * abs(grams) / base:.1f} %)" if base > 0 else ""
-    return f"{abs(grams) / 1000:.2f} kg {'avoided' if grams >= 0 else 'added'}{part}"
+    return f"{abs(grams) / GRAMS_PER_KILOGRAM:.2f} kg {'avoided' if grams >= 0 else 'added'}{part}"
 
 
 def _panel(
@@ -132,7 +133,7 @@ def _ticks(hours: Sequence[Hour]) -> range:
     days = len(hours) / 24
     every = 6 if days <= 3 else 24 * max(1, round(days / 10))
     first = next(
-        (number for number, hour in enumerate(hours[:24]) if (hour.start_s // 3600) % 24 == 0), 0
+        (number for number, hour in enumerate(hours[:24]) if (hour.start_s // HOUR_S) % 24 == 0), 0
     )
     return range(first % every, len(hours), every)
 

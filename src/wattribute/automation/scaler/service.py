@@ -23,6 +23,7 @@ from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grp
 from wattribute.automation.scaler.policy import stated_fail_open
 from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid, ListenFailed
+from wattribute.core.units import HOUR_S
 from wattribute.http.listen import parse_address
 
 _NAME: Final = "externalscaler.ExternalScaler"
@@ -82,7 +83,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
         """Send the answer of GetMetricSpec once; it does not change while the metadata do not."""
         yield await self.GetMetricSpec(request, context)
         while True:  # noqa: ASYNC110 - an ended stream would be opened again and again
-            await asyncio.sleep(3600)
+            await asyncio.sleep(HOUR_S)
 
     async def GetMetrics(  # noqa: N802
         self, request: pb2.GetMetricsRequest, context: _Context

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_DAY_S: Final = 86_400.0
+from wattribute.core.units import DAY_S
+
 _LEAST_S: Final = 43_200.0
 """Least part of the next day that a forecast must cover for a rank."""
 
@@ -38,7 +39,7 @@ def rank_in_next_day(forecast: Sequence[Ahead], g_per_kwh: float, now_s: float) 
     None if the forecast covers too little of them. A grid with a constant intensity always has
     rank 0.
     """
-    periods = _within(forecast, now_s, now_s + _DAY_S)
+    periods = _within(forecast, now_s, now_s + DAY_S)
     length_s = sum(seconds for seconds, _ in periods)
     if length_s < _LEAST_S:
         return None

@@ -15,10 +15,10 @@ from wattribute.automation.scaler.decide import Memory, Reason, decide
 from wattribute.automation.scaler.policy import Policy
 from wattribute.automation.scaler.signals import Ahead, Signals
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import HOUR_S, WATTS_PER_KILOWATT
 
 STEP_S: Final = 60.0
-_AHEAD_S: Final = 48 * 3600.0
-_HOUR_S: Final = 3600.0
+_AHEAD_S: Final = 48 * HOUR_S
 _NOTHING: Final = 1e-9
 
 
@@ -100,7 +100,7 @@ class _Queue:
 
     def work(self, now_s: float, replicas: int, g_per_kwh: float) -> tuple[int, float]:
         """Work one step with so many replicas; return the replicas and the gCO2e."""
-        rate = self.policy.units_per_replica_hour * STEP_S / _HOUR_S
+        rate = self.policy.units_per_replica_hour * STEP_S / HOUR_S
         todo = min(self.units, replicas * rate)
         remaining = todo
         while remaining > _NOTHING and self.waiting:
@@ -116,11 +116,11 @@ class _Queue:
         units_done = todo - remaining
         self.units = max(0.0, self.units - todo)
         busy_h = units_done / self.policy.units_per_replica_hour
-        kwh = busy_h * self.policy.watts_per_replica / 1000
+        kwh = busy_h * self.policy.watts_per_replica / WATTS_PER_KILOWATT
         self.run.units_done += units_done
         self.run.kwh += kwh
         self.run.grams += kwh * g_per_kwh
-        self.run.replica_hours += replicas * STEP_S / _HOUR_S
+        self.run.replica_hours += replicas * STEP_S / HOUR_S
         return replicas, kwh * g_per_kwh
 
     def close(self) -> Run:

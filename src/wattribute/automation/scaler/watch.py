@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wattribute.automation.scaler.signals import Ahead, Signals
 from wattribute.core.errors import WattributeError
+from wattribute.core.units import HOUR_S
 
 if TYPE_CHECKING:
     from wattribute.accounting.carbon import Grid, Intensity
@@ -21,7 +22,7 @@ _LOG: Final = logging.getLogger(__name__)
 _AHEAD_H: Final = 48
 _YEARLY: Final = timedelta(days=2)
 """A value for a longer period than this is a yearly mean from a table."""
-_FORGET_S: Final = 3600.0
+_FORGET_S: Final = HOUR_S
 
 
 @dataclass(slots=True)

@@ -13,9 +13,10 @@ from wattribute.accounting.settings import LedgerSettings
 from wattribute.cli.extras import needs
 from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
-from wattribute.cli.periods import HOUR_S, instant, period, shown
+from wattribute.cli.periods import instant, period, shown
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import HOUR_S, MILLISECONDS_PER_MINUTE, MILLISECONDS_PER_SECOND
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
@@ -157,8 +158,12 @@ def report(outcome: "Outcome", *, as_json: bool) -> None:
         f"{outcome.entries:,} entries and {outcome.corrections:,} corrections "
         f"in {len(outcome.seals)} seals"
     )
-    lines = [f"gap: {node} {shown(a / 1000)} to {shown(b / 1000)} ({(b - a) / 60_000:.0f} min)"
-             for node, a, b in outcome.gaps]  # fmt: skip
+    lines = [
+        f"gap: {node} {shown(start_ms / MILLISECONDS_PER_SECOND)} to "
+        f"{shown(end_ms / MILLISECONDS_PER_SECOND)} "
+        f"({(end_ms - start_ms) / MILLISECONDS_PER_MINUTE:.0f} min)"
+        for node, start_ms, end_ms in outcome.gaps
+    ]
     lines += [f"kept as sealed, because less is known of it now: {node} {shown(hour_s)}"
               for hour_s, _, node in outcome.forgotten]  # fmt: skip
     lines += outcome.problems

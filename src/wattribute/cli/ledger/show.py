@@ -7,7 +7,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period
 from wattribute.cli.terminal import Column, clean, print_table
-from wattribute.core.units import MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
+from wattribute.core.units import HOUR_S, MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 from wattribute.settings import Settings
 
 
@@ -82,7 +82,7 @@ def show(
             _percent(row.energy_uj, total_uj),
             _kwh(row.low_uj),
             _kwh(row.high_uj),
-            f"{row.cpu_ns / NANOSECONDS_PER_SECOND / 3600:,.1f}",
+            f"{row.cpu_ns / NANOSECONDS_PER_SECOND / HOUR_S:,.1f}",
             _percent(row.estimated_uj, row.energy_uj),
         )
         for row in rows

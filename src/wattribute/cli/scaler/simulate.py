@@ -11,6 +11,7 @@ from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, print_table
 from wattribute.core.errors import ConfigInvalid
+from wattribute.core.units import GRAMS_PER_KILOGRAM, HOUR_S
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
@@ -128,12 +129,12 @@ def _show(found: "Simulation", title: str) -> None:
         [
             name,
             f"{run.kwh:.2f}",
-            f"{run.grams / 1000:.3f}",
+            f"{run.grams / GRAMS_PER_KILOGRAM:.3f}",
             f"{run.units_done:.0f}",
             f"{run.units_left:.0f}",
             f"{run.replica_hours:.1f}",
-            f"{run.delay_mean_s / 3600:.2f} h",
-            f"{run.delay_max_s / 3600:.2f} h",
+            f"{run.delay_mean_s / HOUR_S:.2f} h",
+            f"{run.delay_max_s / HOUR_S:.2f} h",
         ]
         for name, run in (("with the policy", found.policy), ("run at once", found.run_now))
     ]

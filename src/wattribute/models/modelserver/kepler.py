@@ -13,18 +13,16 @@ from msgspec import Meta, Struct
 
 from wattribute.core.errors import DataInvalid
 from wattribute.core.records import Load, Machine
-from wattribute.core.units import Nanoseconds, watts
+from wattribute.core.units import BYTES_PER_GIGABYTE, MILLISECONDS_PER_SECOND, Nanoseconds, watts
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.cpu_names import cpu_key
 from wattribute.node.estimator.identity import find_cpu
 from wattribute.node.estimator.model import GRID, ArtefactEstimator
 
 _METRIC: Final = "bpf_cpu_time_ms"
-_MS_PER_S: Final = 1000.0
 GROUPS: Final = ("BPFOnly",)
 """The feature groups that need only this metric, by Kepler's names."""
 OUTPUTS: Final = ("AbsPower", "DynPower")
-_GB: Final = 1e9
 _PACKAGES: Final = ("rapl-sysfs", "rapl-msr", "intel_rapl", "trained_power_model")
 
 
@@ -86,7 +84,7 @@ def machine_of(spec: MachineSpec | None) -> Machine:
         packages=max(1, spec.chips),
         cores=spec.cores,
         threads=spec.cores,
-        memory_bytes=int(max(0.0, spec.memory) * _GB),
+        memory_bytes=int(max(0.0, spec.memory) * BYTES_PER_GIGABYTE),
         base_mhz=int(max(0.0, spec.frequency)),
     )
 
@@ -149,7 +147,10 @@ def _line(curve: np.ndarray, threads: int, *, absolute: bool) -> dict[str, Any]:
             "Bias_Weight": round(idle, 6) if absolute else 0.0,
             "Categorical_Variables": {},
             "Numerical_Variables": {
-                _METRIC: {"scale": threads * _MS_PER_S, "weight": round(slope, 6)}
+                _METRIC: {
+                    "scale": float(threads * MILLISECONDS_PER_SECOND),
+                    "weight": round(slope, 6),
+                }
             },
             "CurveFit_Weights": [],
         }

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from wattribute.models.training.rows import Row, read_table
 from wattribute.node.estimator.artefact import Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, family_of
@@ -78,7 +79,14 @@ def build_cpu_table(
         key = cpu_key(row.text.get("cpu_name", "")) or row.text.get("cpu_key", "")
         cores = row.number("cores") / (row.number("chips") or 1.0)
         if key and " " not in key:
-            cpus[key] = Cpu(key, name, row.number("tdp_w"), cores, row.number("base_mhz") / 1000, 0)
+            cpus[key] = Cpu(
+                key,
+                name,
+                row.number("tdp_w"),
+                cores,
+                row.number("base_mhz") / MEGAHERTZ_PER_GIGAHERTZ,
+                0,
+            )
     if specs is not None:
         for text in read_table(specs, ("name", "tdp_w", "cores", "base_ghz", "boost_ghz", "uarch")):
             _add(cpus, text)

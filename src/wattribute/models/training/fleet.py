@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from wattribute.core.errors import DataInvalid
+from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from wattribute.models.training.recordings import Read
 from wattribute.node.estimator.artefact import Artefact, Fleet, Source
 from wattribute.node.estimator.cpu_names import base_key, cpu_key
@@ -124,7 +125,10 @@ def _with_cpus(artefact: Artefact, recordings: Iterable[Recording]) -> Artefact:
         known = msgspec.structs.replace(artefact, cpus=cpus)
         if not key or not recording.tdp_watts or find_cpu(known, key):
             continue
-        ghz, boost = machine.base_mhz / 1000, machine.max_mhz / 1000
+        ghz, boost = (
+            machine.base_mhz / MEGAHERTZ_PER_GIGAHERTZ,
+            machine.max_mhz / MEGAHERTZ_PER_GIGAHERTZ,
+        )
         cores = machine.cores / machine.packages
         row = f"{key} {recording.tdp_watts:g} {cores:g} {ghz:g} {boost:g}"
         cpus[name] = ";".join(part for part in (cpus.get(name, ""), row) if part)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from wattribute.models.training.rows import Row
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
@@ -61,7 +62,7 @@ def assemble(
         cores=cores,
         threads=max(cores, number("threads")),
         memory_gb=number("mem_gb") or cores * _GB_PER_CORE,
-        ghz=number("base_mhz") / 1000
+        ghz=number("base_mhz") / MEGAHERTZ_PER_GIGAHERTZ
         or (cpu.ghz if cpu else 0.0)
         or ghz_in(text.get("cpu_name", ""))
         or (stand_in.ghz if stand_in else 0.0)

@@ -5,6 +5,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.units import NANOSECONDS_PER_MILLISECOND
+
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 """2**64 / golden ratio. Its multiples modulo 2**64 fill the range evenly, and hit any part of the
 range at even distances without a period. So there is no aliasing with cron jobs, as there would be
@@ -64,7 +66,7 @@ class Sample:
         at_ns, *values = self._rows[:, : self._count]
         return {
             "halvings": self._halvings,
-            "age_ms": ((newest_ns - at_ns) // 1_000_000).tolist(),
+            "age_ms": ((newest_ns - at_ns) // NANOSECONDS_PER_MILLISECOND).tolist(),
             "values": [column.tolist() for column in values],
         }
 
@@ -88,7 +90,7 @@ class Sample:
             raise ValueError(f"lists must be of one length, and {capacity} at most")
         sample = cls(columns, capacity)
         sample._rows[:, :count] = rows
-        sample._rows[0, :count] = newest_ns - sample._rows[0, :count] * 1_000_000
+        sample._rows[0, :count] = newest_ns - sample._rows[0, :count] * NANOSECONDS_PER_MILLISECOND
         sample._count = sample.kept = count
         sample._halvings = halvings
         return sample

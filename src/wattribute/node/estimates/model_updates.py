@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from wattribute.core.errors import ConfigInvalid, ModelInvalid, SourceFailed
 from wattribute.core.records import Load, Machine
-from wattribute.core.units import Nanoseconds
+from wattribute.core.units import DAY_S, HOUR_S, Nanoseconds
 from wattribute.http.answer import Answer
 from wattribute.http.client import HttpClient, Keys
 from wattribute.http.tokens import secret_in
@@ -27,9 +27,8 @@ from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.settings import EstimatorSettings, NodeSettings
 
 _LOG: Final = logging.getLogger(__name__)
-_DAY_S: Final = 86_400.0
 _FIRST_PAUSE_S: Final = 5.0
-_LONGEST_PAUSE_S: Final = 3600.0
+_LONGEST_PAUSE_S: Final = HOUR_S
 _SILENCE_S: Final = 10.0
 CLOSE_S: Final = 2.0
 """Closing waits no longer than this for a request that is under way."""
@@ -96,7 +95,7 @@ class ModelUpdates:
                 self._fail(f"{type(exc).__name__} in our own code: {exc}")
             else:
                 failures, self._problem = 0, ""
-            pause_s = _DAY_S
+            pause_s = DAY_S
             if failures:
                 pause_s = min(_FIRST_PAUSE_S * 2 ** min(failures - 1, 16), _LONGEST_PAUSE_S)
             # a fleet that was started at one instant does not come back at one

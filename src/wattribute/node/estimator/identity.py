@@ -1,6 +1,7 @@
 """Identify the host that the models need from what a machine reports about itself.
 
 The first of these that is available is used: the CPU's name (its model, and TDP, cores and clock
+from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from the artefact's table), the cloud's instance type, the numbers of CPUID (the microarchitecture
 and its typical CPU), or only threads and memory. ``why`` lists everything that was assumed.
 """
@@ -10,6 +11,7 @@ from math import ceil
 from typing import Final
 
 from wattribute.core.records import Machine
+from wattribute.core.units import BYTES_PER_GIGABYTE
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
 from wattribute.node.estimator.host import Host
@@ -17,7 +19,6 @@ from wattribute.node.estimator.instances import family_names
 from wattribute.node.estimator.makers import form_of, maker_of
 from wattribute.node.estimator.microarchitectures import AMD, INTEL, microarchitecture_of
 
-_GB: Final = 1e9
 _MAKES: Final = {INTEL: "intel", AMD: "amd", "ARM": "arm"}
 _CLOUD_PACKAGES: Final = 2
 _GB_PER_CORE: Final = 4.0
@@ -97,8 +98,11 @@ def identify(
         cores=host.cores,
         threads=host.threads,
         memory_gb=host.memory_gb,
-        ghz=(cpu and cpu.ghz) or ghz_in(machine.cpu_name) or machine.base_mhz / 1000 or typical.ghz,
-        boost_ghz=(cpu and cpu.boost_ghz) or machine.max_mhz / 1000,
+        ghz=(cpu and cpu.ghz)
+        or ghz_in(machine.cpu_name)
+        or machine.base_mhz / MEGAHERTZ_PER_GIGAHERTZ
+        or typical.ghz,
+        boost_ghz=(cpu and cpu.boost_ghz) or machine.max_mhz / MEGAHERTZ_PER_GIGAHERTZ,
         maker="" if machine.hypervisor else maker_of(machine.dmi_vendor),
         form="" if machine.hypervisor else form_of(machine.chassis_type),
         share=min(1.0, machine.threads / host.threads) if machine.hypervisor else 1.0,
@@ -131,7 +135,7 @@ def _sized(
     instance: _Instance | None,
 ) -> _Size:
     """Return the host's size: the machine's own on bare metal, an assumed one for a guest."""
-    memory_gb = machine.memory_bytes / _GB
+    memory_gb = machine.memory_bytes / BYTES_PER_GIGABYTE
     if not machine.hypervisor:
         cores, threads = float(max(1, machine.cores)), float(max(1, machine.threads))
         return _Size(max(1, machine.packages), cores, threads, memory_gb or cores * _GB_PER_CORE)
@@ -148,7 +152,7 @@ def _sized(
 
 
 def _memory_share(machine: Machine, host: _Size) -> float:
-    return min(1.0, machine.memory_bytes / _GB / host.memory_gb)
+    return min(1.0, machine.memory_bytes / BYTES_PER_GIGABYTE / host.memory_gb)
 
 
 def _instance(artefact: Artefact, instance_type: str) -> _Instance | None:

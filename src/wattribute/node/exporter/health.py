@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.core.records import Health, IdentityHealth
-from wattribute.core.units import NANOSECONDS_PER_MICROSECOND
+from wattribute.core.units import MICROSECONDS_PER_SECOND, NANOSECONDS_PER_MICROSECOND
 from wattribute.node.exporter.family import (
     Family,
     Samples,
@@ -20,8 +20,6 @@ from wattribute.node.exporter.family import (
 )
 from wattribute.node.exporter.identity import zone_name
 from wattribute.node.exporter.scene import Scene
-
-_MILLION: Final = 1_000_000
 
 
 def _health(pick: Callable[[Health], int]) -> Callable[[Scene], Samples | None]:
@@ -54,7 +52,7 @@ def _zone_up(scene: Scene) -> Samples | None:
 def own_cpu_us() -> int:
     """CPU time of this process in microseconds, all threads, kernel included."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return round((usage.ru_utime + usage.ru_stime) * _MILLION)
+    return round((usage.ru_utime + usage.ru_stime) * MICROSECONDS_PER_SECOND)
 
 
 def own_memory_bytes() -> int:
@@ -77,7 +75,9 @@ def _started_us() -> int:
         boot = Path("/proc/stat").read_bytes().partition(b"btime ")[2].split()[0]
     except (OSError, ValueError, IndexError):
         return 0
-    return int(boot) * _MILLION + ticks * _MILLION // os.sysconf("SC_CLK_TCK")
+    return int(boot) * MICROSECONDS_PER_SECOND + ticks * MICROSECONDS_PER_SECOND // os.sysconf(
+        "SC_CLK_TCK"
+    )
 
 
 _CLOCK_NS: Final = NANOSECONDS_PER_MICROSECOND

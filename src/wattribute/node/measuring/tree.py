@@ -15,7 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from wattribute.core.units import NANOSECONDS_PER_MICROSECOND, NANOSECONDS_PER_SECOND
+from wattribute.core.units import (
+    MICROSECONDS_PER_SECOND,
+    NANOSECONDS_PER_MICROSECOND,
+    NANOSECONDS_PER_SECOND,
+)
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
@@ -71,7 +75,7 @@ class Tree:
 
     def _total(self) -> int:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ended_us = round((usage.ru_utime + usage.ru_stime) * 1e6)
+        ended_us = round((usage.ru_utime + usage.ru_stime) * MICROSECONDS_PER_SECOND)
         total_ns = ended_us * NANOSECONDS_PER_MICROSECOND
         if self._with_self:
             total_ns += time.process_time_ns()

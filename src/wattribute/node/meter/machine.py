@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from wattribute.core.records import Machine, Topology
+from wattribute.core.units import KILOHERTZ_PER_MEGAHERTZ
 from wattribute.node.meter.rapl import package_of, powercap_zones
 
 _ARM_PARTS: Final = {
@@ -65,12 +66,12 @@ def read_machine(procfs: Path, sysfs: Path) -> Machine:
         packages=len({cpu.package for cpu in cpus}),
         cores=len({cpu.siblings for cpu in cpus}),
         threads=len(cpus),
-        max_mhz=_number(_text(cpufreq / "cpuinfo_max_freq")) // 1000,
+        max_mhz=_number(_text(cpufreq / "cpuinfo_max_freq")) // KILOHERTZ_PER_MEGAHERTZ,
         memory_bytes=_memory_bytes(procfs),
         hypervisor=_hypervisor(first, sysfs, f"{dmi_vendor} {dmi_product}"),
         dmi_vendor=dmi_vendor,
         dmi_product=dmi_product,
-        base_mhz=_number(_text(cpufreq / "base_frequency")) // 1000,
+        base_mhz=_number(_text(cpufreq / "base_frequency")) // KILOHERTZ_PER_MEGAHERTZ,
         chassis_type=_number(_text(sysfs / "class/dmi/id/chassis_type")),
         instance_type=dmi_product if dmi_vendor == "Amazon EC2" else "",
     )

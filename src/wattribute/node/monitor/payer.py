@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wattribute.core.floor import policy_named
 from wattribute.core.records import Allocation, Consumer, GpuState, Machine, Usage
 from wattribute.core.sums import sum_by
+from wattribute.core.units import MILLICORES_PER_CORE
 from wattribute.node.attribution.policy import FloorBasis, share_floor
 from wattribute.node.attribution.share import pay_floor
 from wattribute.node.monitor.books import Books
@@ -40,7 +41,7 @@ class FloorPayer:
         self._usage: Usage | None = None
         self._table: FloorBasis | None = None
         self._machine = {
-            "cpu_mcore": machine.threads * 1000,
+            "cpu_mcore": machine.threads * MILLICORES_PER_CORE,
             "memory_bytes": machine.memory_bytes,
         }
         self.capacity: Mapping[str, int] = self._machine

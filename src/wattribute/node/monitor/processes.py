@@ -5,13 +5,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
+from wattribute.core.units import DAY_S, NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.monitor.rows import RESIDUAL_BIT, Rows
 
 _PID_SHIFT: Final = 40
 """As in Processes.key."""
-_IDLE_NS: Final = 24 * 3600 * NANOSECONDS_PER_SECOND
+_IDLE_NS: Final = DAY_S * NANOSECONDS_PER_SECOND
 """A process that did not run for so long is dropped: its end may have been missed, and over months
 those would fill the memory. Should it run again, it begins anew."""
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.bills.columns import Format, format_of
 from wattribute.accounting.chargeback.bills.tags import namespace_in
-from wattribute.accounting.chargeback.charges import HOUR_S, Charges, Month
+from wattribute.accounting.chargeback.charges import Charges, Month
 from wattribute.accounting.chargeback.money import Currency, digits_for
 from wattribute.core.errors import DataInvalid
+from wattribute.core.units import HOUR_S
 
 _SHOWN: Final = 3
 """Examples in a message."""

@@ -25,13 +25,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from wattribute.accounting.chargeback.charges import HOUR_S, Charges
+from wattribute.accounting.chargeback.charges import Charges
 from wattribute.accounting.chargeback.engines import Span
 from wattribute.accounting.chargeback.grams import NodeFacts
 from wattribute.accounting.chargeback.money import Currency
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.settings.yaml import parse
-from wattribute.core.units import MICROJOULES_PER_KWH
+from wattribute.core.units import HOUR_S, MICROJOULES_PER_KWH
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"(\d{1,2})-(\d{1,2})")

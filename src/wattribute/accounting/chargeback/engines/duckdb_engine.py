@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
 from wattribute.core.errors import DataInvalid
+from wattribute.core.units import HOUR_US
 
 
 class DuckDB:
@@ -68,8 +69,8 @@ class DuckDB:
         listed = ", ".join(map(_text, files))
         sql = (
             f"SELECT {', '.join(chosen)} FROM read_parquet([{listed}], hive_partitioning = false) "  # noqa: S608 - names and texts are quoted
-            f"WHERE hour >= make_timestamptz({span.first * 3_600_000_000}) "
-            f"AND hour < make_timestamptz({span.end * 3_600_000_000})"
+            f"WHERE hour >= make_timestamptz({span.first * HOUR_US}) "
+            f"AND hour < make_timestamptz({span.end * HOUR_US})"
         )
         return nw.from_native(self._checked(sql))
 

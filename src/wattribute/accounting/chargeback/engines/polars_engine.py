@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
 from wattribute.core.errors import DataInvalid
+from wattribute.core.units import HOUR_US
 
 
 class Polars:
@@ -32,7 +33,7 @@ class Polars:
         maps: Mapping[str, tuple[str, str]],
     ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
-        hour = pl.col("hour").dt.epoch("us") // 3_600_000_000
+        hour = pl.col("hour").dt.epoch("us") // HOUR_US
         frame = (
             pl.scan_parquet(list(files), hive_partitioning=False)
             .filter(hour >= span.first, hour < span.end)

@@ -15,8 +15,7 @@ from pyspark.sql import functions as sql
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
 from wattribute.core.errors import DataInvalid
-
-HOUR_S: Final = 3600
+from wattribute.core.units import HOUR_S
 
 
 class Spark:

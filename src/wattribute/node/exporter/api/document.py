@@ -1,7 +1,7 @@
 """Snapshot -> the JSON of /api/v1/snapshot, in joules, watts and seconds."""
 
 from wattribute.core.records import FloorState, Mode, Snapshot, ZoneTotal
-from wattribute.core.units import joules, seconds, watts
+from wattribute.core.units import MILLICORES_PER_CORE, joules, seconds, watts
 from wattribute.node.exporter.api.rows import container_rows, process_rows, vm_rows
 from wattribute.node.exporter.api.shapes import (
     SCHEMA,
@@ -52,7 +52,7 @@ def document(
             name=node.name,
             cpu=printable(machine.cpu_name),
             virtual=bool(machine.hypervisor),
-            cpus=snapshot.capacity.get("cpu_mcore", 0) // 1000,
+            cpus=snapshot.capacity.get("cpu_mcore", 0) // MILLICORES_PER_CORE,
             memory_bytes=snapshot.capacity.get("memory_bytes", 0),
         ),
         components=_components(snapshot),

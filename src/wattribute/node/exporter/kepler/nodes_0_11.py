@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from wattribute.core.units import MILLICORES_PER_CORE
 from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed, millionths
 from wattribute.node.exporter.scene import Scene
 
@@ -64,7 +65,7 @@ def _gpu_info(scene: Scene) -> Samples | None:
 
 
 def _usage_ratio(scene: Scene) -> Samples | None:
-    cpus = scene.snapshot.capacity.get("cpu_mcore", 0) / 1000
+    cpus = scene.snapshot.capacity.get("cpu_mcore", 0) / MILLICORES_PER_CORE
     coverage = scene.snapshot.health.coverage
     if not cpus or coverage <= 0:
         return None

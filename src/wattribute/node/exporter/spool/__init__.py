@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.core.records import Snapshot
-from wattribute.core.units import NANOSECONDS_PER_SECOND
+from wattribute.core.units import HOUR_S, NANOSECONDS_PER_SECOND
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.spool.baseline import Baseline
 from wattribute.node.exporter.spool.folder import SpoolFolder
 from wattribute.node.exporter.spool.running import RunningHour
 
-_HOUR_NS: Final = 3600 * NANOSECONDS_PER_SECOND
+_HOUR_NS: Final = HOUR_S * NANOSECONDS_PER_SECOND
 _MINUTE_NS: Final = 60 * NANOSECONDS_PER_SECOND
 _GAP_NS: Final = 300 * NANOSECONDS_PER_SECOND
 """Ticks further apart are a gap, as in the ledger."""
@@ -60,14 +60,14 @@ class Spool:
 
     def observe(self, snapshot: Snapshot) -> None:
         """Add what the monitor has published."""
-        hour_s = snapshot.wall_ns // _HOUR_NS * 3600
+        hour_s = snapshot.wall_ns // _HOUR_NS * HOUR_S
         last, running = self._last, self._running
         if running is None or last is None:
             self._baseline.begin(snapshot, resumed=self._resumed)
             self._begin(hour_s, snapshot)
         elif hour_s > running.hour_s:
             boundary_ns = hour_s * NANOSECONDS_PER_SECOND
-            ended_ns = min((running.hour_s + 3600) * NANOSECONDS_PER_SECOND, boundary_ns)
+            ended_ns = min((running.hour_s + HOUR_S) * NANOSECONDS_PER_SECOND, boundary_ns)
             _spend(running, last, last.wall_ns, ended_ns)
             self._close(last)
             self._begin(hour_s, snapshot)

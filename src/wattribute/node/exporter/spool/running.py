@@ -1,7 +1,5 @@
 """The hour that is running: what is added up from tick to tick, and the line it makes."""
 
-from typing import Final
-
 import numpy as np
 
 from wattribute.core.records import (
@@ -14,13 +12,11 @@ from wattribute.core.records import (
     Snapshot,
     ZoneTotal,
 )
-from wattribute.core.units import NANOSECONDS_PER_SECOND
+from wattribute.core.units import HOUR_S, NANOSECONDS_PER_SECOND
 from wattribute.node.exporter.identity import allowed_labels, container_id_of
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.spool.baseline import Baseline
 from wattribute.node.exporter.spool.folder import SpoolLine
-
-_HOUR_S: Final = 3600.0
 
 
 class RunningHour:
@@ -106,7 +102,7 @@ class RunningHour:
             schema=HOUR_SCHEMA,
             id=self._line_id,
             hour_s=self.hour_s,
-            covered_s=min(self._covered_s, _HOUR_S),
+            covered_s=min(self._covered_s, HOUR_S),
             node=node.name,
             provider_id=facts.provider_id or node.provider_id,
             instance_type=facts.instance_type or node.instance_type,
