@@ -86,10 +86,6 @@ class FakePodResources:
         claimed.cdi_devices.add(name=f"k8s.{driver}/claim={'0' * 120}-{device}")
         return self
 
-    def take_all(self) -> None:
-        """No container has any device."""
-        self._answer.Clear()
-
     def close(self) -> None:
         """Close the socket, and stop the server."""
         self._server.stop(None)

@@ -333,11 +333,6 @@ class SnapshotMaker:
         )
 
 
-def make_snapshot(containers: int = 3, processes: int = 0) -> Snapshot:
-    """One snapshot of a small bare-metal node; more is said to a SnapshotMaker."""
-    return SnapshotMaker(containers=containers, processes=processes).tick()
-
-
 def _consumers(count: int, names: Sequence[str]) -> tuple[Consumer, ...]:
     found = [
         Consumer(1, "system", "system_processes", "", "system_processes", "system_processes",

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
-from wattribute.accounting.carbon.tables import countries, figures, regions
+from wattribute.accounting.carbon.tables import countries, regions
 from wattribute.core.errors import IntensityAbsent
 
 _ZONE: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,8}){0,3}")
@@ -92,8 +92,3 @@ def _regions_by_name() -> Mapping[str, _Region]:
 @cache
 def _by_alpha3() -> Mapping[str, str]:
     return {row.alpha3: row.country for row in countries().values()}
-
-
-def known_zones() -> frozenset[str]:
-    """Zones of which the shipped table has a yearly average."""
-    return frozenset(key for kind, key in figures() if kind == "location") | countries().keys()

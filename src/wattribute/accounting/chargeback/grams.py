@@ -5,11 +5,8 @@ A statement knows nothing of where a rate comes from. Whoever does
 one the column of grams stays empty.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-from wattribute.accounting.chargeback.engines import Span
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,10 +52,3 @@ class Rates:
     provenance: tuple[Provenance, ...]
     embodied_ug_per_hour: tuple[int, ...] = ()
     """For each node: micrograms of CO2e per hour of its life, from its making; 0: not known."""
-
-
-class RateSource(Protocol):
-    """Gives the rates of a period."""
-
-    def rates(self, nodes: Sequence[NodeFacts], span: Span) -> Rates:
-        """Rates for these nodes in the hours of ``span``."""

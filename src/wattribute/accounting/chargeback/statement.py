@@ -4,7 +4,6 @@ Amounts of money are decimals in whole cents, and add up: ``allocated + unalloca
 Energy is in whole microjoules, carbon in whole micrograms.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -148,8 +147,3 @@ def cost_band(
         ratio = Decimal(mine) / Decimal(whole) if whole > 0 else Decimal(1)
         ends.append((cost * ratio * total / energy).quantize(Decimal(1).scaleb(-places)))
     return min(*ends, cost), max(*ends, cost)
-
-
-def with_ids(statement_id: str, count: int) -> Sequence[str]:
-    """Ids of rows in order: ``3f9a2c-1``, ``3f9a2c-2``."""
-    return [f"{statement_id}-{number}" for number in range(1, count + 1)]

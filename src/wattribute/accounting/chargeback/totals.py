@@ -1,6 +1,5 @@
 """Sums by account: energy, its band and origin, reservations, grams, money."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, Self
 
@@ -139,11 +138,3 @@ def _with_carbon(engine: Engine, rows: Frame, policy: str, rates: Rates) -> Fram
         share(nw.col("ug_per_kwh"), energy, kwh).alias("_carbon_ug"),
         nw.when(nw.col("account") == IDLE).then(unreserved).otherwise(mine).alias("_embodied_ug"),
     )
-
-
-def sum_of(totals: Sequence[Totals]) -> Totals:
-    """All of them together."""
-    whole = Totals()
-    for one in totals:
-        whole.add(one)
-    return whole
