@@ -41,7 +41,7 @@ fresh-boards: setup-dev
 	$(BIN)/python -m tools.dashboards --check
 
 fresh-bpf: setup-dev
-	@if command -v clang >/dev/null; then $(BIN)/python tools/build_bpf.py --check; \
+	@if command -v clang >/dev/null; then $(BIN)/python -m tools.build_bpf --check; \
 	else echo "no clang: whether the BPF programs are fresh was not checked"; fi
 
 fresh-proto: setup-dev
@@ -68,8 +68,8 @@ proto: setup-dev ## write the scaler's gRPC code again, after a change of its .p
 	$(BIN)/python -m tools.build_proto
 
 bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones differ
-	@$(BIN)/python tools/build_bpf.py --check || \
-	{ $(BIN)/python tools/build_bpf.py && echo "rebuilt: see git diff, and commit"; exit 1; }
+	@$(BIN)/python -m tools.build_bpf --check || \
+	{ $(BIN)/python -m tools.build_bpf && echo "rebuilt: see git diff, and commit"; exit 1; }
 
 bench: setup-dev ## measure, and print figures beside their targets: make bench ARGS="--json out.json"
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -1,7 +1,7 @@
 """Build the BPF programs: each ``.bpf.c`` to the ``.bpf.json`` that is shipped beside it.
 
-    python tools/build_bpf.py            # needs clang and libbpf's headers (libbpf-dev)
-    python tools/build_bpf.py --check    # changes nothing; exit 1 when the shipped one is stale
+    python -m tools.build_bpf            # needs clang and libbpf's headers (libbpf-dev)
+    python -m tools.build_bpf --check    # changes nothing; exit 1 when the shipped one is stale
 
 The object file of clang (an ELF with BTF) is boiled down to what the loader
 needs: instructions, maps, and by-name relocations. The same compiler gives the
@@ -21,12 +21,10 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+from wattribute.node.activity.bpf.btf import Btf, Kind
+from wattribute.node.activity.bpf.spec import Relocation
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
-
-from wattribute.node.activity.bpf.btf import Btf, Kind  # noqa: E402 - found through the path above
-from wattribute.node.activity.bpf.spec import Relocation  # noqa: E402
-
 FOLDER = ROOT / "src/wattribute/node/activity/bpf"
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _NO_BITS = 8  # SHT_NOBITS
@@ -244,7 +242,7 @@ def main() -> int:
             shipped.write_text(build(source))
             print(f"{shipped.name}: {shipped.stat().st_size} bytes")
         elif why := stale(source, shipped):
-            print(f"{shipped.name}: {why}; run python tools/build_bpf.py and commit")
+            print(f"{shipped.name}: {why}; run python -m tools.build_bpf and commit")
             wrong = 1
     return wrong
 

@@ -1,6 +1,6 @@
 """Compiles the tables of ``wattribute/carbon/data`` from published files.
 
-    python tools/carbon_table.py --gsf DIR --ember FILE --iso FILE --ccf DIR
+    python -m tools.carbon_table --gsf DIR --ember FILE --iso FILE --ccf DIR
 
 * ``--gsf``: a checkout of the Green Software Foundation's real-time-cloud data, with
   ``Cloud_Region_Metadata.csv`` and ``Cloud_Region_Metadata_estimate.csv``

@@ -1,6 +1,6 @@
 """What is in an image: its Python packages and Debian's, as CycloneDX 1.6 on standard output.
 
-    python tools/sbom.py SITE_PACKAGES
+    python -m tools.sbom SITE_PACKAGES
 
 Runs while the image is built, with nothing but the standard library. Format: CycloneDX 1.6
 (ECMA-424); package URLs: the types `pypi` and `deb` of the purl specification.
@@ -24,7 +24,7 @@ _RELEASE = Path("/etc/os-release")
 def main() -> int:
     """Print the document; the exit code."""
     if len(sys.argv) != 2:
-        print("usage: python tools/sbom.py SITE_PACKAGES", file=sys.stderr)
+        print("usage: python -m tools.sbom SITE_PACKAGES", file=sys.stderr)
         return 2
     found = [*_python(sys.argv[1]), *_debian()]
     (agent,) = (component for component in found if component["name"] == "wattribute")

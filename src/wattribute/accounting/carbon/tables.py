@@ -1,4 +1,4 @@
-"""The shipped tables, as rows; compiled by ``tools/carbon_table.py``, which says from what."""
+"""The shipped tables, as rows; ``tools.carbon_table`` compiles them, and says from what."""
 
 import csv
 from collections.abc import Iterator, Mapping

@@ -1,11 +1,11 @@
 import ctypes
-import importlib.util
 import shutil
 import struct
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tools import build_bpf
 
 from wattribute.node.activity.bpf import syscall
 from wattribute.node.activity.bpf.load import Programs
@@ -17,12 +17,7 @@ NAMES = ("cycles", "folders", "tasks")
 
 @pytest.fixture(scope="module")
 def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_bpf", ROOT / "tools/build_bpf.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return build_bpf
 
 
 @pytest.fixture(scope="module")
