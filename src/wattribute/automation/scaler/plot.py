@@ -56,7 +56,8 @@ def summary(simulation: Simulation) -> str:
     """Summarise the result in one line."""
     policy, now = simulation.policy, simulation.run_now
     return (
-        f"{policy.grams / GRAMS_PER_KILOGRAM:.2f} kgCO2e instead of {now.grams / GRAMS_PER_KILOGRAM:.2f}; "
+        f"{policy.grams / GRAMS_PER_KILOGRAM:.2f} kgCO2e instead of "
+        f"{now.grams / GRAMS_PER_KILOGRAM:.2f}; "
         f"{avoided(simulation)}; mean delay {policy.delay_mean_s / HOUR_S:.1f} h instead of "
         f"{now.delay_mean_s / HOUR_S:.1f} h, longest {policy.delay_max_s / HOUR_S:.1f} h; "
         f"{policy.units_left:.0f} units left"

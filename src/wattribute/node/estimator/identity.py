@@ -1,7 +1,6 @@
 """Identify the host that the models need from what a machine reports about itself.
 
 The first of these that is available is used: the CPU's name (its model, and TDP, cores and clock
-from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from the artefact's table), the cloud's instance type, the numbers of CPUID (the microarchitecture
 and its typical CPU), or only threads and memory. ``why`` lists everything that was assumed.
 """
@@ -11,7 +10,7 @@ from math import ceil
 from typing import Final
 
 from wattribute.core.records import Machine
-from wattribute.core.units import BYTES_PER_GIGABYTE
+from wattribute.core.units import BYTES_PER_GIGABYTE, MEGAHERTZ_PER_GIGAHERTZ
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
 from wattribute.node.estimator.host import Host
