@@ -99,7 +99,7 @@ def test_the_doctor_says_no_when_nothing_can_be_measured(put: Put, call: Call) -
 
     assert code == 1
     assert denied in out
-    assert "nothing can be measured or estimated" in err
+    assert "energy can neither be measured nor estimated" in err
 
 
 def test_an_estimate_is_enough_for_the_doctor(put: Put, call: Call) -> None:

@@ -73,7 +73,7 @@ def test_a_meter_of_the_packages_is_read(server: Server, call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "exit_code"),
     [
-        ((), "give --idle W, --full W, or --meter SECONDS", 2),
+        ((), "no power given. Pass --idle W, --full W, or --meter", 2),
         (("--idle", "-5"), "are watts, more than 0", 2),
         (("--idle", "nan"), "are watts, more than 0", 2),
         (("--idle", "200", "--full", "150"), "is not more than", 2),

@@ -150,7 +150,7 @@ def test_train_from_recordings_alone_and_a_quarantine(tmp_path: Path, call: Call
 
     code, _, err = call("model", "train", "--out", str(out))
     assert code == 2
-    assert "give --data DIR, --recordings DIR, or both" in err
+    assert "Pass --data DIR, --recordings DIR, or both" in err
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_collect_without_anything_to_keep_is_a_negative_answer(
 
     assert code == 1
     assert "operation: 1 of 3 s" in err
-    assert "nothing recorded" in err
+    assert "Nothing recorded" in err
     assert not out.exists()
 
 

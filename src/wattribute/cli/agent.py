@@ -16,18 +16,18 @@ _log = logging.getLogger(__name__)
 @click.option(
     "--check",
     is_flag=True,
-    help="Check the settings, open everything once, print what works, and exit.",
+    help="Check the settings, open every meter and source once, print what works, and exit.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --check: print JSON.")
 @with_settings(*AGENT)
 def agent(*, settings: Settings, check: bool, as_json: bool) -> int:
-    """Measure this node, and serve its joules.
+    """Measure this node, and serve its energy metrics.
 
-    Prometheus finds them at http://127.0.0.1:9102/metrics, a page for people at
+    Prometheus scrapes http://127.0.0.1:9102/metrics; a page for people is at
     http://127.0.0.1:9102/. SIGTERM and SIGINT stop the agent within 2 seconds.
 
-    Exit code: 0 after a signal; 2 if the settings are wrong; 5 if an address, a
-    meter or a source that was asked for by name cannot be used.
+    Exit code: 0 after a signal; 2 if the settings are wrong; 5 if an address, or a
+    meter or source that the settings name, cannot be used.
     """
     if as_json and not check:
         raise click.UsageError("--json goes with --check")

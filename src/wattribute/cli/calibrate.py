@@ -37,19 +37,19 @@ _SCOPES: Final = {"machine": "wall", "cpu": "pkg", "dram": "dram"}
     type=click.Choice(list(_SCOPES)),
     default="machine",
     show_default=True,
-    help="What was measured: the whole machine at the wall or by its BMC, or a part.",
+    help="What the watts are of: the whole machine (wall meter or BMC), the CPUs, or the memory.",
 )
 @click.option(
     "--meter",
     "seconds",
     type=click.IntRange(1, 3600),
     metavar="SECONDS",
-    help="Measure now, for so long, with the meters that this machine has.",
+    help="Measure now for this many seconds, with the meters of this machine.",
 )
 @click.option(
     "--file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Where to keep it  [estimator.calibration; default: {_DEFAULT}]",
+    help=f"Calibration file to write  [estimator.calibration; default: {_DEFAULT}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(*MEASURING)
@@ -63,12 +63,12 @@ def calibrate(
     file: Path | None,
     as_json: bool,
 ) -> int:
-    r"""Correct the estimates by what was measured on this machine, once.
+    r"""Correct the estimates with power that was measured once on this machine.
 
-    Type in what a wall meter, a BMC or any other instrument shows, idle, at full load, or both; or
-    measure with a meter that this machine has. The agent uses it when estimator.calibration names
-    the file. On a virtual machine there is nothing to type in: no instrument shows its part of the
-    host.
+    Enter what a wall meter, a BMC or another instrument shows when the machine is idle, at full
+    load, or both; or measure with a meter of this machine. The agent uses the file that the setting
+    estimator.calibration names. A virtual machine cannot be calibrated, because no instrument shows
+    its part of the host.
 
     \b
     Examples:
@@ -100,7 +100,9 @@ def calibrate(
     if seconds is not None:
         typed += _measured_now(node, seconds)
     if not typed:
-        raise ConfigInvalid("calibrate: give --idle W, --full W, or --meter SECONDS")
+        raise ConfigInvalid(
+            "calibrate: no power given. Pass --idle W, --full W, or --meter SECONDS."
+        )
     path = file or (Path(node.estimator.calibration) if node.estimator.calibration else _DEFAULT)
     old = read_calibration(path)
     kept = tuple(one for one in old if not _replaced(one, typed))
@@ -114,7 +116,7 @@ def calibrate(
         raise ConfigInvalid(f"calibrate: {path}: {exc.strerror}; name another with --file") from exc
     _report(machine, before, after, path, as_json=as_json)
     if node.estimator.calibration != str(path):
-        click.echo(f"the agent uses it with estimator.calibration: {path}", err=True)
+        click.echo(f"To use it, set estimator.calibration: {path}", err=True)
     return 0
 
 

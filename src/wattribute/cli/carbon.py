@@ -1,4 +1,4 @@
-"""``wattribute carbon``: what a kilowatt-hour emits, here and then, and who says so."""
+"""``wattribute carbon``: the carbon intensity of electricity by place and time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -29,15 +29,26 @@ _COLUMNS: Final = (
 
 @click.group()
 def carbon() -> None:
-    """What a kilowatt-hour of electricity emits, here and then."""
+    """Show how much CO2e a kilowatt-hour of electricity emits, by place and time."""
 
 
 @carbon.command()
 @click.option("--zone", "place", metavar="PLACE", help="Country, grid zone or cloud region.")
-@click.option("--from", "first", metavar="DAY", help="First day (UTC), for hours of the past.")
-@click.option("--to", "last", metavar="DAY", help="The day after the last  [default: one day]")
-@click.option("--forecast", type=click.IntRange(1, 72), metavar="HOURS", help="From now on.")
-@click.option("--basis", type=click.Choice(["location", "market", "marginal"]))
+@click.option("--from", "first", metavar="DAY", help="First day (UTC) of past hours to show.")
+@click.option(
+    "--to", "last", metavar="DAY", help="Day after the last day to show  [default: one day]"
+)
+@click.option(
+    "--forecast",
+    type=click.IntRange(1, 72),
+    metavar="HOURS",
+    help="Show a forecast for this many hours from now.",
+)
+@click.option(
+    "--basis",
+    type=click.Choice(["location", "market", "marginal"]),
+    help="Kind of carbon intensity  [default: carbon.basis]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings()
 def show(
@@ -57,15 +68,17 @@ def show(
     wattribute carbon show --zone aws/eu-central-1 --from 2026-10-01 --to 2026-10-02
     wattribute carbon show --zone GB --forecast 24
 
-    By default from the shipped yearly table; carbon.sources names live ones.
+    The default source is the shipped yearly table; carbon.sources names live sources.
     """
     from wattribute.accounting.carbon import Basis, open_grid
 
     place = place or settings.accounting.carbon.location
     if not place:
-        raise ConfigInvalid("carbon: say where with --zone (DE, aws/eu-central-1, US-NW-BPAT)")
+        raise ConfigInvalid(
+            "carbon: no place given. Pass --zone: DE, aws/eu-central-1 or US-NW-BPAT."
+        )
     if forecast and first:
-        raise ConfigInvalid("carbon: --forecast and --from are two questions; ask one")
+        raise ConfigInvalid("carbon: give either --forecast or --from, not both")
     with needs("chargeback"):  # live sources; the shipped table needs nothing
         grid = open_grid(settings.accounting, Basis(basis) if basis else None)
     if forecast:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--methods",
     default="",
     metavar="ID,ID",
-    help="These only  [default: six that differ; two-part with a tariff]",
+    help="Methods to compare  [default: six different ones; two-part if there is a tariff]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
@@ -33,13 +33,13 @@ def compare(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
-    r"""The same bill by every method: how much the choice of method decides.
+    r"""Split the same bill by every method, and show how much the results differ.
 
     \b
     Example:
       wattribute compare --bill focus.parquet --by label:app --month 2026-10 --tariff 0.15
 
-    Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
+    Exit code: 0; 2 if an option is wrong; 5 if the bill or the ledger cannot be read.
     """
     with needs("chargeback"):
         import msgspec
@@ -48,7 +48,7 @@ def compare(
         from wattribute.accounting.chargeback.methods import COMPARED
         from wattribute.accounting.report import comparison, terminal
     chosen = [name.strip() for name in methods.split(",") if name.strip()] or list(COMPARED)
-    request = request_of(settings, chosen[0], given)
+    request = request_of(settings.accounting, chosen[0], given)
     with progress() as step:
         made = compare_methods(request, settings.accounting, chosen, step)
     if as_json:
@@ -63,7 +63,9 @@ def compare(
     for statement in made:
         click.echo(clean(f"{statement.method}: {statement.method_text}"))
     if "two-part" in chosen and all(statement.method != "two-part" for statement in made):
-        click.echo("two-part is not shown: it needs the price of a kWh, --tariff 0.15")
+        click.echo(
+            "The method two-part is not shown: it needs the price of a kWh. Pass --tariff 0.15."
+        )
     for note in first.notes:
         click.echo(clean(f"note: {note}"))
     return 0

@@ -28,13 +28,18 @@ ownership:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("wattribute-demo"))
-@click.option("--seed", default=_SEED, show_default=True, help="Another seed is another month.")
+@click.option(
+    "--seed",
+    default=_SEED,
+    show_default=True,
+    help="Seed of the random numbers: another seed gives another month.",
+)
 def demo(*, folder: Path, seed: int) -> int:
-    r"""Write a self-made month of a two-bot cluster into FOLDER, which must be new or empty.
+    r"""Write a month of example data to FOLDER, which must be new or empty.
 
     October 2026: six nodes, a Marketing AI Bot and a Customer Support Bot on GPUs and CPUs, the
-    cluster's own pods, one pod that nobody owns, nodes whose power is estimated. Beside the ledger
-    lies the bill that belongs to it, in FOCUS; its EC2 part is 50,000 USD.
+    cluster's own pods, one pod without owner, and nodes whose power is estimated. The folder has
+    the ledger and the matching bill in FOCUS format, with 50,000 USD for EC2.
 
     \b
     Example:
@@ -48,7 +53,9 @@ def demo(*, folder: Path, seed: int) -> int:
         from wattribute.accounting.demo.energy import write_ledger
         from wattribute.accounting.ledger.store import Store
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigInvalid(f"{folder}: is there already; name a folder that is new or empty")
+        raise ConfigInvalid(
+            f"{folder}: this folder is not empty. Name a folder that is new or empty."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "wattribute.yaml").write_text(_SETTINGS, encoding="utf-8")

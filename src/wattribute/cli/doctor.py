@@ -22,7 +22,7 @@ _COLUMNS: Final = (Column("PART"), Column("NAME"), Column("STATE"), Column("WHAT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(*MEASURING)
 def doctor(*, settings: Settings, as_json: bool) -> int:
-    """One row per meter, source of activity and source of names: works, or why not.
+    """Show each meter, activity source and name source: that it works, or why it does not.
 
     Exit code: 0; 1 if nothing can be measured or estimated.
     """
@@ -41,5 +41,7 @@ def report(findings: "Sequence[SourceFinding]", *, as_json: bool) -> int:
     else:
         print_table(_COLUMNS, [(f.part, f.name, f.state, f.message) for f in findings])
     if not usable:
-        click.echo("wattribute: nothing can be measured or estimated on this machine", err=True)
+        click.echo(
+            "wattribute: energy can neither be measured nor estimated on this machine", err=True
+        )
     return 0 if usable else 1

@@ -34,13 +34,15 @@ _SHOWN_PODS = 48
 
 @click.command()
 @click.argument("row")
-@click.option("--limit", default=10, show_default=True, help="Invoice lines that are shown.")
+@click.option(
+    "--limit", default=10, show_default=True, help="Show at most this many invoice lines."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(*, row: str, limit: int, as_json: bool) -> int:
-    r"""Take ROW of a statement apart: invoice line, ratio, ledger entries, counters.
+    r"""Explain one row of a statement: its invoice lines, ratios, ledger entries and counters.
 
-    ROW is an id as a statement prints it, or an owner's name in the statement made last. The bill
-    is split again: if a file or a rule has changed since, that is said.
+    ROW is a row id that a statement printed, or the name of an owner in the latest statement. The
+    bill is split again; if a file or a rule has changed since, the command fails and says so.
 
     \b
     Examples:
@@ -72,7 +74,7 @@ def _print(made: "Explanation") -> None:
     click.echo(clean(f"{made.row}  {made.owner}: {money(made.cost)} {made.currency}"))
     click.echo(clean(f"method {made.method.id}: {made.method.text}"))
     if made.shared:
-        click.echo(f"of it from shared pools and rounding: {money(made.shared)}")
+        click.echo(f"Part of it from shared pools and rounding: {money(made.shared)}")
     if made.lines:
         print_filled(_LINES, [_line(line) for line in made.lines], set(_LINES[:4]) | {"BY"})
     more = made.lines_all - len(made.lines)

@@ -27,7 +27,7 @@ _COLUMNS: Final = (
 
 @click.group()
 def focus() -> None:
-    """Bills in FOCUS, the FinOps Foundation's format."""
+    """Export and validate bills in FOCUS, the FinOps Foundation's format."""
 
 
 @focus.command()
@@ -35,11 +35,11 @@ def focus() -> None:
 @click.option(
     "--version",
     type=click.Choice(["1.0", "1.1", "1.2", "1.3", "1.4"]),
-    help="Version of the standard  [default: what the header shows]",
+    help="Version of the standard  [default: as the header indicates]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def validate(*, file: Path, version: str | None, as_json: bool) -> int:
-    r"""Check whether FILE (CSV or Parquet) keeps the rules of FOCUS; exit 1 if it does not.
+    r"""Check whether FILE (CSV or Parquet) follows the rules of FOCUS; exit 1 if it does not.
 
     \b
     Structure (columns, nulls), formats, allowed values, rules within a row; and of charges that
@@ -76,13 +76,15 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
 
 @focus.command()
 @with_question
-@click.option("--method", default="", metavar="ID", help="How it is split  [bills.method]")
+@click.option(
+    "--method", default="", metavar="ID", help="Method that splits the bill  [bills.method]"
+)
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="*.parquet or *.csv; what its columns hold is written to FILE.metadata.json.",
+    help="File to write, *.parquet or *.csv. Its columns are described in FILE.metadata.json.",
 )
 @click.option(
     "--focus-version",
@@ -103,7 +105,7 @@ def export(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
-    r"""Write a month's bill as FOCUS, each charge in the parts that a statement would show.
+    r"""Write a month's bill in FOCUS format, with each charge split as in a statement.
 
     Lines of nodes are replaced by one row per owner, with energy and grams beside the cost, and a
     row of what nobody took; the others go through as they are. Every charge is the sum of its rows.
@@ -114,7 +116,7 @@ def export(
     """
     with needs("chargeback"):
         from wattribute.accounting.chargeback.focus_out import export_focus
-    request = request_of(settings, method, given)
+    request = request_of(settings.accounting, method, given)
     with progress() as step:
         made = export_focus(request, settings.accounting, out, version, step)
     if as_json:

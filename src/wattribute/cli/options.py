@@ -74,7 +74,7 @@ def with_settings(
             "--config",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Settings, in YAML; flags and the environment come before it.",
+            help="Settings file (YAML). Flags and environment variables override it.",
         )(decorated)
 
     return decorate

@@ -1,4 +1,4 @@
-"""``wattribute run -- CMD...``: what a command cost."""
+"""``wattribute run -- CMD...``: measure the energy of a command."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -33,13 +33,13 @@ _NOT_FOUND: Final = 127
     is_flag=False,
     flag_value=_STDERR,
     metavar="[FILE]",
-    help="The result as JSON: in FILE, or on standard error. Write -- before the command.",
+    help="Write the result as JSON to FILE, or to standard error. Write -- before the command.",
 )
 @click.option(
     "--g-per-kwh",
     type=Number(min=0),
     metavar="G",
-    help="Carbon intensity of the electricity, in gCO2e per kWh: adds the command's emissions.",
+    help="Carbon intensity of the electricity, in gCO2e per kWh; adds emissions to the result.",
 )
 @with_settings("--interval", *MEASURING)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -52,7 +52,7 @@ def run(
 ) -> int:
     """Run a command, and print the energy that it and all its children used.
 
-    The result goes to standard error, the command's own output is left alone.
+    The result goes to standard error. The command's own output stays as it is.
 
     Exit code: the command's; 128 + n if signal n ended it, 127 if it was not
     found, 126 if it could not be started.
@@ -74,7 +74,7 @@ def run(
 
 
 def _opened(json_file: str | None) -> AbstractContextManager[TextIO]:
-    """Where the result goes; opened first, so that a mistake costs no run."""
+    """Open the stream for the result before the run, so that a wrong path costs no run."""
     if json_file in {None, _STDERR}:
         return nullcontext(sys.stderr)
     try:
@@ -110,7 +110,7 @@ def _as_json(measured: "Measurement") -> dict[str, object]:
 
 
 def described(measured: "Measurement") -> str:
-    """The result in words, a few lines."""
+    """Describe the result in a few lines of text."""
     elapsed = max(seconds(measured.elapsed_ns), 1e-9)
     band = _band(measured.origin, measured.low_joules, measured.high_joules)
     power = amount(measured.joules / elapsed)
@@ -126,7 +126,7 @@ def described(measured: "Measurement") -> str:
     if measured.grams_co2e is not None:
         lines.append(f"  carbon {amount(measured.grams_co2e):>9} g CO2e")
     if not measured.complete:
-        lines.append("  incomplete: some of what it used could not be seen")
+        lines.append("  incomplete: part of the energy could not be measured")
     lines += [f"  note: {clean(note)}" for note in measured.notes]
     return "".join(f"{line}\n" for line in lines)
 

@@ -17,12 +17,16 @@ from wattribute.settings import Settings
     "bills",
     multiple=True,
     metavar="FILE",
-    help="Bill, or pattern of files, quoted; several times.  [web.bills]",
+    help="Bill, or a quoted pattern of files. May be repeated.  [web.bills]",
 )
-@click.option("--by", metavar="KEY", help="Whose costs are shown at first.  [web.by]")
+@click.option(
+    "--by",
+    metavar="KEY",
+    help="Who pays, on the first page: team, namespace, label:NAME, ...  [web.by]",
+)
 @with_settings("--ledger", "--log-level", "--log-format")
 def serve(*, settings: Settings, listen: str | None, bills: tuple[str, ...], by: str | None) -> int:
-    r"""Serve statements as pages and as JSON, with an OpenCost-shaped /allocation.
+    r"""Serve statements as web pages and JSON, with an /allocation API like OpenCost's.
 
     \b
     Example:
@@ -30,10 +34,10 @@ def serve(*, settings: Settings, listen: str | None, bills: tuple[str, ...], by:
       wattribute serve --config wattribute.yaml --bill focus.parquet --by team
       open http://127.0.0.1:9103/
 
-    Each team sees its own part by token, password or a proxy's header: web.teams. Without them
-    only this machine can reach it.
+    The setting web.teams gives each team access to its own part, by token, password or a header of
+    a proxy. Without it, only this machine can connect.
 
-    Exit code: 0 at SIGTERM; 2 a setting is wrong; 5 the address cannot be listened on.
+    Exit code: 0 after SIGTERM; 2 if a setting is wrong; 5 if the address cannot be used.
     """
     given = {"listen": listen, "bills": bills, "by": by}
     changed = {name: value for name, value in given.items() if value}

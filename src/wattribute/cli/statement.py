@@ -17,6 +17,7 @@ from wattribute.settings import Settings
 if TYPE_CHECKING:
     from wattribute.accounting.chargeback.request import Request
     from wattribute.accounting.chargeback.statement import Statement
+    from wattribute.accounting.settings import AccountingSettings
 
 _GAP: Final = 3
 """Between two columns on a terminal."""
@@ -33,50 +34,61 @@ def with_question(command: Callable[..., int]) -> Callable[..., int]:
             multiple=True,
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="FOCUS 1.0 to 1.4 or AWS CUR 2.0 (CSV, Parquet), or a price list (YAML); "
-            "several files of one bill: give it several times.",
+            help="FOCUS 1.0 to 1.4 or AWS CUR 2.0 (CSV, Parquet), or a price list (YAML). "
+            "Repeat it if the bill has several files.",
         ),
         click.option(
             "--total",
             "totals",
             multiple=True,
             metavar="'NAME=SUM CUR'",
-            help="Without a bill: split a known sum, 'EC2=50000 USD'.",
+            help="Split a known sum instead of a bill: 'EC2=50000 USD'.",
         ),
         click.option(
             "--by",
             default="namespace",
             show_default=True,
             metavar="KEY",
-            help="label:NAME, annotation:NAME, team, product, environment, cost_center, namespace, "
+            help="Who pays: label:NAME, annotation:NAME, team, product, environment, cost_center, "
+            "namespace, "
             "owner, pod, container, node or cluster.",
         ),
-        click.option("--month", "month_text", required=True, metavar="YYYY-MM"),
-        click.option("--currency", default="", metavar="CUR", help="Lines of this currency only."),
+        click.option(
+            "--month", "month_text", required=True, metavar="YYYY-MM", help="Month of the bill."
+        ),
+        click.option(
+            "--currency", default="", metavar="CUR", help="Use only invoice lines of this currency."
+        ),
         click.option(
             "--tariff",
             default="",
             metavar="PRICE|FILE",
-            help="Price of a kWh, or a price list, for the method two-part  [bills.tariff]",
+            help="Price of a kWh, or a price list; needed by the method two-part  [bills.tariff]",
         ),
         click.option(
-            "--timezone", default="", metavar="ZONE", help="Of the month  [bills.timezone: UTC]"
+            "--timezone",
+            default="",
+            metavar="ZONE",
+            help="Time zone of the month  [bills.timezone: UTC]",
         ),
         click.option(
             "--engine",
             type=click.Choice(["duckdb", "polars", "spark"]),
             default="duckdb",
             show_default=True,
-            help="Who computes; the result is the same to the cent.",
+            help="Engine that computes the result. All give the same result, to the cent.",
         ),
         click.option(
-            "--master", default="", metavar="URL", help="Spark's master: spark://, yarn, k8s://."
+            "--master",
+            default="",
+            metavar="URL",
+            help="Master of the Spark cluster: spark://, yarn, k8s://.",
         ),
         click.option(
             "--memory",
             default="",
             metavar="SIZE",
-            help="Before DuckDB spills to disk (3GB); of Spark's driver (3g).",
+            help="Memory that DuckDB (3GB) or the Spark driver (3g) may use.",
         ),
     )
     for option in reversed(options):
@@ -84,21 +96,21 @@ def with_question(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-def request_of(settings: Settings, method: str, given: dict[str, Any]) -> "Request":
-    """The question that the flags ask."""
+def request_of(settings: "AccountingSettings", method: str, given: dict[str, Any]) -> "Request":
+    """Make the request for a statement from the flags; settings fill in what is missing."""
     from wattribute.accounting.chargeback.charges import Month
     from wattribute.accounting.chargeback.request import Request
 
-    zone = given["timezone"] or settings.accounting.bills.timezone
+    zone = given["timezone"] or settings.bills.timezone
     return Request(
-        ledger=settings.accounting.ledger.path,
+        ledger=settings.ledger.path,
         month=Month.parse(given["month_text"], zone),
         by=given["by"],
         bills=tuple(given["bills"]),
         totals=tuple(given["totals"]),
-        method=method or settings.accounting.bills.method,
+        method=method or settings.bills.method,
         currency=given["currency"],
-        tariff=given["tariff"] or settings.accounting.bills.tariff,
+        tariff=given["tariff"] or settings.bills.tariff,
         engine=given["engine"],
         master=given["master"],
         memory=given["memory"],
@@ -126,26 +138,28 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 @click.command()
 @with_question
-@click.option("--method", default="", metavar="ID", help="How it is split  [bills.method]")
+@click.option(
+    "--method", default="", metavar="ID", help="Method that splits the bill  [bills.method]"
+)
 @click.option(
     "--out",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write it there too: *.json, *.csv, *.parquet, *.html.",
+    help="Also write the statement to this file: *.json, *.csv, *.parquet, *.html.",
 )
 @click.option(
     "--pdf",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write an invoice to print for each owner there.",
+    help="Write a printable invoice for each owner to this folder.",
 )
 @click.option(
     "--unit",
     "units",
     multiple=True,
     metavar="NAME",
-    help="Joules, cost and grams (SCI) per functional unit too; NAME is a key of carbon.units.",
+    help="Also show joules, cost and grams (SCI) per unit of work; NAME is a key of carbon.units.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
@@ -162,7 +176,7 @@ def statement(
     as_json: bool,
     **given: Any,  # noqa: ANN401 - as click gives them
 ) -> int:
-    r"""Who used the energy, and so who pays which part of the bill; to the cent.
+    r"""Split a bill by who used the energy; exact to the cent.
 
     \b
     Examples:
@@ -171,10 +185,10 @@ def statement(
       wattribute statement --bill cur.parquet --by team --month 2026-10 --out october.csv
       wattribute statement --bill focus.csv --by team --month 2026-10 --out page.html --pdf pdf
 
-    The last line reconciles: allocated + unallocated = invoice. `wattribute explain ROW` takes a
-    row apart, `wattribute compare` shows what other methods would give.
+    The last line is the check: allocated + unallocated = invoice. `wattribute explain ROW` explains
+    one row; `wattribute compare` shows the result of other methods.
 
-    Exit code: 0; 2 if it cannot be asked so; 5 if the bill or the ledger cannot be read.
+    Exit code: 0; 2 if an option is wrong; 5 if the bill or the ledger cannot be read.
     """
     with needs("chargeback"):
         from wattribute.accounting.chargeback.build import make_statement
@@ -184,7 +198,7 @@ def statement(
     for path in out:
         files.check_name(path)
     queries = queries_of(settings.accounting, units)
-    request = request_of(settings, method, given)
+    request = request_of(settings.accounting, method, given)
     with progress() as step:
         made = make_statement(request, settings.accounting, step)
         divided = divide(made, settings.accounting.ledger, request.month, queries)
@@ -195,7 +209,7 @@ def statement(
     try:
         remember(made, request, ctx.params.get("config"))
     except OSError as exc:
-        click.echo(f"`explain` will not know this statement: {exc}", err=True)
+        click.echo(f"This statement was not stored, so `explain` cannot use it: {exc}", err=True)
     if as_json:
         click.echo(files.as_json(made, divided).decode(), nl=False)
         return 0

@@ -80,7 +80,7 @@ def test_units_come_from_a_number_or_from_the_command(gate: Gate, tmp_path: Path
         (("check", "--report", "pdf"), "'pdf' is not one of json"),
         (("check", "--report", "json="), "name a file after the ="),
         (("check", "--alpha", "0"), "--alpha"),
-        (("baseline", "prune"), "say what to drop"),
+        (("baseline", "prune"), "no filter given"),
         (("baseline", "prune", "--older-than", "9y"), "h, d or w"),
         (("ab", "--base", "HEAD", "--", "true"), "not a git repository"),
     ],

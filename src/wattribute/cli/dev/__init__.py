@@ -1,4 +1,4 @@
-"""``wattribute dev``: tools for developers, and for those who come from Kepler."""
+"""``wattribute dev``: tools for developers, and for users who move from Kepler."""
 
 from typing import Final
 
@@ -9,9 +9,12 @@ _COMMANDS: Final = Registry(
     "command",
     "wattribute.cli.dev",
     {
-        "plant": ("plant:plant", "A simulated machine whose true joules are known."),
-        "convert-config": ("convert:convert_config", "Turn Kepler's configuration into ours."),
-        "try": ("trial:trial", "Run one backend alone, and print what it says."),
+        "plant": ("plant:plant", "Simulate a machine whose true energy use is known."),
+        "convert-config": (
+            "convert:convert_config",
+            "Convert Kepler's configuration to Wattribute's.",
+        ),
+        "try": ("trial:trial", "Run one backend alone, and print what it reads."),
         "docs": ("docs:docs", "Write the reference pages from the code."),
     },
 )
@@ -19,5 +22,5 @@ _COMMANDS: Final = Registry(
 dev = LazyGroup(
     "dev",
     commands=_COMMANDS,
-    help_text="Tools for developers, and for those who come from Kepler.",
+    help_text="Use tools for developers, and for users who move from Kepler.",
 )

@@ -21,7 +21,7 @@ _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Z][A-Z0-9_]*)=(.*)")
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--json", "as_json", is_flag=True, help="Print all in one JSON object.")
 def convert_config(*, file: IO[str], as_json: bool) -> int:
-    """Turn Kepler's configuration into ours.
+    """Convert Kepler's configuration to Wattribute's.
 
     FILE is the YAML of Kepler 0.10 and later, the environment of 0.9 and before
     (KEY=VALUE lines), or a ConfigMap that holds one of the two; - reads standard

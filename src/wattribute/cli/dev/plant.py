@@ -28,12 +28,29 @@ _COLUMNS: Final = (Column("ROW"), *(Column(name, right=True) for name in ("CPU s
     metavar="FILE",
     help="What to play, in JSON; without it one busy process and one at a third of a CPU.",
 )
-@click.option("--seconds", type=Number(min=0), help="End after so long.")
-@click.option("--truth", type=click.Path(path_type=Path), metavar="FILE", help="Write the truth.")
 @click.option(
-    "--journal", type=click.Path(path_type=Path), metavar="FILE", help="Write its course, in CSV."
+    "--seconds",
+    type=Number(min=0),
+    help="Stop after this many seconds. Without it, run until Ctrl-C.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the truth as JSON in the end.")
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the true energy of each process to this file, as JSON.",
+)
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the true power over time to this file, as CSV.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the true energy of each process as JSON at the end.",
+)
 def plant(
     *,
     folder: Path,

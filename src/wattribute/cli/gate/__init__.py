@@ -9,11 +9,11 @@ _COMMANDS: Final = Registry(
     "command",
     "wattribute.cli.gate",
     {
-        "run": ("run:run", "Measure a command, some times over."),
-        "query": ("query:query", "Ask Prometheus what pods used, instead."),
-        "baseline": ("baseline:baseline", "Keep what was measured as the baseline."),
-        "check": ("check:check", "Compare with the baseline: pass or fail."),
-        "ab": ("ab:ab", "Compare two revisions, measured in turn: pass or fail."),
+        "run": ("run:run", "Measure a command several times."),
+        "query": ("query:query", "Ask Prometheus how much energy pods used."),
+        "baseline": ("baseline:baseline", "Store the measured runs as the baseline."),
+        "check": ("check:check", "Compare the measured runs with the baseline: pass or fail."),
+        "ab": ("ab:ab", "Measure two revisions in turn and compare them: pass or fail."),
     },
 )
 
@@ -21,7 +21,7 @@ gate = LazyGroup(
     "gate",
     commands=_COMMANDS,
     help_text=(
-        "Fail a build when its energy regresses, by statistics: no false alarms, no silent passes."
+        "Fail a build when it uses more energy. Statistical tests tell a regression from noise."
         "\n\nExit codes: 0 pass, 1 regression, 2 usage, 3 too noisy to tell, 4 no comparable "
         "baseline, 5 source or permission, or the command itself failed."
         "\n\n\b\nwattribute gate run --runs 7 -- pytest -q tests/perf"

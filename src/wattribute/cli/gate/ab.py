@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--base", required=True, metavar="REV", help="The revision to compare with.")
 @click.option("--setup", metavar="COMMAND",
-              help="Run once in each tree before, by sh, not measured: 'make build'.")  # fmt: skip
+              help="Shell command that runs once in each tree: 'make build'.")  # fmt: skip
 @click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True,
-              help="Measured runs of each side.")  # fmt: skip
+              help="Measured runs of each revision.")  # fmt: skip
 @click.option("--warmup", type=click.IntRange(0, 100), default=1, show_default=True,
-              help="Runs of each side before, not measured.")  # fmt: skip
-@click.option("--name", metavar="NAME", help="What reports call it  [default: the command]")
+              help="Runs of each revision before the measured ones; not counted.")  # fmt: skip
+@click.option(
+    "--name", metavar="NAME", help="Name of the command in reports  [default: the command]"
+)
 @click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
-              help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
+              help="Carbon intensity of the electricity; adds the metric co2e_g.")  # fmt: skip
 @deciding
 @with_settings("--interval", *MEASURING)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -50,16 +52,16 @@ def ab(
     limits: "list[Limit]",
     reports: list[tuple[str, Path | None]],
 ) -> int:
-    r"""Compare the working tree with another revision of the repository, measured in turn.
+    r"""Compare the working tree with another revision of the repository.
 
     \b
     wattribute gate ab --base origin/main -- pytest -q tests/perf
     wattribute gate ab --base v1.2 --setup 'make build' -- ./build/bench
 
-    The base is checked out in a folder of its own, and both run the command in turn: base new, new
-    base, ... A machine that gets slower or busier does so for both, which cancels. No baseline
-    file is needed. Files that git ignores (builds, virtual environments) are not in the base's
-    folder: --setup makes them.
+    The other revision is checked out in a temporary folder, and the command runs in both in turn.
+    If the machine gets slower or busier, that affects both, so no baseline file is needed. Files
+    that git ignores (builds, virtual environments) are missing in that folder; create them with
+    --setup.
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell.
     """

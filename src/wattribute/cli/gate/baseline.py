@@ -18,7 +18,7 @@ _FILE: Final = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=BASELINE,
     show_default=True,
-    help="The baseline file; commit it.",
+    help="The baseline file. Commit it to the repository.",
 )
 _COLUMNS: Final = (
     Column("NAME"),
@@ -36,15 +36,17 @@ _HOURS: Final = {"h": 1, "d": 24, "w": 168}
 
 @click.group()
 def baseline() -> None:
-    """What later runs are compared with: one entry for each name, kind of machine and meter."""
+    """Manage the baseline: one entry for each name, kind of machine and meter."""
 
 
 @baseline.command()
 @_FILE
-@results_option("The runs to keep, as `gate run` left them.")
-@click.option("--name", metavar="NAME", help="Only this one  [default: all in the results]")
+@results_option("File with the runs, written by `gate run`.")
+@click.option(
+    "--name", metavar="NAME", help="Store only the runs of this name  [default: all in the file]"
+)
 def update(*, file: Path, results: Path, name: str | None) -> int:
-    r"""Take the last runs as the baseline.
+    r"""Store the last runs as the baseline.
 
     \b
     wattribute gate run -- ./bench && wattribute gate baseline update
@@ -67,7 +69,7 @@ def update(*, file: Path, results: Path, name: str | None) -> int:
 @_FILE
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, file: Path, as_json: bool) -> int:
-    """What the baseline holds."""
+    """Show the entries of the baseline."""
     from wattribute.automation.gate.baseline import read_baseline
 
     entries = read_baseline(file)
@@ -93,14 +95,18 @@ def show(*, file: Path, as_json: bool) -> int:
 
 @baseline.command()
 @_FILE
-@click.option("--name", metavar="NAME", help="Drop only entries of this name.")
-@click.option("--older-than", metavar="AGE", help="Drop only what is older: 90d, 12w, 48h.")
+@click.option("--name", metavar="NAME", help="Remove only entries of this name.")
+@click.option(
+    "--older-than", metavar="AGE", help="Remove only entries older than this: 90d, 12w, 48h."
+)
 def prune(*, file: Path, name: str | None, older_than: str | None) -> int:
-    """Drop entries: of machines that are gone, of commands that were renamed."""
+    """Remove entries, such as those of retired machines or renamed commands."""
     from wattribute.automation.gate import baseline as book
 
     if name is None and older_than is None:
-        raise ConfigInvalid("gate baseline prune: say what to drop: --name NAME, --older-than 90d")
+        raise ConfigInvalid(
+            "gate baseline prune: no filter given. Pass --name NAME, or --older-than 90d."
+        )
     age = None if older_than is None else _age(older_than)
     dropped = book.prune(file, name=name, older_than=age, now=datetime.now(UTC))
     for one in dropped:

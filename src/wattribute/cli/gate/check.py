@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@results_option("The runs to check, as `gate run` left them.")
+@results_option("File with the runs to check, written by `gate run`.")
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"What they are compared with  [default: {BASELINE}, if it is there]",
+    help=f"Baseline to compare with  [default: {BASELINE}, if it exists]",
 )
 @click.option(
     "--on-missing",
     type=click.Choice(["fail", "pass"]),
     default="fail",
     show_default=True,
-    help="Without a comparable baseline: exit 4, or 0 with a warning.",
+    help="If no baseline is comparable: fail with exit code 4, or pass with a warning.",
 )
 @deciding
 def check(
@@ -42,16 +42,16 @@ def check(
     limits: "list[Limit]",
     reports: list[tuple[str, Path | None]],
 ) -> int:
-    r"""Compare the last runs with the baseline: fail on a regression that is sure.
+    r"""Compare the last runs with the baseline, and fail on a certain regression.
 
     \b
     wattribute gate check --max-regression 5% --metric energy_j,cpu_s
     wattribute gate check --absolute 'energy_j<500'
     wattribute gate check --report markdown=summary.md --report junit=energy.xml
 
-    A one-sided permutation test on new/base. It fails if the ratio's lower bound is above the
-    tolerance; it passes only if the upper bound excludes a regression worth talking about
-    (--detect); else it is too noisy to tell.
+    A one-sided permutation test compares new with base. The check fails if the lower bound of
+    their ratio is above the tolerance. It passes if the upper bound excludes a relevant regression
+    (--detect). Otherwise the runs are too noisy to tell.
 
     Exit code: 0 pass, 1 regression, 3 too noisy to tell, 4 no comparable baseline.
     """
@@ -62,7 +62,7 @@ def check(
 
     fresh = read_series(results, made_by="wattribute gate run")
     if not fresh:
-        raise ConfigInvalid(f"{results}: holds no runs; `wattribute gate run` writes some")
+        raise ConfigInvalid(f"{results}: no runs in this file. Run `wattribute gate run` first.")
     if baseline is not None or BASELINE.exists():
         entries: Sequence[Series] | None = read_baseline(baseline or BASELINE)
     else:

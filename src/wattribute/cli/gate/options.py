@@ -19,10 +19,10 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 
 
 def part(text: str) -> float:
-    """A part of a whole: ``5%`` or ``0.05``.
+    """Read a part of a whole: ``5%`` or ``0.05``.
 
     Raises:
-        ConfigInvalid: it is neither.
+        ConfigInvalid: the text is neither.
     """
     match = _PART.fullmatch(text.strip())
     if match is None:
@@ -36,7 +36,7 @@ def part(text: str) -> float:
 
 
 def results_option(text: str) -> Callable[..., Any]:
-    """``--results FILE``."""
+    """Make the option ``--results FILE`` with this help."""
     return click.option(
         "--results",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -47,13 +47,19 @@ def results_option(text: str) -> Callable[..., Any]:
 
 
 _RULES: Final = (
-    ("max_regression", "The tolerance: fail if it surely uses more than so much more."),
-    ("estimated_margin", "Added to the tolerance for energy that is estimated, not measured."),
-    ("min_effect", "Never fail for less than this, however sure."),
-    ("detect", "A pass means that more than this beyond the tolerance is excluded; else exit 3."),
-    ("max_spread", "Exit 3 if runs scatter by more."),
-    ("max_busy", "Exit 3 if others had more of the machine's CPU time (against a baseline only)."),
-    ("alpha", "Chance of any false alarm in this check."),
+    ("max_regression", "Tolerance: fail if new certainly uses this much more than base."),
+    ("estimated_margin", "Added to the tolerance if energy is estimated, not measured."),
+    ("min_effect", "Never fail for a smaller regression than this, however certain."),
+    (
+        "detect",
+        "Pass only if a regression of this much beyond the tolerance is excluded; else exit 3.",
+    ),
+    ("max_spread", "Exit 3 if the runs differ from each other by more than this."),
+    (
+        "max_busy",
+        "Exit 3 if other programs used more of the CPU time. Checked against a baseline only.",
+    ),
+    ("alpha", "Probability of a false alarm in this check."),
 )
 
 
@@ -88,7 +94,7 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
         "--report",
         multiple=True,
         metavar="FORMAT[=FILE]",
-        help="Print this instead of the table, or write FILE beside it: "
+        help="Print the report in this format, or write it to FILE and print the table too: "
         f"{', '.join(FORMATS.names)}. May be repeated.",
     )(decorated)
     for name, text in reversed(_RULES):
@@ -103,14 +109,14 @@ def deciding(command: Callable[..., int]) -> Callable[..., int]:
         "--absolute",
         multiple=True,
         metavar="METRIC<NUMBER",
-        help="Fail if it surely uses more: 'energy_j<500'. May be repeated.",
+        help="Fail if a metric is certainly above a limit: 'energy_j<500'. May be repeated.",
     )(decorated)
     return click.option(
         "--metric",
         default="energy_j",
         show_default=True,
         metavar="NAME,...",
-        help=f"What is compared: {', '.join(METRICS)}.",
+        help=f"Metrics to compare: {', '.join(METRICS)}.",
     )(decorated)
 
 

@@ -1,4 +1,4 @@
-"""``wattribute gate query``: what pods used, asked of Prometheus."""
+"""``wattribute gate query``: ask Prometheus how much energy pods used."""
 
 from pathlib import Path
 
@@ -15,24 +15,28 @@ from wattribute.settings import Settings
 
 @click.command()
 @click.option("--prometheus", metavar="URL",
-              help="Or Thanos, Mimir, ...  [default: ledger.prometheus_url]")  # fmt: skip
+              help="Prometheus, Thanos, Mimir, ...  [default: ledger.prometheus_url]")  # fmt: skip
 @click.option("--selector", required=True, metavar="MATCHERS",
-              help="""Whose energy: 'namespace="ci",pod=~"load-.*"'.""")  # fmt: skip
+              help="""Pods to measure: 'namespace="ci",pod=~"load-.*"'.""")  # fmt: skip
 @click.option("--from", "start", required=True, metavar="TIME",
-              help="2026-01-31T12:00:00Z, or Unix seconds.")  # fmt: skip
-@click.option("--to", "end", required=True, metavar="TIME", help="The same.")
-@click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True,
-              help="The window is cut into so many of equal length.")  # fmt: skip
+              help="Start of the window: 2026-01-31T12:00:00Z, or Unix seconds.")  # fmt: skip
 @click.option(
-    "--idle", is_flag=True, help="With the pods' part of the floor, not dynamic energy alone."
+    "--to", "end", required=True, metavar="TIME", help="End of the window, written alike."
 )
-@click.option("--name", metavar="NAME", help="What the baseline calls it  [default: the selector]")
-@results_option("Where the runs are kept; other names in it stay.")
+@click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True,
+              help="Divide the window into this many runs of equal length.")  # fmt: skip
+@click.option(
+    "--idle", is_flag=True, help="Include the pods' share of idle energy, not only dynamic energy."
+)
+@click.option(
+    "--name", metavar="NAME", help="Name of these runs in the baseline  [default: the selector]"
+)
+@results_option("File for the runs. Runs of other names in it are kept.")
 @click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
-              help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
+              help="Carbon intensity of the electricity; adds the metric co2e_g.")  # fmt: skip
 @click.option("--units", type=Number(min=0, min_open=True), metavar="N",
-              help="Units of work in the whole window: adds energy_per_unit.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="What was found as JSON, on standard error.")
+              help="Units of work in the whole window; adds energy_per_unit.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON on standard error.")
 @with_settings()
 def query(
     *,
@@ -49,7 +53,7 @@ def query(
     units: float | None,
     as_json: bool,
 ) -> int:
-    r"""Ask Prometheus what pods used in a window, such as a load test in a cluster.
+    r"""Ask Prometheus how much energy pods used in a window, such as a load test.
 
     \b
     wattribute gate query --prometheus http://localhost:9090 \
@@ -57,8 +61,8 @@ def query(
         --from 2026-01-31T12:00:00Z --to 2026-01-31T12:14:00Z
     wattribute gate check
 
-    `namespace`, `pod` and `container` are those that used the energy. How to log in, tenant and
-    certificates are the settings of the room `ledger`.
+    `namespace`, `pod` and `container` in the selector name the pods that used the energy. The
+    settings `ledger.*` hold credentials, tenant and certificates for Prometheus.
 
     Exit code: 0; 5 if Prometheus does not answer, or has no samples.
     """
@@ -73,14 +77,14 @@ def query(
     from wattribute.cli.gate.shown import show_series
 
     configure(settings.log)
-    room = settings.accounting.ledger
+    ledger = settings.accounting.ledger
     if prometheus is not None:
-        room = msgspec.structs.replace(room, prometheus_url=prometheus)
+        ledger = msgspec.structs.replace(ledger, prometheus_url=prometheus)
     question = Question(
         name=name or selector, selector=selector, start_s=when(start, "--from"),
         end_s=when(end, "--to"), runs=runs, idle=idle, g_per_kwh=g_per_kwh, units=units,
     )  # fmt: skip
-    with Prometheus(room) as source:
+    with Prometheus(ledger) as source:
         series = ask(source, question)
     with_series(results, series)
     if as_json:

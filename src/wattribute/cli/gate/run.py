@@ -1,4 +1,4 @@
-"""``wattribute gate run``: measure a command, some times over."""
+"""``wattribute gate run``: measure a command several times."""
 
 from pathlib import Path
 
@@ -18,19 +18,21 @@ from wattribute.settings import Settings
 @click.option("--runs", type=click.IntRange(1, 1000), default=7, show_default=True,
               help="Measured runs.")  # fmt: skip
 @click.option("--warmup", type=click.IntRange(0, 100), default=1, show_default=True,
-              help="Runs before, not measured.")  # fmt: skip
-@click.option("--name", metavar="NAME", help="What the baseline calls it  [default: the command]")
-@results_option("Where the runs are kept; other names in it stay.")
-@click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
-              help="Carbon intensity of the electricity: adds co2e_g.")  # fmt: skip
-@click.option("--units", type=Number(min=0, min_open=True), metavar="N",
-              help="Units of work in a run (requests, tokens): adds energy_per_unit.")  # fmt: skip
-@click.option("--units-file", type=click.Path(path_type=Path, dir_okay=False),
-              help="The same from a file that the command writes anew in each run.")  # fmt: skip
-@click.option("--location", default="", metavar="FILE:LINE",
-              help="Where annotations point  [default: the baseline file]")  # fmt: skip
+              help="Runs before the measured ones; they are not counted.")  # fmt: skip
 @click.option(
-    "--json", "as_json", is_flag=True, help="What was measured as JSON, on standard error."
+    "--name", metavar="NAME", help="Name of these runs in the baseline  [default: the command]"
+)
+@results_option("File for the runs. Runs of other names in it are kept.")
+@click.option("--g-per-kwh", type=Number(min=0, min_open=True), metavar="G",
+              help="Carbon intensity of the electricity; adds the metric co2e_g.")  # fmt: skip
+@click.option("--units", type=Number(min=0, min_open=True), metavar="N",
+              help="Units of work per run (requests, tokens); adds energy_per_unit.")  # fmt: skip
+@click.option("--units-file", type=click.Path(path_type=Path, dir_okay=False),
+              help="Read the units of work from this file, which each run writes.")  # fmt: skip
+@click.option("--location", default="", metavar="FILE:LINE",
+              help="Place that annotations point to  [default: the baseline file]")  # fmt: skip
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the measured runs as JSON on standard error."
 )
 @with_settings("--interval", *MEASURING)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -48,15 +50,15 @@ def run(
     location: str,
     as_json: bool,
 ) -> int:
-    r"""Measure a command and all its children, some times over: CPU, DRAM, GPU.
+    r"""Measure a command and all its children several times: CPU, DRAM and GPU.
 
     \b
     wattribute gate run --runs 7 --warmup 1 -- pytest -q tests/perf
 
-    The runs are kept in a file, for `gate check` and `gate baseline update`. What is printed goes
-    to standard error; the command's own output is left alone.
+    The runs are written to a file for `gate check` and `gate baseline update`. Messages go to
+    standard error, so the command's own output stays as it is.
 
-    Exit code: 0; 5 if the command failed, because what did not do its work cannot be compared.
+    Exit code: 0; 5 if the command failed, because a failed run cannot be compared.
     """
     from wattribute.automation.gate.repeat import Work, repeat
     from wattribute.automation.gate.series import with_series
@@ -64,7 +66,7 @@ def run(
 
     configure(settings.log)
     if units is not None and units_file is not None:
-        raise ConfigInvalid("--units and --units-file: give one of them")
+        raise ConfigInvalid("Give either --units or --units-file, not both.")
     work = Work(
         name=name or " ".join(command),
         command=command,
@@ -88,10 +90,10 @@ def run(
 
 
 def say(what: str) -> None:
-    """Which run comes now."""
+    """Say on standard error which run starts now."""
     click.echo(f"wattribute: {clean(what)}", err=True)
 
 
 def cannot_start(command: tuple[str, ...], exc: OSError) -> ConfigInvalid:
-    """The command line names no program."""
+    """Make the error for a command that cannot be started."""
     return ConfigInvalid(f"{clean(command[0])}: cannot be started: {exc.strerror}")

@@ -9,15 +9,15 @@ _COMMANDS: Final = Registry(
     "command",
     "wattribute.cli.ledger",
     {
-        "collect": ("collect:collect", "Read hours, and seal them."),
-        "show": ("show:show", "Who used how much energy."),
-        "check": ("check:check", "Find damage, duplicates and gaps."),
+        "collect": ("collect:collect", "Read hours of energy use, and store them."),
+        "show": ("show:show", "Show who used how much energy."),
+        "check": ("check:check", "Find damaged files, duplicates and gaps."),
     },
 )
 
 ledger = LazyGroup(
     "ledger",
     commands=_COMMANDS,
-    help_text="The book of hourly energy: append-only, from Prometheus or from agents' spools.",
+    help_text="Store hourly energy in append-only files, from Prometheus or from agents' spools.",
 )
 """The group."""

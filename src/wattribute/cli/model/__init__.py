@@ -9,15 +9,15 @@ _COMMANDS: Final = Registry(
     "command",
     "wattribute.cli.model",
     {
-        "collect": ("collect:collect", "Record what this machine draws."),
-        "train": ("train:train", "Fit a model on measured data."),
-        "serve": ("serve:serve", "Serve models; take recordings; :8100."),
-        "evaluate": ("evaluate:evaluate", "Score a model on measured data."),
+        "collect": ("collect:collect", "Record the power of this machine under load."),
+        "train": ("train:train", "Fit a power model to measured data."),
+        "serve": ("serve:serve", "Serve models to agents, and accept recordings, at :8100."),
+        "evaluate": ("evaluate:evaluate", "Compare a model with measured data."),
     },
 )
 
 model = LazyGroup(
     "model",
     commands=_COMMANDS,
-    help_text="The models that estimate power where there is no meter.",
+    help_text="Train and serve the models that estimate power where there is no meter.",
 )

@@ -52,14 +52,14 @@ _MOST_TDP_W: Final = 2000.0
     "minutes",
     type=Number(min=0.05, max=10_080),
     metavar="MINUTES",
-    help="Make no load: record whatever runs, for so long or until Ctrl-C.",
+    help="Create no load: record what runs anyway, for this long or until Ctrl-C.",
 )
 @click.option(
     "--levels",
     default=_LEVELS,
     show_default=True,
     metavar="PERCENT,...",
-    help="The steps of load.",
+    help="Steps of CPU load, in percent.",
 )
 @click.option(
     "--seconds",
@@ -67,7 +67,7 @@ _MOST_TDP_W: Final = 2000.0
     type=Number(min=1, max=3600),
     default=30.0,
     show_default=True,
-    help="How long each step is measured; with a BMC 120 or more.",
+    help="Seconds to measure each step. Use 120 or more if the meter is a BMC.",
 )
 @click.option(
     "--settle",
@@ -75,7 +75,7 @@ _MOST_TDP_W: Final = 2000.0
     type=Number(min=0, max=3600),
     default=10.0,
     show_default=True,
-    help="How long before that each is given to settle.",
+    help="Seconds to wait before each step is measured, until the power is steady.",
 )
 @with_settings(*MEASURING)
 def collect(
@@ -87,16 +87,17 @@ def collect(
     step_s: float,
     settle_s: float,
 ) -> int:
-    """Record what this machine draws under which load, with the meters that it has.
+    """Record the power of this machine at different loads, with its own meters.
 
-    Loads all CPUs in eleven steps from 0 to 100 % (7 minutes), so run it on a machine that is
-    free; or, with --operation, records what runs anyway. The file teaches the power model:
+    The command loads all CPUs in eleven steps from 0 to 100 % (7 minutes), so run it on a machine
+    without other work. With --operation it records what runs anyway. Train the power model with the
+    file:
 
       wattribute model collect --out recordings/$(hostname).json
 
       wattribute model train --recordings recordings/ --out power-model.json
 
-    Ctrl-C ends it early, and keeps what there is. Exit code: 0; 1 if there is nothing to keep;
+    Ctrl-C ends it early and keeps the points so far. Exit code: 0; 1 if nothing was recorded;
     5 without a meter, or on a virtual machine.
     """
     from wattribute.core.clock import SystemClock
@@ -141,7 +142,9 @@ def collect(
                     ),
                 )
     if not points:
-        click.echo("nothing recorded: it ended too early, or the meters stood still", err=True)
+        click.echo(
+            "Nothing recorded: the command ended too early, or the meters did not change.", err=True
+        )
         return 1
     recording = _recording(settings.node, machine, points, operation=minutes is not None)
     try:

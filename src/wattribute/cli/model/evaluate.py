@@ -31,19 +31,23 @@ _COLUMNS: Final = (
     "--data", type=click.Path(path_type=Path), required=True, help="CSV file of measured rows."
 )
 @click.option(
-    "--model", "model_file", default="", metavar="FILE", help="Artefact; default: the shipped one."
+    "--model",
+    "model_file",
+    default="",
+    metavar="FILE",
+    help="Model file  [default: the shipped model]",
 )
 @click.option(
     "--calibrate",
     type=click.Choice(["none", "idle"]),
     default="none",
     show_default=True,
-    help="idle: of every system the row of least load is given to the model, and not scored.",
+    help="idle: give the model the row with the least load of every system, and do not score it.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the figures there as JSON.",
+    help="Write the results to this file as JSON.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
@@ -51,8 +55,8 @@ def evaluate(
 ) -> int:
     """Predict each row from its machine's description, and compare with the measured watts.
 
-    By subset and scope, by load, by what was known of the CPU, and machine by machine where there
-    are few. Rows of unknown scopes, broken rows and rows not to be scored are counted and named.
+    The errors are shown by data set and scope, by load, by what is known of the CPU, and for each
+    machine if there are few. Rows that cannot be scored are listed with the reason.
 
     Exit code: 0; 1 if no row could be scored.
     """

@@ -19,30 +19,32 @@ _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
     default="127.0.0.1:8100",
     show_default=True,
     metavar="HOST:PORT",
-    help="Any other address than loopback needs a token, or --open-reads.",
+    help="Address to serve at. All but loopback need a token, or --open-reads.",
 )
 @click.option(
     "--models",
     type=_FOLDER,
-    help="Folder of artefacts (*.json, and *.json.sig); looked at again every 5 s.",
+    help="Folder with model files (*.json and *.json.sig); read again every 5 s.",
 )
-@click.option("--quarantine", type=_FOLDER, help="Folder for posted recordings; needs a token.")
+@click.option(
+    "--quarantine", type=_FOLDER, help="Folder for recordings that agents post; needs a token."
+)
 @click.option(
     "--most-recordings",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Of the quarantine.",
+    help="Accept at most this many recordings into the quarantine folder.",
 )
-@click.option("--token-file", type=_FILE, help="The token for posting, and for reading.")
-@click.option("--read-token-file", type=_FILE, help="The token for reading alone.")
+@click.option("--token-file", type=_FILE, help="File with the token for posting and reading.")
+@click.option("--read-token-file", type=_FILE, help="File with the token for reading only.")
 @click.option(
     "--open-reads",
     is_flag=True,
-    help="Whoever can reach the address may read the models; Kepler sends no token.",
+    help="Allow reading without a token, which Kepler needs.",
 )
 @click.option("--tls-cert", type=_FILE, help="Certificate (PEM) to serve https.")
-@click.option("--tls-key", type=_FILE, help="Its key.")
+@click.option("--tls-key", type=_FILE, help="Key (PEM) of the certificate.")
 @with_settings("--log-level", "--log-format")
 def serve(
     *,
@@ -57,7 +59,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
 ) -> int:
-    """Serve power models to agents, and take recordings into quarantine.
+    """Serve power models to agents, and accept recordings into a quarantine folder.
 
     On this machine alone:
 
@@ -68,10 +70,10 @@ def serve(
       wattribute model serve --listen :8100 --models models/ --quarantine posted/
       --token-file write.token --read-token-file read.token
 
-    Agents: `wattribute agent --model-server http://HOST:8100`, with estimator.sha256 or
-    estimator.public_key. Kepler up to 0.9 finds its POST /model and GET /best-models.
+    Start agents with `wattribute agent --model-server http://HOST:8100`, and set estimator.sha256
+    or estimator.public_key. Kepler up to 0.9 can use POST /model and GET /best-models.
 
-    Exit code: 0 after a signal; 2 if an option is wrong; 5 if the address cannot be listened on.
+    Exit code: 0 after a signal; 2 if an option is wrong; 5 if the address cannot be used.
     """
     from wattribute.cli.log import configure
 

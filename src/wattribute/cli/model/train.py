@@ -24,25 +24,25 @@ _COLUMNS: Final = (
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder of CSV files: measured rows; cpu_specs.csv.",
+    help="Folder with CSV files of measured rows, and cpu_specs.csv.",
 )
 @click.option(
     "--recordings",
     type=click.Path(path_type=Path),
-    help="Folder of recordings that `wattribute model collect` wrote on your own machines.",
+    help="Folder with recordings of your own machines, from `wattribute model collect`.",
 )
 @click.option(
     "--accept",
     multiple=True,
     metavar="SHA256",
-    help="Of a quarantine: the recordings to take, by the begin of their SHA-256, or `all`.",
+    help="Recordings to accept from a quarantine folder: the start of their SHA-256, or `all`.",
 )
 @click.option(
     "--model",
     "model_file",
     default="",
     metavar="FILE",
-    help="Without --data: the artefact that learns from the recordings; default: the shipped one.",
+    help="Model file that learns from the recordings, without --data  [default: the shipped model]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
@@ -50,7 +50,7 @@ _COLUMNS: Final = (
 @click.option(
     "--card",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the model card there too (Markdown); with --data.",
+    help="Also write the model card to this Markdown file; needs --data.",
 )
 def train(
     *,
@@ -61,20 +61,20 @@ def train(
     out: Path,
     card: Path | None,
 ) -> int:
-    """Fit the power model on measured data, or let it learn from your own metered machines.
+    """Fit the power model to measured data, or to recordings of your own machines.
 
-    The same data give the same bytes. Rows and recordings that cannot be used are named and
-    counted on standard error. --data takes about a minute for a thousand systems; --recordings
-    alone a second:
+    The same data always give the same file. Rows and recordings that cannot be used are listed on
+    standard error. --data takes about a minute for a thousand systems; --recordings alone takes a
+    second:
 
       wattribute model train --recordings recordings/ --out power-model.json
 
-    Exit code: 0; 1 if the recordings are a quarantine of which nothing is accepted.
+    Exit code: 0; 1 if the recordings are in quarantine and none is accepted.
     """
     if data is None and recordings is None:
-        raise click.UsageError("give --data DIR, --recordings DIR, or both")
+        raise click.UsageError("No data given. Pass --data DIR, --recordings DIR, or both.")
     if data is None and card is not None:
-        raise click.UsageError("--card goes with --data")
+        raise click.UsageError("--card needs --data")
     if data is not None and model_file:
         raise click.UsageError("--model goes with --recordings alone; --data makes a new one")
     from wattribute.core.errors import DataInvalid

@@ -9,11 +9,11 @@ _COMMANDS: Final = Registry(
     "command",
     "wattribute.cli.scaler",
     {
-        "serve": ("serve:serve", "KEDA's external scaler, over gRPC and JSON."),
-        "render": ("render:render", "Write KEDA's manifest of a policy file."),
+        "serve": ("serve:serve", "Serve KEDA's external scaler over gRPC and JSON."),
+        "render": ("render:render", "Write the KEDA manifest for a policy file."),
         "simulate": (
             "simulate:simulate",
-            "Replay a policy over a day or a month, before anyone trusts it.",
+            "Replay a policy over recorded data before you use it.",
         ),
     },
 )
@@ -22,9 +22,9 @@ scaler = LazyGroup(
     "scaler",
     commands=_COMMANDS,
     help_text=(
-        "Carbon-aware scaling with KEDA: demand, held back while the grid is dirty or the power is "
-        "short.\n\nThe HPA takes the largest of its triggers, so a second trigger for carbon could "
-        "only add replicas. This one wraps the demand itself."
+        "Scale workloads by carbon intensity with KEDA: report less demand while the grid is dirty "
+        "or power is short.\n\nKubernetes takes the largest of all triggers, so a second trigger "
+        "for carbon could only add replicas. This scaler reduces the demand itself."
         "\n\n\b\nwattribute scaler simulate --policy reports.yaml --carbon grid.csv "
         "--demand queue.csv"
         "\nwattribute scaler render --policy reports.yaml | kubectl apply -f -"

@@ -24,28 +24,28 @@ _TRIGGERS: Final = ("external", "external-push", "metrics-api", "prometheus")
     type=click.Choice(_TRIGGERS),
     default="external",
     show_default=True,
-    help="metrics-api and prometheus need the policy in the scaler's scaler.policies.",
+    help="KEDA trigger. metrics-api and prometheus need the policy in the setting scaler.policies.",
 )
 @click.option(
     "--scaler-address",
     default="wattribute-scaler.wattribute:9104",
     show_default=True,
     metavar="HOST:PORT",
-    help="The scaler's gRPC, as KEDA reaches it.",
+    help="Address at which KEDA reaches the scaler's gRPC.",
 )
 @click.option(
     "--json-url",
     default="http://wattribute-scaler.wattribute:9105",
     show_default=True,
     metavar="URL",
-    help="Its JSON, for metrics-api.",
+    help="URL of the scaler's JSON, for the trigger metrics-api.",
 )
 @click.option(
     "--prometheus-address",
     default="http://prometheus-operated.monitoring:9090",
     show_default=True,
     metavar="URL",
-    help="Who scrapes the scaler's /metrics, for prometheus.",
+    help="Prometheus that scrapes the scaler, for the trigger prometheus.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def render(
@@ -57,7 +57,7 @@ def render(
     prometheus_address: str,
     as_json: bool,
 ) -> int:
-    r"""Write KEDA's ScaledObject or ScaledJob of a policy file.
+    r"""Write the KEDA ScaledObject or ScaledJob for a policy file.
 
     \b
     # reports.yaml

@@ -10,9 +10,9 @@ from wattribute.settings import Settings
 @click.command()
 @with_settings("--prometheus", "--log-level", "--log-format")
 def serve(*, settings: Settings) -> int:
-    r"""Serve KEDA's external scaler (gRPC, port 9104) and the same as JSON (9105, /metrics).
+    r"""Serve KEDA's external scaler over gRPC (port 9104) and JSON (port 9105, with /metrics).
 
-    What Prometheus is asked is written in the settings, as templates by name:
+    The settings hold the PromQL queries, as templates by name:
 
     \b
     # scaler.yaml
@@ -24,7 +24,7 @@ def serve(*, settings: Settings) -> int:
     \b
     wattribute scaler serve --config scaler.yaml
 
-    Exit code: 0 after a signal; 2 if a setting is wrong; 5 if an address cannot be listened on.
+    Exit code: 0 after a signal; 2 if a setting is wrong; 5 if an address cannot be used.
     """
     from wattribute.cli.log import configure
 

@@ -36,10 +36,16 @@ _MOST_HOURS: Final = 72
 
 @click.command()
 @click.option("--policy", "policy_file", type=_FILE, required=True, help="Policy file (YAML).")
-@click.option("--carbon", type=_FILE, required=True, help="CSV: start,g_per_kwh.")
-@click.option("--demand", type=_FILE, required=True, help="CSV: start,units; work that arrived.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Picture: FILE.svg or .html."
+    "--carbon", type=_FILE, required=True, help="CSV file of carbon intensities: start,g_per_kwh."
+)
+@click.option(
+    "--demand", type=_FILE, required=True, help="CSV file of the work that arrived: start,units."
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a chart to this file, *.svg or *.html.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings()
@@ -52,14 +58,14 @@ def simulate(
     plot: Path | None,
     as_json: bool,
 ) -> int:
-    r"""Replay a policy over recorded intensities and arriving work, beside running it at once.
+    r"""Replay a policy over recorded carbon intensities and demand, and compare it with no policy.
 
     \b
     wattribute scaler simulate --policy reports.yaml --carbon grid.csv --demand queue.csv
     wattribute scaler simulate ... --plot month.html
 
-    The policy needs wattsPerReplica and unitsPerReplicaHour. The forecast is the file's own future,
-    so policies that look ahead do a little worse with a real one.
+    The policy needs wattsPerReplica and unitsPerReplicaHour. The simulated forecast is perfect, as
+    it comes from the file; policies that look ahead do slightly worse with a real forecast.
     """
     with needs("scaler"):
         from wattribute.automation.scaler.inputs import read_carbon, read_demand

@@ -35,28 +35,40 @@ if TYPE_CHECKING:
     "--agent",
     "url",
     metavar="URL",
-    help="The agent to ask; without it http://127.0.0.1:9102, or, if there is none, this program "
-    "measures by itself.",
+    help="URL of the agent. Without it, http://127.0.0.1:9102 is asked; if no agent answers, this "
+    "command measures by itself.",
 )
-@click.option("--local", is_flag=True, help="Measure by itself, even if there is an agent.")
-@click.option("--user", metavar="NAME", help="For an agent that asks for a password.")
+@click.option("--local", is_flag=True, help="Measure without an agent, even if one is running.")
+@click.option("--user", metavar="NAME", help="User name, if the agent requires a password.")
 @click.option(
     "--password-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="That user's password; without it, it is asked for.",
+    help="File with the password of that user. Without it, the password is prompted for.",
 )
 @click.option(
     "--ca-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="Certificates to trust when the URL is https.",
+    help="Certificates (PEM) to trust for an https URL.",
 )
-@click.option("--by", type=click.Choice(VIEWS), default="process", show_default=True)
-@click.option("--sort", type=click.Choice(SORTS), default="watts", show_default=True)
-@click.option("--filter", "filter_text", default="", metavar="TEXT", help="Only rows with it.")
+@click.option("--by", type=click.Choice(VIEWS), default="process", show_default=True,
+              help="What one row of the table is.")  # fmt: skip
+@click.option("--sort", type=click.Choice(SORTS), default="watts", show_default=True,
+              help="Column to sort by.")  # fmt: skip
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="So many rows; 0: all."
+    "--filter",
+    "filter_text",
+    default="",
+    metavar="TEXT",
+    help="Show only rows that contain this text.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Show at most this many rows; 0 shows all.",
 )
 @click.option(
     "--every",
@@ -65,7 +77,7 @@ if TYPE_CHECKING:
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time between two looks, and between ticks where this program measures by itself.",
+    help="Seconds between updates, and between measurements if there is no agent.",
 )
 @click.option("--once", is_flag=True, help="Print one plain table and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one table as JSON and exit.")
@@ -73,7 +85,7 @@ if TYPE_CHECKING:
     "--svg",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE",
-    help="Write what the live table looks like, as a picture, and exit.",
+    help="Write a picture of the live table to this file, and exit.",
 )
 @with_settings(*MEASURING)
 def top(
@@ -93,15 +105,15 @@ def top(
     as_json: bool,
     svg: Path | None,
 ) -> int:
-    """Who uses the energy now: watts, joules since the start, CPU time, by name.
+    """Show live who uses the energy: watts, joules since the start, and CPU time.
 
     Keys: p, c, d, g for processes, containers, pods and GPUs; w, j, u, n for the
-    order; / for a filter; q to quit. What is estimated says so, with its 90 % band.
+    order; / for a filter; q to quit. Estimates are marked, with their 90 % range.
     """
     from wattribute.cli.top.source import Login, opened, own_readings
 
     if local and url is not None:
-        raise click.UsageError("--local and --agent contradict each other")
+        raise click.UsageError("Give either --local or --agent, not both.")
     configure(settings.log)
     choice = Choice(by=by, sort=sort, filter_text=filter_text, limit=limit)
     if local:
