@@ -18,13 +18,13 @@ class LogSettings(Section, frozen=True):
     """The log, on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], flag("--log-level")] = "info"
-    """Least level that is written."""
+    """Lowest level that is written."""
     format: Annotated[Literal["text", "json"], flag("--log-format")] = "text"
     """``text`` for people, ``json`` for log collectors."""
 
 
 class Settings(Tree, frozen=True):
-    """The whole tree; in the file the sections of all parts stand side by side."""
+    """The whole tree. In the file, the sections of all parts are side by side."""
 
     node: NodeSettings = NodeSettings()
     accounting: AccountingSettings = AccountingSettings()
@@ -33,9 +33,9 @@ class Settings(Tree, frozen=True):
 
 
 def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """The settings of this program; ``core.settings.load`` says what each argument is.
+    """Load the settings of this program; ``core.settings.load`` describes each argument.
 
     Raises:
-        ConfigInvalid: a key that is not known, or a value that is not allowed.
+        ConfigInvalid: a key is unknown, or a value is not allowed.
     """
     return machinery.load(Settings, config, environ, flags)

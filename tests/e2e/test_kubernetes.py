@@ -239,7 +239,7 @@ def test_whatever_an_api_server_answers_measuring_goes_on_and_the_fix_is_said(
     said = {
         "untrusted": "certificate is not trusted (unable to get local issuer certificate); "
         "workload.kube_ca_file",
-        "expired": "has expired or is another cluster's; it is read again at every try",
+        "expired": "has expired or belongs to another cluster; it is read again for every request",
         "malformed": "not a list of pods: Input data was truncated",
         "huge": "an answer of over 32 MiB is not read; is this the right server",
     }

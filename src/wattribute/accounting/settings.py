@@ -1,4 +1,4 @@
-"""The settings of the accounting: books, bills, carbon, and who is shown what of them."""
+"""The settings of accounting: the ledger, ownership, bills, carbon, and the web pages."""
 
 from typing import Annotated, Literal
 
@@ -8,56 +8,57 @@ from wattribute.core.settings.section import SECONDS, Address, Seconds, Secret, 
 
 
 class LedgerSettings(Section, frozen=True):
-    """Hourly energy, sealed: where it is kept, and where it is collected from."""
+    """Hourly energy in sealed files: where it is kept, and where it is collected from."""
 
     path: Annotated[str, flag("--ledger")] = "ledger"
-    """Folder of the ledger, or an object store's (``s3://bucket/prefix``)."""
+    """Folder of the ledger, or a path in an object store (``s3://bucket/prefix``)."""
     cluster: str = ""
-    """Name of the cluster in entries of nodes that do not say theirs (``workload.cluster``)."""
+    """Name of the cluster for nodes that do not report one (``workload.cluster``)."""
     prometheus_url: Annotated[str, flag("--prometheus")] = ""
-    """Prometheus-compatible API that ``ledger collect`` asks (``https://HOST:9090``; Thanos, Mimir
-    and VictoriaMetrics with the path before ``/api/v1``)."""
+    """Prometheus-compatible API that ``ledger collect`` queries (``https://HOST:9090``). For
+    Thanos, Mimir and VictoriaMetrics, include the path before ``/api/v1``."""
     selector: str = ""
-    """Label matchers for every query (``job="wattribute",cluster="a"``), where one Prometheus has
-    several clusters."""
+    """Label matchers that are added to every query (``job="wattribute",cluster="a"``), if one
+    Prometheus has several clusters."""
     tenant: str = ""
-    """Sent as ``X-Scope-OrgID`` (Mimir, Cortex) and ``THANOS-TENANT``; "" sends none."""
+    """Tenant, sent as ``X-Scope-OrgID`` (Mimir, Cortex) and ``THANOS-TENANT``. "" sends none."""
     bearer_token_file: str = ""
-    """File with a token for the API; read again for every request."""
+    """File with a token for the API. It is read again for every request."""
     username: Secret = ""
     """User for basic authentication."""
     password_file: str = ""
     """File with the password of ``username``."""
     ca_file: str = ""
-    """Certificates that sign the API's; "" takes the system's."""
+    """Authorities that sign the API's certificate. "" takes the system's."""
     annotations: bool = False
-    """Keep pods' annotations, too, for ownership rules: asks for ``kube_pod_annotations`` of
-    kube-state-metrics (its flag ``--metric-annotations-allowlist`` says which)."""
+    """Also keep pod annotations, for ownership rules. This queries ``kube_pod_annotations`` of
+    kube-state-metrics (its flag ``--metric-annotations-allowlist`` selects them)."""
     timeout: Annotated[float, Meta(ge=1, le=3600, extra=SECONDS)] = 120.0
     """Seconds to wait for an answer."""
     settle: Seconds = 600.0
-    """An hour is sealed this long after its end: births are held and scrapes can be late."""
+    """Seconds after its end until an hour is sealed. New containers are published with a delay, and
+    scrapes can be late."""
 
 
 class OwnershipRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One rule: to whom belongs what matches."""
+    """One rule: which owner the matching workloads belong to."""
 
     when: dict[str, str] = field(default_factory=dict)
-    """Subject to pattern (``*`` and ``?``), all of which must match; subjects: ``namespace``,
-    ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``, ``kind``,
-    ``label:NAME``, ``annotation:NAME``. Nothing: matches all."""
+    """Subjects and their patterns (``*`` and ``?``), all of which must match. Subjects are
+    ``namespace``, ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``,
+    ``kind``, ``label:NAME``, ``annotation:NAME``. An empty mapping matches everything."""
     team: str = ""
     product: str = ""
     environment: str = ""
     cost_center: str = ""
     since: str = ""
-    """First day on which it holds (``2026-10-01``, UTC); "" has none."""
+    """First day on which the rule applies (``2026-10-01``, UTC). "" sets no first day."""
     until: str = ""
-    """First day on which it no longer holds."""
+    """First day on which the rule no longer applies. "" sets no last day."""
 
 
 class OwnershipSettings(Section, frozen=True):
-    """Whose a workload is."""
+    """Who owns a workload."""
 
     rules: Annotated[
         tuple[OwnershipRule, ...],
@@ -68,24 +69,26 @@ class OwnershipSettings(Section, frozen=True):
             }
         ),
     ] = ()
-    """Rules, in order: for each of ``team``, ``product``, ``environment`` and ``cost_center`` the
-    first that matches and names it decides. ``when`` has patterns (``*``, ``?``) for ``namespace``,
-    ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``, ``kind``,
-    ``label:NAME`` and ``annotation:NAME``; ``since`` and ``until`` are days (UTC). What no rule
-    names is unowned, and a row of its own."""
+    """Ownership rules, in order. ``team``, ``product``, ``environment`` and ``cost_center`` are
+    each set by the first rule that matches and names them. ``when`` has patterns (``*``, ``?``) for
+    ``namespace``, ``pod``, ``container``, ``owner`` (``Deployment/name``), ``node``, ``cluster``,
+    ``kind``, ``label:NAME`` and ``annotation:NAME``. ``since`` and ``until`` are days (UTC).
+    Workloads that no rule names are shown in a separate row, as unowned."""
 
 
 class CarbonSettings(Section, frozen=True):
-    """What a kilowatt-hour of electricity emits, and who says so."""
+    """Carbon intensity of electricity, and its sources."""
 
     location: str = ""
-    """Where nodes are that do not say it: a country (``DE``), a grid zone (``US-NW-BPAT``) or a
-    cloud's region (``aws/eu-central-1``). AWS' and Google's nodes say it in their provider id."""
+    """Location of nodes that do not report one: a country (``DE``), a grid zone (``US-NW-BPAT``)
+    or a cloud region (``aws/eu-central-1``). Nodes of AWS and Google report it in their provider
+    id."""
     locations: dict[str, str] = field(default_factory=dict)
-    """The same by cluster or node name (``*`` and ``?`` are patterns): the first that matches."""
+    """Location by cluster or node name (``*`` and ``?`` are patterns). The first match applies."""
     basis: Literal["location", "market", "marginal"] = "location"
-    """``location``: average of the grid; ``market``: what was bought; ``marginal``: of the plant
-    that runs more if more is drawn, for shifting load and never for a report."""
+    """``location`` is the average of the grid. ``market`` is what was bought by contract.
+    ``marginal`` is the plant that runs more when more is drawn: use it to shift load, never in a
+    report."""
     sources: Annotated[
         tuple[
             Literal["electricity-maps", "watttime", "uk", "entsoe", "csv", "prometheus", "table"],
@@ -99,91 +102,94 @@ class CarbonSettings(Section, frozen=True):
             },
         ),
     ] = ("table",)
-    """Asked in this order; the first that knows a place and time answers. Nothing is asked over the
-    network unless it is named here. End with ``table``, the shipped yearly averages, so that there
-    is always an answer; what stands in for a source that failed is marked stale."""
+    """Sources, asked in this order. The first that knows a place and time is used. No network
+    request is made to a source that is not named here. End with ``table``, the shipped yearly
+    averages, so that there is always a value. A value that replaces a failed source is marked
+    stale."""
     market: dict[str, Annotated[float, Meta(ge=0)]] = field(default_factory=dict)
-    """gCO2e/kWh of what was bought, by place or ``*``, for ``basis: market``."""
+    """gCO2e/kWh of the purchased electricity, by place or ``*``, for ``basis: market``."""
     market_source: str = ""
-    """Where these factors are from (the supplier's disclosure and its year): shown beside each
-    gram."""
+    """Where these factors come from (the supplier's disclosure and its year). It is shown beside
+    each gram figure."""
     pue: dict[str, Annotated[float, Meta(ge=1, le=5)]] = field(default_factory=dict)
-    """Power usage effectiveness by place or ``*``; without one the region's from the shipped table,
-    and 1 where that has none."""
+    """Power usage effectiveness by place or ``*``. Without an entry, the region's value from the
+    shipped table is used, and 1 if the table has none."""
     csv: str = ""
-    """File for the source ``csv``: columns ``start`` (RFC 3339), ``place`` (optional) and
+    """File for the source ``csv``, with columns ``start`` (RFC 3339), ``place`` (optional) and
     ``g_per_kwh``."""
     prometheus_selector: str = ""
-    """Series for the source ``prometheus``, in g/kWh; ``{place}`` and ``{zone}`` are put in:
-    ``grid_intensity_carbon_average{location="{zone}"}``. At ``ledger.prometheus_url``."""
+    """Series for the source ``prometheus``, in g/kWh, at ``ledger.prometheus_url``. ``{place}`` and
+    ``{zone}`` are replaced: ``grid_intensity_carbon_average{location="{zone}"}``."""
     units: dict[str, str] = field(default_factory=dict)
-    """Functional units by name, as PromQL that counts them in ``{window}``, by owner:
-    ``request: sum by (app) (increase(http_requests_total[{window}]))``. From
-    ``ledger.prometheus_url`` too."""
+    """Functional units by name, as PromQL that counts them in ``{window}``, by owner: ``request:
+    sum by (app) (increase(http_requests_total[{window}]))``. They are also queried from
+    ``ledger.prometheus_url``."""
     electricity_maps_url: str = "https://api.electricitymaps.com/v3"
-    """Address of Electricity Maps' API."""
+    """URL of the Electricity Maps API."""
     electricity_maps_token_file: str = ""
-    """File with its ``auth-token``; read again for every request."""
+    """File with its ``auth-token``. It is read again for every request."""
     watttime_url: str = "https://api.watttime.org"
-    """Address of WattTime's API."""
+    """URL of the WattTime API."""
     watttime_credentials: str = ""
-    """File with ``username`` and ``password`` (YAML or JSON)."""
+    """File with ``username`` and ``password`` for WattTime (YAML or JSON)."""
     uk_url: str = "https://api.carbonintensity.org.uk"
-    """Address of Great Britain's Carbon Intensity API, which needs no key."""
+    """URL of Great Britain's Carbon Intensity API, which needs no key."""
     entsoe_url: str = "https://web-api.tp.entsoe.eu/api"
-    """Address of ENTSO-E's transparency platform."""
+    """URL of ENTSO-E's transparency platform."""
     entsoe_token_file: str = ""
     """File with its security token."""
     timeout: Annotated[float, Meta(ge=0.1, le=300, extra=SECONDS)] = 10.0
-    """Seconds for one answer as a whole; a source that takes longer has failed."""
+    """Seconds for one complete answer. A source that takes longer has failed."""
     refresh: Seconds = 300.0
-    """The newest value, and a forecast, are asked for again after this."""
+    """Age in seconds after which the newest value and a forecast are requested again."""
     cache: str = ""
-    """Folder in which answers are kept; "" takes ``wattribute/carbon`` in ``XDG_CACHE_HOME`` or
-    ``~/.cache``; ``none`` keeps nothing."""
+    """Folder of the cache. "" takes ``wattribute/carbon`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+    ``none`` keeps nothing."""
     instance_types: dict[str, str] = field(default_factory=dict)
-    """Instance type by node or cluster name (patterns), for the embodied share; AWS' are known."""
+    """Instance type by node or cluster name (patterns), for the embodied share. AWS instance types
+    are known without it."""
     server_kg: Annotated[float, Meta(ge=0, extra={"unit": "kgCO2e"})] = 0.0
-    """What making one server emitted, from its maker's report, for machines of your own; 0: not
-    known, and no embodied share."""
+    """Emissions of making one server, from its maker's report, for your own machines. 0 means not
+    known: there is then no embodied share."""
     server_years: Annotated[float, Meta(gt=0, le=30, extra={"unit": "years"})] = 4.0
-    """Over how long that is written off; Cloud Carbon Footprint takes 4 years too."""
+    """Lifetime over which these emissions are spread. Cloud Carbon Footprint also uses 4 years."""
 
 
 class SharedCost(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A pool of costs that everybody causes, and who is charged for it."""
+    """A pool of shared costs, and the owners that are charged for it."""
 
     name: Annotated[str, Meta(min_length=1)]
     when: dict[str, str] = field(default_factory=dict)
-    """Which workloads are in it; as in ``ownership.rules``."""
+    """Workloads in the pool, as in ``ownership.rules``."""
     services: tuple[str, ...] = ()
-    """Lines of the bill for no node that are in it, by the name of their service (patterns)."""
+    """Bill lines without a node that are in the pool, by the name of their service (patterns)."""
     to: tuple[str, ...] = ()
-    """Who is charged, owners or other pools (patterns); nothing: every owner."""
+    """Owners or other pools that are charged (patterns). An empty list charges every owner."""
     key: Literal["cost", "energy", "requests", "even"] = "cost"
-    """What they are charged by."""
+    """Quantity by which they are charged."""
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What an owner may use in a month."""
+    """The amount that an owner may use in a month."""
 
     owner: Annotated[str, Meta(min_length=1)]
     amount: Annotated[float, Meta(gt=0)]
-    """In the bill's currency, kWh or kg of CO2e."""
+    """Monthly amount, in the bill's currency, kWh or kg of CO2e."""
     of: Literal["cost", "kwh", "kg"] = "cost"
     by: str = "team"
-    """What kind of owner it is, as in ``--by``."""
+    """Kind of owner, as in ``--by``."""
 
 
 class BillsSettings(Section, frozen=True):
     """How a bill is split."""
 
     method: str = "energy-idle-reserved"
-    """Id of the method (docs/user/statement.md); ``wattribute compare`` shows what each gives."""
+    """Id of the method (docs/user/statement.md). ``wattribute compare`` shows the result of each
+    method."""
     timezone: str = "UTC"
-    """Time zone of the months; clouds bill in UTC."""
+    """Time zone of the months. Clouds bill in UTC."""
     platform_owner: str = "platform"
-    """Who pays the floor under the method ``energy-idle-platform``."""
+    """Owner that pays the floor under the method ``energy-idle-platform``."""
     tariff: str = ""
     """Price of a kWh for the method ``two-part``: a number in the bill's currency, or a price list
     (YAML) whose ``energy`` has prices by the hour."""
@@ -196,9 +202,10 @@ class BillsSettings(Section, frozen=True):
             }
         ),
     ] = ()
-    """Shared costs, charged on to owners or other pools: ``name``, ``when`` (workloads, as in
-    ``ownership.rules``), ``services`` (of the bill), ``to`` (owners or pools; nothing: every
-    owner), ``key`` (``cost``, ``energy``, ``requests``, ``even``). A circle is refused."""
+    """Shared costs that are charged on to owners or other pools. Each has ``name``, ``when``
+    (workloads, as in ``ownership.rules``), ``services`` (of the bill), ``to`` (owners or pools;
+    empty: every owner) and ``key`` (``cost``, ``energy``, ``requests``, ``even``). A circle of
+    pools is refused."""
     budgets: Annotated[
         tuple[Budget, ...],
         Meta(
@@ -208,34 +215,36 @@ class BillsSettings(Section, frozen=True):
             }
         ),
     ] = ()
-    """What owners may use in a month; ``wattribute serve`` shows how fast it burns: ``owner``,
-    ``amount``, ``of`` (``cost`` in the bill's currency, ``kwh`` or ``kg``), ``by`` (``team``)."""
+    """Monthly budgets of owners; ``wattribute serve`` shows how fast they are used. Each has
+    ``owner``, ``amount``, ``of`` (``cost`` in the bill's currency, ``kwh`` or ``kg``) and ``by``
+    (``team``)."""
 
 
 class Team(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who belongs to a team, and what they see."""
+    """The members of a team, and the owners whose rows they may see."""
 
     token_file: str = ""
-    """File with the team's bearer token; read again at every request."""
+    """File with the team's bearer token. It is read again at every request."""
     users: tuple[str, ...] = ()
     """Users of ``web.web_config``."""
     sees: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names or patterns of owners, by what ``--by`` says; nothing: the team of this name."""
+    """Names or patterns of owners that the team may see, for each ``--by``. An empty mapping shows
+    the team of this name."""
 
 
 class WebSettings(Section, frozen=True):
-    """``wattribute serve``: statements as pages and as JSON."""
+    """``wattribute serve``: statements as web pages and as JSON."""
 
     listen: Address = "127.0.0.1:9103"
-    """Address to listen on; one that others can reach needs ``teams`` with tokens or users, or
-    ``trusted_proxies``."""
+    """Address to listen on. An address that others can reach needs ``teams`` with tokens or users,
+    or ``trusted_proxies``."""
     bills: tuple[str, ...] = ()
-    """Files of the bill, or patterns: FOCUS, CUR 2.0 (CSV, Parquet), or one price list (YAML).
-    Looked for again at every question."""
+    """Files of the bill, or patterns: FOCUS, CUR 2.0 (CSV, Parquet), or one price list (YAML). The
+    patterns are evaluated at every request."""
     totals: tuple[str, ...] = ()
-    """Without a bill: sums that are split, ``EC2=50000 USD``, the same every month."""
+    """Sums to split if there is no bill (``EC2=50000 USD``), the same every month."""
     by: str = "namespace"
-    """Whose costs the pages show at first, as in ``--by``."""
+    """Grouping that the pages show first, as in ``--by``."""
     teams: Annotated[
         dict[str, Team],
         Meta(
@@ -246,22 +255,23 @@ class WebSettings(Section, frozen=True):
             }
         ),
     ] = field(default_factory=dict)
-    """Teams and what each sees: ``token_file``, ``users`` (of ``web_config``), ``sees`` (by what
-    ``--by`` says, which owners; ``"*"`` is everything; nothing: the team of this name). Without
-    teams whoever reaches a loopback address sees everything."""
+    """Teams, and what each may see. ``token_file`` and ``users`` (of ``web_config``) identify the
+    members. ``sees`` lists owners for each ``--by``; ``"*"`` means everything, and an empty mapping
+    shows the team of this name. Without teams, anyone who reaches a loopback address sees
+    everything."""
     web_config: str = ""
-    """Prometheus web-config file: TLS, and users with passwords. Users are read again when it
-    changes; certificates at the next start."""
+    """Prometheus web-config file, for TLS and for users with passwords. Users are read again when
+    the file changes. Certificates are read at the start."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies that check who asks; from anywhere else ``teams_header``
-    is not looked at."""
+    """Addresses or networks of proxies that authenticate callers. From any other address
+    ``teams_header`` is ignored."""
     teams_header: Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$")] = "X-Forwarded-Groups"
-    """Header in which such a proxy names the teams of whoever asks, with commas between them. It
-    must remove the header from what comes in."""
+    """Header in which such a proxy names the caller's teams, separated by commas. The proxy must
+    remove the header from incoming requests."""
 
 
 class AccountingSettings(Tree, frozen=True):
-    """What everything that turns energy into money and carbon goes by."""
+    """The settings of everything that turns energy into money and carbon."""
 
     ledger: LedgerSettings = LedgerSettings()
     ownership: OwnershipSettings = OwnershipSettings()

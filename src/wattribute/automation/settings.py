@@ -1,4 +1,4 @@
-"""The settings of what acts on the numbers: the scaler."""
+"""The settings of automation: the scaler."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from wattribute.core.settings.section import SECONDS, Address, Seconds, Section,
 
 
 class ScalerSettings(Section, frozen=True):
-    """The external scaler for KEDA. Prometheus is that of the section ``ledger``."""
+    """The external scaler for KEDA. It uses the Prometheus of the section ``ledger``."""
 
     listen: Address = "127.0.0.1:9104"
-    """Address of gRPC; loopback unless told."""
+    """Address of gRPC. The default is loopback only."""
     json_listen: Address = "127.0.0.1:9105"
     """Address of the JSON for KEDA's metrics-api trigger, and of ``/metrics``."""
     queries: Annotated[
@@ -23,36 +23,37 @@ class ScalerSettings(Section, frozen=True):
             }
         ),
     ] = field(default_factory=dict)
-    """Query templates by name, each of which gives one number. Trigger metadata come from any
-    namespace and can only name one of these; ``$namespace`` (which each must have) becomes the
-    ScaledObject's namespace, ``$workload`` its key ``workload``, or its name. ``power`` is there
-    from the start: watts per pod of ``$workload``."""
+    """Query templates by name, each of which returns one number. Trigger metadata can come from any
+    namespace and can only name one of these. ``$namespace`` is required and becomes the
+    ScaledObject's namespace. ``$workload`` becomes its key ``workload``, or its name. The template
+    ``power`` is built in: watts per pod of ``$workload``."""
     policies: str = ""
-    """Policy file, or folder of policy files, that the JSON serves: its URL says which, so whose
-    demand may be read is the operator's choice. "" serves none."""
+    """Policy file, or folder of policy files, that the JSON serves. Its URL names the policy, so
+    only the operator chooses whose demand may be read. "" serves none."""
     refresh: Annotated[float, Meta(ge=1, le=300, extra=SECONDS)] = 15.0
-    """Each ScaledObject is decided anew after this; KEDA's calls are answered from memory."""
+    """Seconds between two decisions for each ScaledObject. KEDA's calls are answered from
+    memory."""
     timeout: Annotated[float, Meta(ge=1, le=60, extra=SECONDS)] = 5.0
     """Seconds to wait for Prometheus."""
     stale: Seconds = 300.0
-    """An older demand, or an older carbon intensity from a live source that no longer answers, does
-    not count: the policy fails open."""
+    """Age limit in seconds of a demand, or of a carbon intensity from a live source that no longer
+    answers. Older values do not count, and the policy fails open."""
     max_objects: Annotated[int, Meta(ge=1, le=100_000)] = 5000
-    """ScaledObjects that are remembered; more are refused."""
+    """Largest number of ScaledObjects that are kept in memory. More are refused."""
     state: str = ""
-    """File that keeps what carbon budgets have spent today over a restart; "" keeps nothing."""
+    """File that keeps what carbon budgets have spent today over a restart. "" keeps nothing."""
     tls_cert: str = ""
-    """Certificate (PEM) for gRPC and JSON; "" serves both without TLS."""
+    """Certificate (PEM) for gRPC and JSON. "" serves both without TLS."""
     tls_key: str = ""
-    """Its key."""
+    """Key of the certificate."""
     tls_client_ca: str = ""
-    """Certificates that must have signed those of gRPC's callers; "" takes any caller."""
+    """Authorities that must have signed the certificates of gRPC callers. "" accepts any caller."""
     token_file: str = ""
-    """File with the token that JSON's callers must send (KEDA's authMode ``bearer``); "" asks for
-    none. ``/metrics`` needs none."""
+    """File with the token that JSON callers must send (KEDA's authMode ``bearer``). "" requires
+    none. ``/metrics`` never requires one."""
 
 
 class AutomationSettings(Tree, frozen=True):
-    """What everything that acts on the numbers goes by."""
+    """The settings of everything that acts on the numbers."""
 
     scaler: ScalerSettings = ScalerSettings()

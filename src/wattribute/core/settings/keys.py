@@ -1,4 +1,4 @@
-"""The keys of a tree: how each is named, written and described.
+"""The keys of a tree of settings: how each key is named, written and described.
 
 Loading, the command line's flags and the reference page all read this table.
 """
@@ -17,47 +17,47 @@ from wattribute.core.settings.section import Tree
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting."""
+    """One setting: its names, its type, its default, and the values that it may have."""
 
     section: str
     field: str
     path: tuple[str, ...]
-    """The fields of the tree that lead to the section; the last is the section's."""
+    """The fields of the tree that lead to the section. The last one is the section's."""
     type: inspect.Type
     annotation: object
-    """The field's type as it is written in the tree: what msgspec converts to."""
+    """The field's type as written in the tree. msgspec converts values to it."""
     default: object
     extra: Mapping[str, object]
-    """``unit``, ``secret``, ``allowed``, ``words`` and ``flag``, where the tree says them."""
+    """``unit``, ``secret``, ``allowed``, ``words`` and ``flag``, if the tree sets them."""
 
     @property
     def name(self) -> str:
-        """``monitor.interval``."""
+        """Return the dotted name, ``monitor.interval``."""
         return f"{self.section}.{self.field}"
 
     @property
     def variable(self) -> str:
-        """``WATTRIBUTE_MONITOR__INTERVAL``."""
+        """Return the name of the environment variable, ``WATTRIBUTE_MONITOR__INTERVAL``."""
         return f"WATTRIBUTE_{self.section}__{self.field}".upper()
 
     @property
     def flag(self) -> str | None:
-        """``--interval``; None: it has no flag."""
+        """Return the flag of the command line (``--interval``), or None if the key has none."""
         return str(self.extra["flag"]) if "flag" in self.extra else None
 
     @property
     def duration(self) -> bool:
-        """A time in seconds, which may be written with a unit."""
+        """Tell whether the value is a time in seconds, which may be written with a unit."""
         return self.extra.get("unit") == "seconds"
 
     @property
     def secret(self) -> bool:
-        """Never shown in logs."""
+        """Tell whether the value must never be shown in logs."""
         return bool(self.extra.get("secret"))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that the value may be, in the order in which they are written; (): any."""
+        """Return the words that the value may be, in their written order; () allows any value."""
         if "words" in self.extra:
             return _words(self.extra)
         written = self.annotation
@@ -67,7 +67,7 @@ class Key:
 
     @property
     def allowed(self) -> str:
-        """What the value may be, in words."""
+        """Describe the values that are allowed, for messages and for the reference."""
         if self.words:
             return "one of " + ", ".join(self.words)
         return _allowed(self.type, self.extra)
@@ -75,7 +75,7 @@ class Key:
 
 @cache
 def keys(tree: type[msgspec.Struct]) -> Mapping[str, Key]:
-    """Every key by its dotted name (``monitor.interval``), in the tree's order."""
+    """Return every key by its dotted name (``monitor.interval``), in the tree's order."""
     return {key.name: key for key in _walk(tree, ())}
 
 

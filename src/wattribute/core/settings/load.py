@@ -1,4 +1,4 @@
-"""Reads the settings: file < environment < flags, each value checked where it comes from."""
+"""Reads the settings: file < environment < flags. Each value is checked at its source."""
 
 import math
 import re
@@ -20,8 +20,8 @@ T = TypeVar("T", bound=Tree)
 Keys = Mapping[str, Key]
 
 _VARIABLE: Final = re.compile(r"WATTRIBUTE_[A-Z0-9]+(_[A-Z0-9]+)*__\w*")
-"""The double underscore tells our variables from those that Kubernetes makes for a Service of
-this name (``WATTRIBUTE_PORT=tcp://...``)."""
+"""The double underscore distinguishes our variables from those that Kubernetes creates for a
+Service of this name (``WATTRIBUTE_PORT=tcp://...``)."""
 _SECONDS_OF: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -29,19 +29,20 @@ _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """One value, and where it was said."""
+    """One value, and the place that set it."""
 
     where: str
     key: Key
     value: object
     is_text: bool
-    """From the environment or a flag, where numbers and lists are written as text."""
+    """Whether it comes from the environment or a flag, where numbers and lists are written as
+    text."""
 
 
 def load(
     tree: type[T], config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]
 ) -> T:
-    """The settings of this program.
+    """Load the settings of this program.
 
     Args:
         tree: What the keys are, and what is returned.
@@ -68,7 +69,7 @@ def load(
 
 
 def effective(settings: msgspec.Struct) -> str:
-    """All settings as they are in force, on one line for the log; secrets as ``***``."""
+    """Return all settings in force, on one line for the log, with secrets as ``***``."""
     shown: list[str] = []
     for key in keys(type(settings)).values():
         value = getattr(attrgetter(".".join(key.path))(settings), key.field)
@@ -159,12 +160,14 @@ def _not_allowed(given: _Given) -> ConfigInvalid:
 
 def _sentence(key: Key) -> str:
     return (
-        f'{key.allowed} ("500ms", "5s", "2m" mean what they say)' if key.duration else key.allowed
+        f'{key.allowed}, or a text with units ("500ms", "5s", "2m")'
+        if key.duration
+        else key.allowed
     )
 
 
 def _structured(key: Key, value: object) -> object:
-    """A text in the shape of its key: ``"a,b"``, ``"zone=1,zone=2"``, ``"1m30s"``.
+    """Convert a text into the structure of its key: ``"a,b"``, ``"zone=1,zone=2"``, ``"1m30s"``.
 
     Raises:
         ValueError: it does not have that shape.

@@ -1,4 +1,4 @@
-"""Sections of the settings, and the kinds of values that several of them have."""
+"""Sections of the settings, and the types of values that several sections use."""
 
 import re
 from typing import Annotated, Final
@@ -39,7 +39,7 @@ def words(*allowed: str) -> Meta:
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Keys that belong together, a mapping in the file; an unknown key in it is an error."""
+    """Keys that belong together, written as a mapping in the file. An unknown key is an error."""
 
 
 class Tree(Struct, frozen=True, kw_only=True):

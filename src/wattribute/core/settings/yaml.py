@@ -1,4 +1,4 @@
-"""YAML as people mean it: ``off`` is a word, and a key that is written twice is a mistake."""
+"""YAML with two corrections: ``off`` is a word, and a key that is written twice is an error."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _BOOL: Final = "tag:yaml.org,2002:bool"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads ``kube: off`` as false; 1.2 does not, and neither do we."""
+    """A loader that reads ``kube: off`` as a word, as YAML 1.2 does. YAML 1.1 reads false."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's way to say it
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
@@ -19,7 +19,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        """As PyYAML does, but a key that comes twice is an error, not the last value."""
+        """Build a mapping as PyYAML does, but raise an error for a key that occurs twice."""
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for name in names:
             if names.count(name) > 1:
@@ -35,7 +35,7 @@ _Loader.add_implicit_resolver(
 
 
 def parse(text: str, name: str) -> dict[object, object]:
-    """The mapping that a document holds; {} if it is empty.
+    """Return the mapping that a document contains, or {} if it is empty.
 
     Raises:
         ConfigInvalid: not YAML, or not a mapping.

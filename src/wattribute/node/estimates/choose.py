@@ -47,7 +47,7 @@ def choose_estimated(
     """
     is_named = ESTIMATE in use
     if not is_named and "auto" not in use:
-        return NOTHING_ESTIMATED, _finding("not used", "not named in --meters")
+        return NOTHING_ESTIMATED, _finding("not used", "not one of the meters that --meters names")
     try:
         estimated = _components(covered, model, is_named=is_named)
     except MeterAbsent as error:

@@ -34,7 +34,7 @@ def open_window(
     policy = floor_policy(settings.attribution.idle_policy)
     notes = [f"{f.name}: {f.message}" for f in sources.findings if f.state in ("denied", "failed")]
     if not policy_named(policy).by_use:
-        notes.append("the machine's idle power is not in it (--idle-policy usage adds a share)")
+        notes.append("Idle power is not included; --idle-policy usage adds this command's share.")
     followed = tree if root is None else _followed(settings, sources.topology, tree, root)
     window = Window(
         sources,

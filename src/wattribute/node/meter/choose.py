@@ -90,7 +90,7 @@ def choose_meters(settings: NodeSettings, *, patience_s: float = PATIENCE_S) -> 
     return ChosenMeters(tuple(meters), covered, tuple(findings))
 
 
-_NOT_NAMED: Final = "not named in --meters"
+_NOT_NAMED: Final = "not one of the meters that --meters names"
 
 
 def describe(meter: Meter) -> str:
