@@ -68,9 +68,9 @@ def test_the_question_of_the_cfo(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "code", "words"),
     [
         (["--total", "x"], 2, "write it as 'EC2=50000 USD'"),
-        (["--total", "EC2=1 USD", "--out", "x.docx"], 2, "which format"),
+        (["--total", "EC2=1 USD", "--out", "x.docx"], 2, "unknown format"),
         (["--bill", "absent.csv"], 5, "cannot read the bill"),
-        ([], 2, "what was paid?"),
+        ([], 2, "No bill given"),
     ],
 )
 @pytest.mark.usefixtures("inside")

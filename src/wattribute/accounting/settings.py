@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from wattribute.core.settings.section import SECONDS, Address, Seconds, Secret, Section, Tree, flag
+from wattribute.accounting.backends import CARBON_SOURCES
+from wattribute.core.settings.section import (
+    SECONDS,
+    Address,
+    Seconds,
+    Secret,
+    Section,
+    Tree,
+    flag,
+    words,
+)
 
 
 class LedgerSettings(Section, frozen=True):
@@ -90,15 +100,11 @@ class CarbonSettings(Section, frozen=True):
     ``marginal`` is the plant that runs more when more is drawn: use it to shift load, never in a
     report."""
     sources: Annotated[
-        tuple[
-            Literal["electricity-maps", "watttime", "uk", "entsoe", "csv", "prometheus", "table"],
-            ...,
-        ],
+        tuple[Annotated[str, words(*CARBON_SOURCES.names)], ...],
         Meta(
             min_length=1,
             extra={
-                "allowed": "a list, or one text with commas, of electricity-maps, watttime, uk, "
-                "entsoe, csv, prometheus, table"
+                "allowed": f"a list, or a text with commas, of {', '.join(CARBON_SOURCES.names)}"
             },
         ),
     ] = ("table",)

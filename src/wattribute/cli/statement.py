@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from wattribute.accounting.backends import REPORT_FORMATS
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.terminal import Column, clean, print_table
@@ -146,7 +147,9 @@ def progress() -> Iterator[Callable[[str], None]]:
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write the statement to this file: *.json, *.csv, *.parquet, *.html.",
+    help="Also write the statement to this file: "
+    + ", ".join(f"*{ending}" for ending in REPORT_FORMATS.names)
+    + ".",
 )
 @click.option(
     "--pdf",
@@ -194,7 +197,7 @@ def statement(
         from wattribute.accounting.chargeback.build import make_statement
         from wattribute.accounting.chargeback.per_unit import divide, queries_of
         from wattribute.accounting.chargeback.remember import remember
-        from wattribute.accounting.report import files, terminal
+        from wattribute.accounting.report import files, json_file, terminal
     for path in out:
         files.check_name(path)
     queries = queries_of(settings.accounting, units)
@@ -211,7 +214,7 @@ def statement(
     except OSError as exc:
         click.echo(f"This statement was not stored, so `explain` cannot use it: {exc}", err=True)
     if as_json:
-        click.echo(files.as_json(made, divided).decode(), nl=False)
+        click.echo(json_file.as_json(made, divided).decode(), nl=False)
         return 0
     click.echo(clean(terminal.heading(made)))
     print_filled(terminal.TITLES, list(terminal.lines(made)), terminal.LEFT, terminal.SPARE)

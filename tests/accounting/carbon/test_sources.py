@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from wattribute.accounting.backends import CARBON_SOURCES
 from wattribute.accounting.carbon import Basis, Source, find_place
-from wattribute.accounting.carbon.choose import _SOURCES
 from wattribute.accounting.carbon.entsoe import DOMAINS
+from wattribute.accounting.carbon.intensity import CarbonBackend
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityError, IntensityFailed
 from wattribute_testing.carbon import FakeCarbonApis
@@ -23,7 +24,8 @@ Open = Callable[..., Source]
 @pytest.fixture
 def source(room: Callable[..., AccountingSettings]) -> Open:
     def opened(name: str, **keys: object) -> Source:
-        return _SOURCES[name](room(**keys), BASIS.get(name, Basis.LOCATION))
+        backend = CARBON_SOURCES.load(name, CarbonBackend)
+        return backend.open(room(**keys), BASIS.get(name, Basis.LOCATION))
 
     return opened
 

@@ -119,7 +119,10 @@ def test_an_estimate_that_is_not_named_is_none() -> None:
     estimated, finding = choose_estimated(("rapl",), {"cpu"}, model())
 
     assert (estimated.missing, estimated.standby) == ((), ())
-    assert (finding.state, finding.message) == ("not used", "not one of the meters that --meters names")
+    assert (finding.state, finding.message) == (
+        "not used",
+        "not one of the meters that --meters names",
+    )
 
 
 def test_what_the_model_does_not_know_is_said_and_an_error_where_it_was_named() -> None:

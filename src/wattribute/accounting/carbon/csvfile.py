@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.accounting.carbon.answers import Reading
-from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity
+from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
-from wattribute.core.errors import IntensityAbsent, IntensityFailed
+from wattribute.accounting.settings import AccountingSettings
+from wattribute.core.errors import ConfigInvalid, IntensityAbsent, IntensityFailed
 
 _COLUMNS: Final = ("start", "g_per_kwh")
 
@@ -85,3 +86,12 @@ class CsvFile:
             raise IntensityFailed(
                 f"csv: {self._path}:{number}: is not a start with a time zone and a number"
             ) from None
+
+
+def _open(settings: AccountingSettings, basis: Basis) -> CsvFile:
+    if not settings.carbon.csv:
+        raise ConfigInvalid("carbon.sources: csv needs carbon.csv, the path of the file")
+    return CsvFile(settings.carbon.csv, basis)
+
+
+BACKEND: Final = CarbonBackend("csv", _open)

@@ -10,8 +10,9 @@ from typing import Final
 
 from wattribute.accounting.carbon.answers import Reading
 from wattribute.accounting.carbon.http import Api, secret
-from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity
+from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
+from wattribute.accounting.settings import AccountingSettings
 
 _PATH: Final = "/carbon-intensity"
 
@@ -66,3 +67,13 @@ class ElectricityMaps:
             row.get("carbonIntensity"),
             estimated=row.get("isEstimated") is True,
         )
+
+
+def _open(settings: AccountingSettings, _basis: Basis) -> ElectricityMaps:
+    carbon = settings.carbon
+    return ElectricityMaps(
+        carbon.electricity_maps_url, carbon.electricity_maps_token_file, carbon.timeout
+    )
+
+
+BACKEND: Final = CarbonBackend("electricity-maps", _open, basis=ElectricityMaps.basis)

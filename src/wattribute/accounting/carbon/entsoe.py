@@ -13,8 +13,9 @@ from typing import Final
 from wattribute.accounting.carbon.answers import Reading
 from wattribute.accounting.carbon.fuels import G_PER_KWH, STORAGE
 from wattribute.accounting.carbon.http import Api, secret
-from wattribute.accounting.carbon.intensity import Basis, Intensity
+from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import IntensityAbsent, IntensityFailed
 
 _RESOLUTIONS: Final = {
@@ -173,3 +174,11 @@ def _points(period: ET.Element, reading: Reading) -> Iterator[tuple[datetime, ti
             if not 0 <= megawatts < 1e7:
                 raise reading.wrong(f"{megawatts!r} MW are not possible")
             yield start + (position - 1) * length, length, megawatts
+
+
+def _open(settings: AccountingSettings, _basis: Basis) -> Entsoe:
+    carbon = settings.carbon
+    return Entsoe(carbon.entsoe_url, carbon.entsoe_token_file, carbon.timeout)
+
+
+BACKEND: Final = CarbonBackend("entsoe", _open, basis=Entsoe.basis)

@@ -1,12 +1,13 @@
 """The value that every source gives, and the protocol of the sources."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol
 
 from wattribute.accounting.carbon.place import Place
+from wattribute.accounting.settings import AccountingSettings
 
 HOUR: Final = timedelta(hours=1)
 
@@ -80,3 +81,16 @@ class Source(Protocol):
             IntensityDenied, IntensityFailed: as ``latest``.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CarbonBackend:
+    """The facts of a carbon source, and how it is opened."""
+
+    name: str
+    """As in ``carbon.sources`` and in reports."""
+    open: Callable[[AccountingSettings, Basis], Source]
+    """Open the source for a basis. Raises ConfigInvalid if the settings lack what it needs, and
+    sends nothing."""
+    basis: Basis | None = None
+    """What the source counts. None: it gives values of the basis that is asked for."""

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from wattribute.accounting.carbon.answers import Reading
 from wattribute.accounting.carbon.hours import by_hour, hours_of
-from wattribute.accounting.carbon.intensity import Basis, Intensity
+from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
 from wattribute.accounting.promql.client import Prometheus
-from wattribute.accounting.settings import LedgerSettings
+from wattribute.accounting.settings import AccountingSettings, LedgerSettings
 from wattribute.core.errors import (
+    ConfigInvalid,
     IntensityAbsent,
     IntensityDenied,
     IntensityFailed,
@@ -104,3 +105,15 @@ class PrometheusSeries:
 def _quoted(text: str) -> str:
     """A name that people chose, inside the quotes of PromQL."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _open(settings: AccountingSettings, basis: Basis) -> PrometheusSeries:
+    carbon = settings.carbon
+    if not carbon.prometheus_selector or not settings.ledger.prometheus_url:
+        raise ConfigInvalid(
+            "carbon.sources: prometheus needs carbon.prometheus_selector and ledger.prometheus_url"
+        )
+    return PrometheusSeries(settings.ledger, carbon.prometheus_selector, basis, carbon.timeout)
+
+
+BACKEND: Final = CarbonBackend("prometheus", _open)

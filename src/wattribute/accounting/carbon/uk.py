@@ -12,8 +12,9 @@ from typing import Final
 
 from wattribute.accounting.carbon.answers import Reading
 from wattribute.accounting.carbon.http import Api
-from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity
+from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import IntensityAbsent
 
 _HALF_HOUR: Final = timedelta(minutes=30)
@@ -71,3 +72,10 @@ class UkCarbonIntensity:
 
 def _instant(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def _open(settings: AccountingSettings, _basis: Basis) -> UkCarbonIntensity:
+    return UkCarbonIntensity(settings.carbon.uk_url, settings.carbon.timeout)
+
+
+BACKEND: Final = CarbonBackend("uk", _open, basis=UkCarbonIntensity.basis)

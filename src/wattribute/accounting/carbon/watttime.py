@@ -12,8 +12,9 @@ from typing import Final
 
 from wattribute.accounting.carbon.answers import Reading
 from wattribute.accounting.carbon.http import Api
-from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity
+from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent, IntensityDenied
 from wattribute.core.settings.yaml import parse
 from wattribute.core.units import KILOWATT_HOURS_PER_MEGAWATT_HOUR
@@ -114,3 +115,11 @@ class WattTime:
         if not isinstance(username, str) or not isinstance(password, str):
             raise IntensityDenied(f"watttime: {self._credentials}: has no username and password")
         return username, password
+
+
+def _open(settings: AccountingSettings, _basis: Basis) -> WattTime:
+    carbon = settings.carbon
+    return WattTime(carbon.watttime_url, carbon.watttime_credentials, carbon.timeout)
+
+
+BACKEND: Final = CarbonBackend("watttime", _open, basis=WattTime.basis)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wattribute.accounting.carbon.intensity import Basis, Intensity
+from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
 from wattribute.accounting.carbon.tables import Figure, countries, figures, of_year
+from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import IntensityAbsent
 
 _ALWAYS: Final = timedelta(days=36_500)
@@ -108,3 +109,10 @@ def _years(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
             break
         cuts.append(following)
     return list(zip(cuts, [*cuts[1:], end], strict=True))
+
+
+def _open(_settings: AccountingSettings, basis: Basis) -> Table:
+    return Table(basis)
+
+
+BACKEND: Final = CarbonBackend("table", _open)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.report import figures
 from wattribute.accounting.report.columns import COLUMNS
+from wattribute.accounting.report.formats import ReportFormat
 from wattribute.accounting.report.terminal import money
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -45,3 +46,6 @@ def templates(*more: Path) -> jinja2.Environment:
 def as_html(statement: Statement) -> bytes:
     """The page, UTF-8."""
     return templates().get_template("statement.html").render(statement=statement).encode()
+
+
+FORMAT: Final = ReportFormat(".html", as_html)

@@ -12,9 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from wattribute.accounting.chargeback.budgets import Burn, burn
 from wattribute.accounting.chargeback.methods import METHODS
 from wattribute.accounting.chargeback.request import Request as Question
-from wattribute.accounting.report import comparison, files, pdf
+from wattribute.accounting.report import comparison, pdf
 from wattribute.accounting.report.columns import Value
+from wattribute.accounting.report.csv_file import as_csv
 from wattribute.accounting.report.html import templates
+from wattribute.accounting.report.json_file import as_json
+from wattribute.accounting.report.parquet_file import as_parquet
 from wattribute.accounting.report.tables import Table, json_of
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web import allocation
@@ -127,9 +130,9 @@ class Views:
             "statement",
             question,
             {"statement": statement},
-            lambda: files.as_json(statement),
-            lambda: files.as_csv(statement),
-            lambda: files.as_parquet(statement),
+            lambda: as_json(statement),
+            lambda: as_csv(statement),
+            lambda: as_parquet(statement),
         )
 
     async def _explain(self, question: Question, viewer: Viewer, row: str) -> View:

@@ -10,12 +10,17 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from wattribute.accounting.chargeback.bills.columns import Format, format_of
+from wattribute.accounting.chargeback.bills.columns import BillColumns, columns_of
 from wattribute.accounting.chargeback.bills.tags import namespace_in
 from wattribute.accounting.chargeback.charges import Charges, Month
 from wattribute.accounting.chargeback.money import Currency, digits_for
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_S
+
+
+class NoLineOfMonth(DataInvalid):
+    """A bill can be read, and none of its lines is of the month."""
+
 
 _SHOWN: Final = 3
 """Examples in a message."""
@@ -25,7 +30,7 @@ _BLOCK: Final = 1 << 20
 @dataclass(frozen=True, slots=True)
 class _Bill:
     path: Path
-    format: Format
+    columns: BillColumns
     view: str
 
 
@@ -95,23 +100,23 @@ def _opened(con: duckdb.DuckDBPyConnection, path: Path, number: int) -> _Bill:
             f"{path}: its lines differ in their number of columns, so some are cut off or are no "
             "CSV; fetch the bill again"
         )
-    return _Bill(path, format_of(str(path), columns), view)
+    return _Bill(path, columns_of(str(path), columns), view)
 
 
 def _select(bill: _Bill) -> str:
-    known = bill.format
+    taken = bill.columns
     label = bill.path.name.replace("'", "''")
     return (
-        f"SELECT CAST({known.cost} AS VARCHAR) AS cost_text, "  # noqa: S608 - names from our table
-        f"TRY_CAST({known.cost} AS DECIMAL(38,15)) AS amount, "
-        f"CAST({known.currency} AS VARCHAR) AS currency, "
-        f"TRY_CAST({known.start} AS TIMESTAMPTZ) AS start_at, "
-        f"TRY_CAST({known.end} AS TIMESTAMPTZ) AS end_at, "
-        f"TRY_CAST(nullif({known.period}, '') AS TIMESTAMPTZ) AS period_at, "
-        f"{known.resource} AS resource, {known.service} AS service, "
-        f"{known.category} AS category, {known.description} AS description, "
-        f"{known.tags} AS tags, '{label}' AS file, number "
-        f"FROM (SELECT *, row_number() OVER () AS number FROM {bill.view}) WHERE {known.where}"
+        f"SELECT CAST({taken.cost} AS VARCHAR) AS cost_text, "  # noqa: S608 - names from our table
+        f"TRY_CAST({taken.cost} AS DECIMAL(38,15)) AS amount, "
+        f"CAST({taken.currency} AS VARCHAR) AS currency, "
+        f"TRY_CAST({taken.start} AS TIMESTAMPTZ) AS start_at, "
+        f"TRY_CAST({taken.end} AS TIMESTAMPTZ) AS end_at, "
+        f"TRY_CAST(nullif({taken.period}, '') AS TIMESTAMPTZ) AS period_at, "
+        f"{taken.resource} AS resource, {taken.service} AS service, "
+        f"{taken.category} AS category, {taken.description} AS description, "
+        f"{taken.tags} AS tags, '{label}' AS file, number "
+        f"FROM (SELECT *, row_number() OVER () AS number FROM {bill.view}) WHERE {taken.where}"
     )
 
 
@@ -197,7 +202,7 @@ def _keep_month(con: duckdb.DuckDBPyConnection, names: str, month: Month, curren
         f"SELECT DISTINCT strftime({instant}, '%Y-%m') FROM lines ORDER BY 1 LIMIT 12"  # noqa: S608
     ).fetchall()
     listed = ", ".join(str(row[0]) for row in months)
-    raise DataInvalid(f"{names}: no line of {month.text}; the bill is of {listed}")
+    raise NoLineOfMonth(f"{names}: no line of {month.text}; the bill is of {listed}")
 
 
 def _left_out(con: duckdb.DuckDBPyConnection, unit: Currency, month: Month) -> tuple[str, ...]:

@@ -1,0 +1,64 @@
+"""A statement that reports write."""
+
+from decimal import Decimal
+
+import pytest
+
+from wattribute.accounting.chargeback.grams import Provenance
+from wattribute.accounting.chargeback.money import Currency
+from wattribute.accounting.chargeback.statement import Row, Statement
+
+KWH = 3_600_000_000_000
+
+
+def _row(owner: str, cost: str, **changes: object) -> Row:
+    given: dict[str, object] = {
+        "id": f"abc123-{owner}",
+        "owner": owner,
+        "kind": "owner",
+        "dynamic_uj": 3 * KWH,
+        "idle_uj": KWH,
+        "spare_uj": KWH // 2,
+        "low_uj": 3 * KWH,
+        "high_uj": 5 * KWH,
+        "cost": Decimal(cost),
+        "cost_idle": Decimal("1.00"),
+        "cost_spare": Decimal("0.50"),
+        "cost_shared": Decimal("0.00"),
+        "cost_low": Decimal("8.00"),
+        "cost_high": Decimal("12.00"),
+        "carbon_ug": 1_500_000_000,
+        "carbon_low_ug": 1_000_000_000,
+        "carbon_high_ug": 2_000_000_000,
+        "embodied_ug": 0,
+        "share": 0.5,
+        "confidence": "estimated",
+        "measured": 0.84,
+        "efficiency": 0.58,
+        "energy_before_uj": 2 * KWH,
+        "cost_before": None,
+    }
+    return Row(**(given | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def statement() -> Statement:
+    return Statement(
+        id="abc123",
+        month="2026-10",
+        timezone="UTC",
+        by="label:app",
+        method="energy-idle-reserved",
+        method_text="by energy",
+        floor_policy="reserved",
+        currency=Currency("USD"),
+        total=Decimal("20.00"),
+        rows=(_row("shop", "10.00", cost_before=Decimal("8.00")), _row("=cmd()|\x1b[2J", "5.00")),
+        rest=(_row("(idle)", "5.00", kind="idle", efficiency=None, energy_before_uj=None),),
+        notes=("a note",),
+        sources=(("focus.csv", "00"),),
+        carbon=(Provenance("aws/us-east-1", "table", "2023", "location", 1.15, stale=True),),
+        ledger="ledger",
+        engine="duckdb",
+        node_hours=744,
+    )
