@@ -47,7 +47,7 @@ def serve(*, settings: Settings, listen: str | None, bills: tuple[str, ...], by:
     configure(settings.log)
     if not web.bills and not web.totals:
         raise ConfigInvalid(
-            "what was paid? --bill FILE, or web.bills or web.totals in the settings"
+            "No bill given. Pass --bill FILE, or set web.bills or web.totals in the settings."
         )
     run(msgspec.structs.replace(settings.accounting, web=web))
     return 0

@@ -74,8 +74,8 @@ def test_all_kinds_of_lines_add_up_to_the_invoice(ledger: Path, bill: Bill) -> N
     assert made.total == Decimal("17.44")
     assert made.difference == 0
     costs = _costs(made)
-    assert costs["(no node: S3)"] == 1
-    assert costs["(hours without ledger)"] == 2
+    assert costs["(not matched to a node: S3)"] == 1
+    assert costs["(charges for hours without energy data)"] == 2
     assert costs["shop"] > Decimal("7.77")
     assert costs["(unowned)"] > 0
     assert {row.owner: row.kind for row in made.rest}["(node system)"] == "system"
@@ -120,7 +120,7 @@ def test_shared_pools_go_on_in_order_and_a_circle_is_refused(ledger: Path, bill:
     costs = _costs(made)
     assert made.difference == 0
     assert "door" not in costs
-    assert "(no node: AmazonEKS)" not in costs
+    assert "(not matched to a node: AmazonEKS)" not in costs
     moved = costs["shop"] + costs["bot"] - plain["shop"] - plain["bot"]
     assert abs(moved - plain["door"] - 4) <= Decimal("0.02")
     shared = {row.owner: row.cost_shared for row in made.rows}
@@ -188,7 +188,9 @@ def test_missing_hours_are_counted_by_node(tmp_path: Path) -> None:
         made.pod(hour, "i-1", "shop", 1_000_000)
     notes = _make(made.write(tmp_path), totals=("EC2=1 USD",)).notes
     assert any("lacks 4 hours" in note and "i-1 (4 h)" in note for note in notes)
-    assert not any("(hours without ledger)" in note for note in notes)  # a sum has no such row
+    assert not any(
+        "(charges for hours without energy data)" in note for note in notes
+    )  # a sum has no such row
 
 
 def test_a_sum_for_a_month_that_is_known_in_part_says_so(tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ def test_a_sum_for_a_month_that_is_known_in_part_says_so(tmp_path: Path) -> None
         ({"totals": ("EC2=1 USD",), "by": "label:ap"}, "has this label; the ledger has app"),
         ({"totals": ("EC2=1 USD",), "by": "colour"}, "--by colour: not known; there are team"),
         ({"totals": ("EC2=1 USD",), "method": "fair"}, "no such method; there are requests"),
-        ({}, "what was paid"),
+        ({}, "No bill given"),
         ({"totals": ("EC2=1 USD",), "bills": (Path("x.csv"),)}, "one of the three"),
     ],
 )
@@ -242,6 +244,40 @@ def test_the_month_before_is_compared(ledger: Path, bill: Bill) -> None:
     assert (shop.energy_before_uj, shop.cost_before) == (2_000_000, None)
 
 
+def test_an_error_in_the_month_before_is_a_note(ledger: Path) -> None:
+    earlier = MadeLedger()
+    earlier.pod(HOUR - 31 * 24, "i-1", "shop", 1_000_000)
+    earlier.write(ledger)
+    (ledger / "dt=2026-08-18/s1.parquet").write_bytes(b"PAR1 and then nothing")
+
+    statement = _make(ledger, totals=("EC2=9 USD",))
+
+    assert (statement.total, statement.difference) == (Decimal("9.00"), 0)
+    [note] = [note for note in statement.notes if "not compared" in note]
+    assert note.startswith("not compared with the energy of 2026-08: ")
+    assert "s1.parquet" in note
+
+
+def test_rows_too_small_to_show_have_a_row_of_their_own(tmp_path: Path) -> None:
+    """A thousand owners with 0.4 cents each are 4 dollars, which nobody else should pay."""
+    made = MadeLedger()
+    made.pod(HOUR, "i-1", "large", 6_000_000)
+    for number in range(1000):
+        made.pod(HOUR, "i-1", f"small-{number}", 4_000)
+    statement = _make(
+        made.write(tmp_path / "ledger"), totals=("EC2=10 USD",), method="energy-idle-none"
+    )
+
+    costs = _costs(statement)
+    assert costs == {
+        "large": Decimal("6.00"),
+        "(rows too small to show)": Decimal("4.00"),
+    }
+    small = next(row for row in statement.rest if row.kind == "too-small")
+    assert small.energy_uj == 4_000_000
+    assert statement.difference == 0
+
+
 def test_explain_follows_a_number_to_line_ratio_and_entries(
     ledger: Path, bill: Bill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,7 +297,7 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     entry = told.entries[0]
     assert (entry.pod, entry.energy_uj, entry.seals) == ("bot", 7_000_000, ("s1",))
     assert entry.counter == 'wattribute_container_joules_total{component="cpu",mode="dynamic"}'
-    other = explain(kept, recall("(no node: S3)")[1], AccountingSettings(), 5)
+    other = explain(kept, recall("(not matched to a node: S3)")[1], AccountingSettings(), 5)
     assert other.lines[0].part == 1
     with pytest.raises(DataInvalid, match="no such row"):
         recall("somebody")

@@ -22,17 +22,21 @@ AccountKind = Literal[
     "unattributed",
     "not-covered",
     "not-joined",
+    "too-small",
 ]
 NOT_COVERED: Final = -5
 """A bill's line for a node that the ledger knows, in hours that it does not."""
 NOT_JOINED: Final = -6
 """Lines of no node and no namespace; below it one account per service."""
+OTHER_SERVICES: Final = "(not matched to a node: other services)"
+TOO_SMALL: Final = -100
+"""Rows of less than half a cent and a joule each, together."""
 FIXED: Final[Mapping[int, tuple[str, AccountKind]]] = {
     IDLE: ("(idle)", "idle"),
     UNATTRIBUTED: ("(unattributed)", "unattributed"),
     SYSTEM: ("(node system)", "system"),
     KERNEL: ("(node kernel)", "kernel"),
-    NOT_COVERED: ("(hours without ledger)", "not-covered"),
+    NOT_COVERED: ("(charges for hours without energy data)", "not-covered"),
 }
 UNOWNED_NAME: Final = "(unowned)"
 

@@ -1,17 +1,25 @@
 """From a question to statements: read the ledger once, split the bill, round to cents."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, assert_never
 
 import narwhals as nw
 import pyarrow as pa
 
-from wattribute.accounting.chargeback.accounts import NOT_COVERED, NOT_JOINED, Account, Accounts
-from wattribute.accounting.chargeback.bills.files import read_files
+from wattribute.accounting.chargeback.accounts import (
+    FIXED,
+    NOT_COVERED,
+    NOT_JOINED,
+    OTHER_SERVICES,
+    Account,
+    Accounts,
+)
+from wattribute.accounting.chargeback.bills.files import NoLineOfMonth, read_files
 from wattribute.accounting.chargeback.bills.prices import price_in, read_prices
 from wattribute.accounting.chargeback.bills.total import read_totals
 from wattribute.accounting.chargeback.carbon_rates import GridRates
@@ -72,8 +80,8 @@ def make_statement(
     """
     method = method_of(request.method)
     with opened(request, settings, [method], step) as month:
-        before = _before(request, settings, method, step)
-        return _one(month, request, settings, method, before=before, step=step)
+        before, notes = _before(request, settings, method, step)
+        return _one(month, request, settings, method, before=before, notes=notes, step=step)
 
 
 def compare_methods(
@@ -90,22 +98,39 @@ def compare_methods(
     if not (request.tariff or settings.bills.tariff or request.price_list):
         chosen = [method for method in chosen if method.id != "two-part"]
     with opened(request, settings, chosen, step) as month:
-        return [_one(month, request, settings, method, before={}, step=step) for method in chosen]
+        return [_one(month, request, settings, method, step=step) for method in chosen]
 
 
 @contextmanager
 def opened(
-    request: Request, settings: AccountingSettings, methods: Sequence[Method], step: Step
+    request: Request,
+    settings: AccountingSettings,
+    methods: Sequence[Method],
+    step: Step,
+    *,
+    charges: Charges | None = None,
 ) -> Iterator[Opened]:
-    """Read a month; see ``make_statement`` for what is raised."""
-    request.check()
+    """Read a month.
+
+    Args:
+        request: The question.
+        settings: Of the accounting.
+        methods: By which it will be split.
+        step: Called with what is read now.
+        charges: The bill; None reads the one that the request names.
+
+    Raises:
+        ConfigInvalid, DataInvalid, LedgerFailed: As ``make_statement``.
+    """
+    if charges is None:
+        request.check()
     pools = pools_of(settings.bills.shared)
     rules = settings.ownership.rules
     ownership = Ownership(rules)
     dated = any(rule.since or rule.until for rule in rules)
     accounts = Accounts(request.by, ownership, dated=dated, pools=pools)
     step("the bill")
-    charges = _charges(request)
+    charges = charges or _charges(request)
     with ledger_files(request, request.month) as files:
         if not files.chunks:
             raise DataInvalid(
@@ -211,29 +236,37 @@ def _refuse_unknown_label(request: Request, accounts: Accounts, files: list[str]
 
 def _before(
     request: Request, settings: AccountingSettings, method: Method, step: Step
-) -> dict[tuple[str, str], Known]:
-    """Energy and cost by owner of the month before; nothing where the ledger has none.
+) -> tuple[dict[tuple[str, str], Known], tuple[str, ...]]:
+    """Return energy and cost by owner of the month before, and notes on what is not known of it.
 
-    The cost is known where the bills given hold that month too, or a price list was given.
+    The cost is known if the given bills hold that month too, or if a price list is given. An error
+    in that month does not stop this one's statement; it becomes a note.
     """
     month = request.month.before
-    with ledger_files(request, month) as files:
-        if not files.chunks:
-            return {}
+    try:
+        with ledger_files(request, month) as files:
+            if not files.chunks:
+                return {}, ()
+    except WattributeError as exc:
+        return {}, (f"not compared with the energy of {month.text}: {exc}",)
     step(f"{month.text}, to compare")
-    # Where its bill is not there, the energy alone: nothing was paid, in no currency (XXX).
-    unpaid = request.but(month=month, bills=(), totals=("nothing=0 XXX",), tariff="0")
-    for asked in (request.but(month=month), unpaid) if not request.totals else (unpaid,):
+    notes = []
+    for charges in (Charges.none(),) if request.totals else (None, Charges.none()):
+        question = request.but(month=month, tariff=request.tariff if charges is None else "0")
         try:
-            with opened(asked, settings, [method], lambda _: None) as read:
-                made = _one(read, asked, settings, method, before={}, step=lambda _: None)
-        except WattributeError:  # a month that is only compared with must not stop this one
+            with opened(question, settings, [method], lambda _: None, charges=charges) as read:
+                statement = _one(read, question, settings, method, step=lambda _: None)
+        except NoLineOfMonth:
+            continue
+        except WattributeError as exc:
+            compared = "cost" if charges is None else "energy"
+            notes.append(f"not compared with the {compared} of {month.text}: {exc}")
             continue
         return {
-            (row.kind, row.owner): Known(row.energy_uj, None if asked is unpaid else row.cost)
-            for row in made.everything
-        }
-    return {}
+            (row.kind, row.owner): Known(row.energy_uj, row.cost if charges is None else None)
+            for row in statement.everything
+        }, tuple(notes)
+    return {}, tuple(notes)
 
 
 def _one(
@@ -242,7 +275,8 @@ def _one(
     settings: AccountingSettings,
     method: Method,
     *,
-    before: dict[tuple[str, str], Known],
+    before: Mapping[tuple[str, str], Known] = MappingProxyType({}),
+    notes: Sequence[str] = (),
     step: Step,
 ) -> Statement:
     step(f"the split by {method.id}")
@@ -260,7 +294,7 @@ def _one(
         case _:
             assert_never(method.floor.unpaid)
     accounts = [*read.accounts, *services]
-    notes = [*read.charges.notes, *charge_on(settings.bills.shared, accounts, totals)]
+    of_bill = (*read.charges.notes, *charge_on(settings.bills.shared, accounts, totals))
     return statement_of(
         request=request,
         statement_id=request.but(method=method.id).id(settings, read.charges.sources),
@@ -270,7 +304,7 @@ def _one(
         totals=totals,
         before=before,
         carbon=read.rates.provenance if read.rates else (),
-        notes=(*notes, *_notes(read, request)),
+        notes=(*of_bill, *_notes(read, request), *notes),
         node_hours=read.period.node_hours,
     )
 
@@ -304,7 +338,7 @@ def _not_joined(
     for at, service in enumerate(order):
         shown = at < _SERVICES_SHOWN
         number = NOT_JOINED - min(at, _SERVICES_SHOWN)
-        name = f"(no node: {service or 'no service'})" if shown else "(no node: other services)"
+        name = f"(not matched to a node: {service or 'no service'})" if shown else OTHER_SERVICES
         totals.setdefault(number, Totals()).cost += left[service]
         if at <= _SERVICES_SHOWN:
             accounts.append(Account(number, name, "not-joined"))
@@ -316,7 +350,7 @@ def _notes(read: Opened, request: Request) -> Iterator[str]:
     where = (
         "the sum is split by the others"
         if request.totals
-        else "their charges are in (hours without ledger)"
+        else f"their charges are in {FIXED[NOT_COVERED][0]}"
     )
     if period.missing:
         hours = sum(count for _, count in period.missing)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wattribute.accounting.chargeback.engines import Span
@@ -34,6 +34,16 @@ class Charges:
     """What the reader of the statement should know of the bill."""
     sources: tuple[tuple[str, str], ...] = field(default=())
     """Files and their SHA-256."""
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return a bill without lines, in no currency (XXX in ISO 4217): energy without cost."""
+        import pyarrow as pa  # noqa: PLC0415 - the table's columns are the only use here
+
+        texts = ("resource", "namespace", "service", "category", "description", "source")
+        columns = dict.fromkeys(("cost", "first", "end"), pa.array([], pa.int64()))
+        table = pa.table(columns | dict.fromkeys(texts, pa.array([], pa.string())))
+        return cls(table, Currency("XXX"), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)

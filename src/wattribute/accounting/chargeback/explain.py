@@ -8,7 +8,7 @@ import narwhals as nw
 import pyarrow as pa
 from pyarrow import compute
 
-from wattribute.accounting.chargeback.accounts import NOT_COVERED, NOT_JOINED
+from wattribute.accounting.chargeback.accounts import NOT_COVERED, NOT_JOINED, OTHER_SERVICES
 from wattribute.accounting.chargeback.build import Opened, Step, opened
 from wattribute.accounting.chargeback.charges import hour_text
 from wattribute.accounting.chargeback.engines import Span
@@ -147,6 +147,11 @@ def _number(month: Opened, settings: AccountingSettings, kind: str, owner: str) 
         return NOT_JOINED
     if kind == "owner" and owner == settings.bills.platform_owner:
         return IDLE
+    if kind == "too-small":
+        raise DataInvalid(
+            f"{owner} is the sum of rows of less than half a cent and one joule each; "
+            "there is no line of the bill to show for it"
+        )
     for account in month.accounts:
         if (account.kind, account.name) == (kind, owner):
             return account.number
@@ -173,8 +178,8 @@ def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[Line, int]]:
     found = []
     for line in lines.tolist():
         made = _line(month, line, "none", None)
-        name = f"(no node: {made.service or 'no service'})"
-        if number == NOT_COVERED or owner in {name, "(no node: other services)"}:
+        name = f"(not matched to a node: {made.service or 'no service'})"
+        if number == NOT_COVERED or owner in {name, OTHER_SERVICES}:
             found.append((made, line))
     return found
 

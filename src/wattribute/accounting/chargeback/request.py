@@ -57,8 +57,8 @@ class Request:
         kinds = bool(self.totals) + bool(lists) + (len(self.bills) > len(lists))
         if kinds == 0:
             raise ConfigInvalid(
-                "what was paid? --bill FILE (FOCUS, CUR 2.0 or a price list), or "
-                "--total 'EC2=50000 USD'"
+                "No bill given. Pass --bill FILE (FOCUS, CUR 2.0 or a price list), or "
+                "--total 'EC2=50000 USD'."
             )
         if kinds > 1 or len(lists) > 1:
             raise ConfigInvalid(

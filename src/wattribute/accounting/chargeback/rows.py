@@ -1,11 +1,11 @@
 """Totals by account, made into a statement: cents that add up, shares, bands, notes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.accounts import Account
+from wattribute.accounting.chargeback.accounts import TOO_SMALL, Account
 from wattribute.accounting.chargeback.apportion import to_cents
 from wattribute.accounting.chargeback.charges import Charges
 from wattribute.accounting.chargeback.grams import Provenance
@@ -51,7 +51,7 @@ def statement_of(
     charges: Charges,
     accounts: Sequence[Account],
     totals: dict[int, Totals],
-    before: dict[tuple[str, str], Known],
+    before: Mapping[tuple[str, str], Known],
     carbon: tuple[Provenance, ...],
     notes: Sequence[str],
     node_hours: int,
@@ -77,14 +77,14 @@ def statement_of(
         for account in accounts
         if account.number in totals and _matters(totals[account.number], unit)
     ]
-    left = [
-        totals[account.number].cost
-        for account in accounts
-        if account.number in totals and account not in some
-    ]
     sums = [totals[account.number] for account in some]
-    if some and left:  # crumbs of rows that are not shown
-        sums[0].cost += sum(left)
+    small = Totals()
+    for account in accounts:
+        if account.number in totals and account not in some:
+            small.add(totals[account.number])
+    if _matters(small, unit):  # thousands of owners with a part of a cent each
+        some.append(Account(TOO_SMALL, "(rows too small to show)", "too-small"))
+        sums.append(small)
     cents = to_cents([one.cost for one in sums], unit.cents(charges.total), unit.per_cent)
     bands = [_band(one, account.number, floor) for account, one in zip(some, sums, strict=True)]
     whole = tuple(sum(ends) for ends in zip(*bands, strict=True)) or (0, 0, 0)

@@ -21,6 +21,7 @@ WHY: Final = {
     "unattributed": "energy with nobody active, or from before the first reading",
     "not-covered": "charges for hours that the ledger does not have",
     "not-joined": "lines of the bill for no node and no namespace",
+    "too-small": "rows of less than half a cent and one joule each, together",
     "platform": "the machines' floor, paid by the platform's team",
     "shared": "a pool of shared costs that could be charged on to nobody",
 }
