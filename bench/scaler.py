@@ -26,7 +26,7 @@ _KINDS: Final = (
 def run(_window_s: float) -> Iterator[Figure]:
     """Needs grpcio; decisions are made anew every 5 s meanwhile."""
     try:
-        from wattribute.automation.scaler.engine import Engine  # noqa: PLC0415
+        from wattribute.automation.scaler.engine import ScalingEngine  # noqa: PLC0415
         from wattribute.automation.scaler.service import GrpcServer  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         yield unmeasured(SECTION, "calls", f"<= {_MOST_MS:g} ms p99", f"{exc.name}: make setup-all")
@@ -38,7 +38,7 @@ def run(_window_s: float) -> Iterator[Figure]:
     room = ScalerSettings(
         listen="127.0.0.1:0", queries={"queue": 'q{n="$namespace",w="$workload"}'}, refresh=5.0
     )
-    engine = Engine(room, lambda _: random.uniform(0, 200), _Sky())  # noqa: S311 - no secret
+    engine = ScalingEngine(room, lambda _: random.uniform(0, 200), _Sky())  # noqa: S311 - no secret
     ready, end, ports = threading.Event(), threading.Event(), list[int]()
 
     async def serve() -> None:

@@ -22,7 +22,7 @@ import duckdb
 from bench.figure import Figure, at_most, shown, within
 from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.ledger.schema import SCHEMA
 from wattribute.accounting.settings import AccountingSettings
 
@@ -178,7 +178,7 @@ def _bill_sql(nodes: int, path: Path) -> str:
 def main() -> int:
     """One statement over a made ledger, in this process: ``python -m bench.statement FOLDER``."""
     folder = Path(sys.argv[1])
-    request = Request(
+    request = StatementRequest(
         ledger=str(folder / "ledger"),
         month=Month(2026, 9),
         by="label:app",

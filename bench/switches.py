@@ -33,9 +33,9 @@ _SINCE: Final = (5, 8)
 _SYSFS, _PROCFS, _CGROUPFS = Path("/sys"), Path("/proc"), Path("/sys/fs/cgroup")
 _PROCESSES: Final = 65_536
 _SOFTWARE_EVENTS: Final = {
-    "cycles": perf.Event(perf.SOFTWARE, 0),
-    "instructions": perf.Event(perf.SOFTWARE, 3),
-    "cache_misses": perf.Event(perf.SOFTWARE, 2),
+    "cycles": perf.PerfEvent(perf.SOFTWARE, 0),
+    "instructions": perf.PerfEvent(perf.SOFTWARE, 3),
+    "cache_misses": perf.PerfEvent(perf.SOFTWARE, 2),
 }
 """cpu-clock, context switches, page faults: they stand for the counters that a virtual
 machine lacks. Source: enum perf_sw_ids, include/uapi/linux/perf_event.h."""

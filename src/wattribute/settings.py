@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.automation.settings import AutomationSettings
 from wattribute.core import settings as machinery
-from wattribute.core.settings import Section, Tree, flag
+from wattribute.core.settings import Section, SettingsTree, flag
 from wattribute.node.settings import NodeSettings
 
 
@@ -23,7 +23,7 @@ class LogSettings(Section, frozen=True):
     """``text`` for people, ``json`` for log collectors."""
 
 
-class Settings(Tree, frozen=True):
+class Settings(SettingsTree, frozen=True):
     """The whole tree. In the file, the sections of all parts are side by side."""
 
     node: NodeSettings = NodeSettings()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.store import Store
 from wattribute.cli import invoke
 from wattribute.core.units import MICROJOULES_PER_KWH
@@ -15,7 +15,7 @@ HOUR = 1_790_812_800
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
-    entries = Entries()
+    entries = LedgerEntries()
     common = {"hour": HOUR * 1_000_000, "cluster": "c", "node": "n", "component": "cpu",
               "origin": "measured", "covered_s": 3000}  # fmt: skip
     for pod, labels, kwh in (

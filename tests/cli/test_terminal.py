@@ -4,7 +4,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.cli.terminal import Column, clean, plain, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, plain, print_table
 
 
 class _Terminal(io.StringIO):
@@ -30,19 +30,22 @@ def test_nothing_that_is_not_printable_is_left(text: str) -> None:
 
 
 def test_a_plain_table_is_aligned() -> None:
-    table = plain((Column("NAME"), Column("WATTS", right=True)), [("a", "1.5"), ("longer", "10")])
+    table = plain(
+        (TerminalColumn("NAME"), TerminalColumn("WATTS", right=True)),
+        [("a", "1.5"), ("longer", "10")],
+    )
 
     assert table == "NAME    WATTS\na         1.5\nlonger     10\n"
 
 
 def test_a_table_without_rows_has_its_head() -> None:
-    assert plain((Column("NAME"),), []) == "NAME\n"
+    assert plain((TerminalColumn("NAME"),), []) == "NAME\n"
 
 
 def test_markup_in_names_is_not_obeyed_on_a_terminal() -> None:
     terminal = _Terminal()
 
-    print_table((Column("NAME"),), [("[red]x[/red]",), ("\x1b[31m",)], terminal)
+    print_table((TerminalColumn("NAME"),), [("[red]x[/red]",), ("\x1b[31m",)], terminal)
 
     assert "[red]x[/red]" in terminal.getvalue()
     assert "\\x1b[31m" in terminal.getvalue()

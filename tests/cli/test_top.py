@@ -25,7 +25,7 @@ Put = Callable[..., SimpleNamespace]
 DOCUMENT = api.Document(
     schema=api.SCHEMA, version="0.1.0", sequence=7, time_s=1e9, age_s=1.0, stale=False,
     elapsed_s=5.0, interval_s=5.0, policy="none",
-    node=api.Node(name="n1", cpu="", virtual=True, cpus=2, memory_bytes=0),
+    node=api.NodeDocument(name="n1", cpu="", virtual=True, cpus=2, memory_bytes=0),
     components=[
         api.Component(
             component="cpu", origin="estimated", sources=["trained_power_model"], watts=20.0,

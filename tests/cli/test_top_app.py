@@ -9,18 +9,20 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
 from wattribute.cli.top.app import TopApp, screenshot
-from wattribute.cli.top.view import Choice, Part, Picture, Row
+from wattribute.cli.top.view import Choice, ComponentPower, ConsumerRow, Picture
 from wattribute.core.errors import ListenFailed
 
 PROCESSES = (
-    Row(watts=5, joules=50, cpu_percent=100, command="burn", pid=7, container="web", pod="shop"),
-    Row(watts=1, joules=90, cpu_percent=10, command="a[red]\x1b[2J", pid=8),
+    ConsumerRow(
+        watts=5, joules=50, cpu_percent=100, command="burn", pid=7, container="web", pod="shop"
+    ),
+    ConsumerRow(watts=1, joules=90, cpu_percent=10, command="a[red]\x1b[2J", pid=8),
 )
-CONTAINERS = (Row(watts=6, joules=140, cpu_percent=110, container="web", pod="shop"),)
+CONTAINERS = (ConsumerRow(watts=6, joules=140, cpu_percent=110, container="web", pod="shop"),)
 PICTURE = Picture(
     node="n1", where="http://h:9102", activity="tasks", policy="none",
     time_s=0.0, age_s=0.0, interval_s=5.0,
-    parts=(Part("cpu", "estimated", 6.0, 4.0, 8.0, 140.0),),
+    parts=(ComponentPower("cpu", "estimated", 6.0, 4.0, 8.0, 140.0),),
     processes=PROCESSES, containers=CONTAINERS,
 )  # fmt: skip
 

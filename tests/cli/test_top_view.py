@@ -7,9 +7,9 @@ from wattribute.cli.top.view import (
     VIEWS,
     By,
     Choice,
-    Part,
+    ComponentPower,
+    ConsumerRow,
     Picture,
-    Row,
     Sort,
     cells,
     chosen,
@@ -18,26 +18,28 @@ from wattribute.cli.top.view import (
     heading,
 )
 
-WEB = Row(
+WEB = ConsumerRow(
     watts=3, joules=30, cpu_percent=60, container="web", container_id="a" * 64, pod="shop",
     pod_uid="u1", namespace="sales",
 )  # fmt: skip
-SIDECAR = Row(
+SIDECAR = ConsumerRow(
     watts=2, joules=50, cpu_percent=10, container="proxy", container_id="b" * 64, pod="shop",
     pod_uid="u1", namespace="sales", alive=False,
 )  # fmt: skip
-DOCKER = Row(watts=4, joules=10, cpu_percent=90, container="db", container_id="c" * 64)
-PROCESS = Row(watts=1, joules=1, cpu_percent=5, command="nginx", pid=42, container="web")
+DOCKER = ConsumerRow(watts=4, joules=10, cpu_percent=90, container="db", container_id="c" * 64)
+PROCESS = ConsumerRow(watts=1, joules=1, cpu_percent=5, command="nginx", pid=42, container="web")
 
 
-def _picture(*parts: Part, containers: tuple[Row, ...] = (WEB, SIDECAR, DOCKER)) -> Picture:
+def _picture(
+    *parts: ComponentPower, containers: tuple[ConsumerRow, ...] = (WEB, SIDECAR, DOCKER)
+) -> Picture:
     return Picture(
         node="n1", where="http://h:9102", activity="tasks", policy="none", time_s=0.0, age_s=0.0,
         interval_s=5.0, parts=parts, processes=(PROCESS,), containers=containers,
     )  # fmt: skip
 
 
-def _names(rows: list[Row]) -> list[str]:
+def _names(rows: list[ConsumerRow]) -> list[str]:
     return [row.container for row in rows]
 
 
@@ -84,7 +86,8 @@ def test_what_has_ended_says_so() -> None:
 
 def test_an_estimate_is_never_shown_without_its_name_and_band() -> None:
     picture = _picture(
-        Part("cpu", "estimated", 20.0, 15.0, 26.0, 1.0), Part("dram", "estimated", 2.0, 1, 3, 1.0)
+        ComponentPower("cpu", "estimated", 20.0, 15.0, 26.0, 1.0),
+        ComponentPower("dram", "estimated", 2.0, 1, 3, 1.0),
     )
 
     assert heading(picture) == (
@@ -94,11 +97,11 @@ def test_an_estimate_is_never_shown_without_its_name_and_band() -> None:
 
 
 def test_a_sum_with_an_estimate_in_it_says_so() -> None:
-    cpu = Part("cpu", "measured", 20.0, None, None, 1.0)
+    cpu = ComponentPower("cpu", "measured", 20.0, None, None, 1.0)
 
     assert heading(_picture(cpu)) == "n1: 20.0 W, 1 J | cpu 20.0 W measured"
     assert "22.0 W, 2 J partly estimated" in heading(
-        _picture(cpu, Part("dram", "estimated", 2.0, 1.0, 3.0, 1.0))
+        _picture(cpu, ComponentPower("dram", "estimated", 2.0, 1.0, 3.0, 1.0))
     )
 
 
@@ -109,7 +112,7 @@ def test_the_footing_says_where_numbers_come_from() -> None:
 
 
 rows = st.builds(
-    Row,
+    ConsumerRow,
     watts=st.floats(0, 1e6),
     joules=st.floats(0, 1e6),
     cpu_percent=st.floats(0, 1e4),
@@ -121,7 +124,7 @@ rows = st.builds(
 
 
 @given(st.lists(rows, max_size=20), st.sampled_from(SORTS), st.sampled_from(VIEWS))
-def test_no_joule_is_lost_between_views(many: list[Row], sort: Sort, by: By) -> None:
+def test_no_joule_is_lost_between_views(many: list[ConsumerRow], sort: Sort, by: By) -> None:
     picture = _picture(containers=tuple(many))
     if by in ("container", "pod"):
         shown = chosen(picture, Choice(by=by, sort=sort))

@@ -3,12 +3,12 @@ from http import HTTPStatus
 
 import pytest
 
-from wattribute.http.message import Request, Response
+from wattribute.http.message import HttpRequest, Response
 from wattribute.http.server import Server
 from wattribute_testing.raw_client import RawClient
 
 
-def answer(request: Request) -> Response:
+def answer(request: HttpRequest) -> Response:
     """A small page, a large one, and nothing else."""
     pages = {"/healthz": b"ok\n", "/metrics": b"x" * 1_000_000}
     status = HTTPStatus.OK if request.path in pages else HTTPStatus.NOT_FOUND
@@ -22,7 +22,7 @@ def start() -> Iterator[Callable[..., Server]]:
 
     def start_one(
         listen: Sequence[str] = ("127.0.0.1:0",),
-        handle: Callable[[Request], Response] = answer,
+        handle: Callable[[HttpRequest], Response] = answer,
         max_connections: int = 64,
     ) -> Server:
         servers.append(

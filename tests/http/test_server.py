@@ -12,7 +12,7 @@ import pytest
 
 from wattribute.core.errors import ListenFailed
 from wattribute.http import server as server_module
-from wattribute.http.message import Request, Response
+from wattribute.http.message import HttpRequest, Response
 from wattribute.http.server import Server
 from wattribute_testing.raw_client import RawClient
 from wattribute_testing.waiting import wait_until
@@ -156,7 +156,7 @@ def test_at_the_limit_a_new_client_is_refused_if_none_is_idle(
 ) -> None:
     waiting, go_on = threading.Event(), threading.Event()
 
-    def handle(_: Request) -> Response:
+    def handle(_: HttpRequest) -> Response:
         waiting.set()
         go_on.wait(5)
         return Response(HTTPStatus.OK, b"")
@@ -189,7 +189,7 @@ def test_stopping_is_quick_whatever_clients_do(start: Start, connect: Connect) -
 def test_a_handler_that_fails_is_logged_and_the_client_is_answered(
     start: Start, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def handle(request: Request) -> Response:
+    def handle(request: HttpRequest) -> Response:
         if request.path == "/bad":
             raise ValueError("s3cret")
         return Response(HTTPStatus.OK, b"ok")

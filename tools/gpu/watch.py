@@ -12,7 +12,7 @@ import numpy as np
 
 from wattribute.core.records import Mode, Snapshot
 from wattribute.core.units import MICROJOULES_PER_MILLIJOULE, joules, seconds
-from wattribute.node.meter.nvml_library import Library
+from wattribute.node.meter.nvml_library import NvmlLibrary
 from wattribute.node.monitor.loop import Monitor
 
 TICK_S = 1.0
@@ -61,7 +61,7 @@ class Case:
 class Watcher:
     """A monitor that ticks every second, and NVML beside it."""
 
-    def __init__(self, monitor: Monitor, library: Library, command: str) -> None:
+    def __init__(self, monitor: Monitor, library: NvmlLibrary, command: str) -> None:
         """``command`` starts a load; ``--seconds`` and ``--duty`` are added."""
         self._monitor = monitor
         self._library = library

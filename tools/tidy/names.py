@@ -56,6 +56,8 @@ def repeated_classes(tree: Tree) -> Iterator[Offence]:
     """Find public classes of the product that share their name with another one."""
     places: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for path, nodes in tree.python("src/"):
+        if path.endswith("_pb2_grpc.py"):
+            continue  # generated, under the names of the protocol
         for node in nodes:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append((path, node.lineno))

@@ -11,7 +11,7 @@ from wattribute.core.settings.section import (
     Seconds,
     Secret,
     Section,
-    Tree,
+    SettingsTree,
     flag,
     words,
 )
@@ -276,7 +276,7 @@ class WebSettings(Section, frozen=True):
     remove the header from incoming requests."""
 
 
-class AccountingSettings(Tree, frozen=True):
+class AccountingSettings(SettingsTree, frozen=True):
     """The settings of everything that turns energy into money and carbon."""
 
     ledger: LedgerSettings = LedgerSettings()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from wattribute.core.settings.section import SECONDS, Address, Seconds, Section, Tree
+from wattribute.core.settings.section import SECONDS, Address, Seconds, Section, SettingsTree
 
 
 class ScalerSettings(Section, frozen=True):
@@ -53,7 +53,7 @@ class ScalerSettings(Section, frozen=True):
     none. ``/metrics`` never requires one."""
 
 
-class AutomationSettings(Tree, frozen=True):
+class AutomationSettings(SettingsTree, frozen=True):
     """The settings of everything that acts on the numbers."""
 
     scaler: ScalerSettings = ScalerSettings()

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from wattribute.cli.options import MEASURING, with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
 from wattribute.node.settings import NodeSettings
 from wattribute.settings import Settings
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _DEFAULT: Final = Path("/var/lib/wattribute/calibration.json")
 _COLUMNS: Final = (
-    Column("LOAD %", right=True),
-    Column("BEFORE W", right=True),
-    Column("AFTER W", right=True),
-    Column("BAND W", right=True),
+    TerminalColumn("LOAD %", right=True),
+    TerminalColumn("BEFORE W", right=True),
+    TerminalColumn("AFTER W", right=True),
+    TerminalColumn("BAND W", right=True),
 )
 _SHOWN: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SCOPE_OF_KIND: Final = {"package": "pkg", "dram": "dram", "platform": "wall"}

@@ -8,7 +8,7 @@ import msgspec
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.errors import ConfigInvalid
 from wattribute.settings import Settings
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from wattribute.accounting.carbon import Intensity
 
 _COLUMNS: Final = (
-    Column("FROM (UTC)"),
-    Column("g/kWh", right=True),
-    Column("BASIS"),
-    Column("SOURCE"),
-    Column("YEAR", right=True),
-    Column("NOTES"),
+    TerminalColumn("FROM (UTC)"),
+    TerminalColumn("g/kWh", right=True),
+    TerminalColumn("BASIS"),
+    TerminalColumn("SOURCE"),
+    TerminalColumn("YEAR", right=True),
+    TerminalColumn("NOTES"),
 )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from wattribute.cli.log import configure
 from wattribute.cli.options import MEASURING, with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from wattribute.node.findings import SourceFinding
 
-_COLUMNS: Final = (Column("PART"), Column("NAME"), Column("STATE"), Column("WHAT IT SAYS"))
+_COLUMNS: Final = (
+    TerminalColumn("PART"),
+    TerminalColumn("NAME"),
+    TerminalColumn("STATE"),
+    TerminalColumn("WHAT IT SAYS"),
+)
 
 
 @click.command()

@@ -19,7 +19,7 @@ from wattribute.core.units import (
 from wattribute.settings import load
 
 if TYPE_CHECKING:
-    from wattribute.accounting.chargeback.explain import Entry, Explanation, Line
+    from wattribute.accounting.chargeback.explain import Explanation, InvoiceLine, WorkloadEntries
 
 _LINES: tuple[str, ...] = (
     *("INVOICE LINE", "WHAT", "RESOURCE", "HOURS (UTC)", "COST", "BY", "WEIGHT", "OF", "RATIO"),
@@ -88,7 +88,7 @@ def _print(made: "Explanation") -> None:
             click.echo(f"and {made.entries_all - len(made.entries):,} more")
 
 
-def _line(line: "Line") -> list[str]:
+def _line(line: "InvoiceLine") -> list[str]:
     unit = {"energy": " J", "capacity": " units"}.get(line.basis, "")
     scale = MICROJOULES_PER_JOULE if line.basis == "energy" else 1
     return [
@@ -105,7 +105,7 @@ def _line(line: "Line") -> list[str]:
     ]
 
 
-def _entry(entry: "Entry") -> list[str]:
+def _entry(entry: "WorkloadEntries") -> list[str]:
     pod = f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
     requested_core_h = entry.cpu_request_mcore_s / MILLICORES_PER_CORE / HOUR_S
     return [

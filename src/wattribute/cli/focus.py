@@ -9,19 +9,19 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.statement import progress, request_of, with_question
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
     from wattribute.accounting.focus import Finding
 
 _COLUMNS: Final = (
-    Column(""),
-    Column("RULE"),
-    Column("COLUMN"),
-    Column("ROWS", right=True),
-    Column("FIRST AT ROW"),
-    Column("WHAT"),
+    TerminalColumn(""),
+    TerminalColumn("RULE"),
+    TerminalColumn("COLUMN"),
+    TerminalColumn("ROWS", right=True),
+    TerminalColumn("FIRST AT ROW"),
+    TerminalColumn("WHAT"),
 )
 
 

@@ -12,11 +12,11 @@ import click
 from wattribute.accounting.backends import REPORT_FORMATS
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
-    from wattribute.accounting.chargeback.request import Request
+    from wattribute.accounting.chargeback.request import StatementRequest
     from wattribute.accounting.chargeback.statement import Statement
     from wattribute.accounting.settings import AccountingSettings
 
@@ -97,13 +97,15 @@ def with_question(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-def request_of(settings: "AccountingSettings", method: str, given: dict[str, Any]) -> "Request":
+def request_of(
+    settings: "AccountingSettings", method: str, given: dict[str, Any]
+) -> "StatementRequest":
     """Make the request for a statement from the flags; settings fill in what is missing."""
     from wattribute.accounting.chargeback.charges import Month
-    from wattribute.accounting.chargeback.request import Request
+    from wattribute.accounting.chargeback.request import StatementRequest
 
     zone = given["timezone"] or settings.bills.timezone
-    return Request(
+    return StatementRequest(
         ledger=settings.ledger.path,
         month=Month.parse(given["month_text"], zone),
         by=given["by"],
@@ -254,5 +256,5 @@ def print_filled(
     for title in spare:
         if sum(widths[at] for at in filled) > room:
             filled = [at for at in filled if titles[at] != title]
-    columns = [Column(titles[at], right=titles[at] not in left) for at in filled]
+    columns = [TerminalColumn(titles[at], right=titles[at] not in left) for at in filled]
     print_table(columns, [[row[at] for at in filled] for row in rows])

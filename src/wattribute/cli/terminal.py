@@ -7,7 +7,7 @@ from typing import TextIO
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TerminalColumn:
     """One column of a table."""
 
     title: str
@@ -30,7 +30,7 @@ def clean(text: str) -> str:
 
 
 def print_table(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], stream: TextIO | None = None
+    columns: Sequence[TerminalColumn], rows: Sequence[Sequence[str]], stream: TextIO | None = None
 ) -> None:
     """Write a table: with lines and colours on a terminal, as aligned text otherwise."""
     stream = stream or sys.stdout
@@ -41,7 +41,7 @@ def print_table(
         stream.write(plain(columns, cleaned))
 
 
-def plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+def plain(columns: Sequence[TerminalColumn], rows: Sequence[Sequence[str]]) -> str:
     """The table as aligned text, one row per line."""
     titles = [column.title for column in columns]
     widths = [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
@@ -55,7 +55,7 @@ def plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _rich(columns: Sequence[Column], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
+def _rich(columns: Sequence[TerminalColumn], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

@@ -26,7 +26,7 @@ class RequestRefused(Exception):  # noqa: N818 - named for the answer
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A client's request, which has no body."""
 
     method: str
@@ -58,7 +58,7 @@ GET_ONLY: Final = Response(
 """The answer to any other method."""
 
 
-def parse(head: bytes) -> Request:
+def parse(head: bytes) -> HttpRequest:
     """Parse the head of a request, without the empty line that ends it.
 
     Raises:
@@ -82,7 +82,7 @@ def parse(head: bytes) -> Request:
     path, _, query = parts[1].decode("latin-1").partition("?")
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" if parts[2] == b"HTTP/1.1" else connection == "keep-alive"
-    return Request(parts[0].decode(), path, query, headers, keep_alive)
+    return HttpRequest(parts[0].decode(), path, query, headers, keep_alive)
 
 
 def head_of(response: Response, *, keep_alive: bool) -> bytes:

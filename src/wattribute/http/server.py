@@ -18,7 +18,7 @@ from typing import Final
 from wattribute.http.listen import Address, bind
 from wattribute.http.message import (
     MAX_HEAD_BYTES,
-    Request,
+    HttpRequest,
     RequestRefused,
     Response,
     head_of,
@@ -44,7 +44,7 @@ class Server:
     def __init__(
         self,
         listen: Sequence[str],
-        handle: Callable[[Request], Response],
+        handle: Callable[[HttpRequest], Response],
         secured: Callable[[socket.socket], socket.socket],
         *,
         max_connections: int = MAX_CONNECTIONS,
@@ -187,7 +187,7 @@ class _Connection:
     def __init__(
         self,
         client: socket.socket,
-        handle: Callable[[Request], Response],
+        handle: Callable[[HttpRequest], Response],
         secured: Callable[[socket.socket], socket.socket],
     ) -> None:
         self._socket = client
@@ -212,15 +212,15 @@ class _Connection:
             request = parse(head)
             response = self._answer(request)
         except RequestRefused as exc:
-            request = Request("GET", "/", keep_alive=False)
+            request = HttpRequest("GET", "/", keep_alive=False)
             response = Response(exc.status, f"{exc}\n".encode())
         except TimeoutError:
-            request = Request("GET", "/", keep_alive=False)
+            request = HttpRequest("GET", "/", keep_alive=False)
             response = Response(HTTPStatus.REQUEST_TIMEOUT, b"too slow\n")
         self._send(request, response)
         return request.keep_alive
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         """The answer to a request, also where our own code fails."""
         try:
             return self._handle(request)
@@ -252,7 +252,7 @@ class _Connection:
         head, _, self._buffer = self._buffer.partition(_END)
         return head
 
-    def _send(self, request: Request, response: Response) -> None:
+    def _send(self, request: HttpRequest, response: Response) -> None:
         self._socket.settimeout(SEND_S)
         head = head_of(response, keep_alive=request.keep_alive)
         if request.method == "HEAD":

@@ -16,7 +16,7 @@ from wattribute.core.settings.section import (
     Seconds,
     Secret,
     Section,
-    Tree,
+    SettingsTree,
     Watts,
     flag,
     words,
@@ -235,7 +235,7 @@ class EstimatorSettings(Section, frozen=True):
     """File of readings that ``wattribute calibrate`` wrote. "" uses none."""
 
 
-class NodeSettings(Tree, frozen=True):
+class NodeSettings(SettingsTree, frozen=True):
     """The settings of the agent and of everything else that measures."""
 
     meter: MeterSettings = MeterSettings()

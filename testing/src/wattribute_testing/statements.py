@@ -7,16 +7,16 @@ from typing import Any
 from wattribute.accounting.chargeback.accounts import AccountKind
 from wattribute.accounting.chargeback.grams import Provenance
 from wattribute.accounting.chargeback.money import Currency
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 
 _KWH_UJ = 3_600_000_000_000
 
 
-def made_row(owner: str, cost: str, kind: AccountKind = "owner", **changes: Any) -> Row:  # noqa: ANN401 - any field
+def made_row(owner: str, cost: str, kind: AccountKind = "owner", **changes: Any) -> StatementRow:  # noqa: ANN401 - any field
     """A row of as many kWh above the floor as it costs, and a band of a tenth."""
     amount = Decimal(cost)
     energy_uj = int(amount * _KWH_UJ)
-    row = Row(
+    row = StatementRow(
         id=f"abc123-{owner}",
         owner=owner,
         kind=kind,
@@ -46,8 +46,8 @@ def made_row(owner: str, cost: str, kind: AccountKind = "owner", **changes: Any)
 
 
 def made_statement(
-    *rows: Row,
-    rest: tuple[Row, ...] = (),
+    *rows: StatementRow,
+    rest: tuple[StatementRow, ...] = (),
     **changes: Any,  # noqa: ANN401 - any field
 ) -> Statement:
     """A statement of these rows; its total is their sum."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wattribute.accounting.backends import CARBON_SOURCES
-from wattribute.accounting.carbon import Basis, Source, find_place
+from wattribute.accounting.carbon import Basis, IntensitySource, find_place
 from wattribute.accounting.carbon.entsoe import DOMAINS
 from wattribute.accounting.carbon.intensity import CarbonBackend
 from wattribute.accounting.settings import AccountingSettings
@@ -18,12 +18,12 @@ LIVE = ["electricity-maps", "watttime", "uk", "entsoe"]
 PLACES = {"uk": "GB"}
 BASIS = {"watttime": Basis.MARGINAL}
 
-Open = Callable[..., Source]
+Open = Callable[..., IntensitySource]
 
 
 @pytest.fixture
 def source(room: Callable[..., AccountingSettings]) -> Open:
-    def opened(name: str, **keys: object) -> Source:
+    def opened(name: str, **keys: object) -> IntensitySource:
         backend = CARBON_SOURCES.load(name, CarbonBackend)
         return backend.open(room(**keys), BASIS.get(name, Basis.LOCATION))
 

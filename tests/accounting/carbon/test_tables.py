@@ -11,7 +11,7 @@ import wattribute.accounting.carbon
 from wattribute.accounting.carbon import Basis, find_place, place_of_provider_id
 from wattribute.accounting.carbon.sci import embodied_of_instance, embodied_of_server
 from wattribute.accounting.carbon.tables import countries, figures, regions
-from wattribute.accounting.carbon.yearly import Market, Table
+from wattribute.accounting.carbon.yearly import Market, YearlyTable
 from wattribute.core.errors import IntensityAbsent
 
 DATA = Path(wattribute.accounting.carbon.__file__).parent / "data"
@@ -41,7 +41,7 @@ def test_stockholm_is_in_sweden_in_every_year() -> None:
 
 
 def test_every_region_has_a_yearly_average() -> None:
-    table = Table(Basis.LOCATION)
+    table = YearlyTable(Basis.LOCATION)
     for row in regions():
         assert table.between(find_place(f"{row.provider}/{row.region}"), *AUTUMN)
 
@@ -89,20 +89,20 @@ def test_the_region_is_read_from_a_provider_id(provider_id: str, place: str) -> 
 
 
 def test_a_figure_says_its_own_year_not_the_asked_one() -> None:
-    value = Table(Basis.LOCATION).between(find_place("aws/eu-central-1"), *AUTUMN)[0]
+    value = YearlyTable(Basis.LOCATION).between(find_place("aws/eu-central-1"), *AUTUMN)[0]
     assert (value.g_per_kwh, value.year, value.source) == (370.93, 2023, "gsf-real-time-cloud")
 
 
 def test_two_years_are_two_values() -> None:
     start, end = datetime(2021, 12, 31, tzinfo=UTC), datetime(2023, 1, 2, tzinfo=UTC)
-    values = Table(Basis.LOCATION).between(find_place("aws/eu-central-1"), start, end)
+    values = YearlyTable(Basis.LOCATION).between(find_place("aws/eu-central-1"), start, end)
     assert [value.year for value in values] == [2021, 2022, 2023]
     assert values[0].start == start
     assert values[-1].end == end
 
 
 def test_a_zone_without_a_figure_takes_its_countrys_and_says_that_it_is_rough() -> None:
-    value = Table(Basis.LOCATION).between(find_place("US-FLA-FPL"), *AUTUMN)[0]
+    value = YearlyTable(Basis.LOCATION).between(find_place("US-FLA-FPL"), *AUTUMN)[0]
     assert value.estimated
     assert value.g_per_kwh == countries()["US"].figure.value
 

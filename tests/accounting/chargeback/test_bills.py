@@ -13,7 +13,7 @@ from wattribute.accounting.chargeback.bills.prices import read_prices
 from wattribute.accounting.chargeback.bills.tags import namespace_in
 from wattribute.accounting.chargeback.bills.total import read_totals
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.grams import NodeFacts
+from wattribute.accounting.chargeback.grams import CarbonFacts
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 
 MONTH = Month(2026, 9)
@@ -197,7 +197,7 @@ def test_a_price_list_has_nodes_and_time_of_use(tmp_path: Path) -> None:
     tariff = prices.tariff(Month(2026, 9).span)["per_kwh"].to_pylist()
     # 2026-09-01 is a Tuesday: 00:00Z is 02:00 in Berlin, 04:00Z 06:00, 20:00Z 22:00.
     assert [tariff[hour] for hour in (0, 4, 19, 20, 96 + 12)] == [2e8, 3e8, 3e8, 2e8, 1e8]
-    facts = [NodeFacts("c", name, "", "", "") for name in ("gpu-1", "cpu-1")]
+    facts = [CarbonFacts("c", name, "", "", "") for name in ("gpu-1", "cpu-1")]
     first = Month(2026, 9).span.first
     energy = pa.table({"place": [0, 1], "hour": [first, first], "uj": [3_600_000_000_000, 0]})
     charges = prices.charges(facts, energy, Month(2026, 9).span)
@@ -212,7 +212,7 @@ def test_energy_in_hours_without_a_price_is_named(tmp_path: Path) -> None:
     energy = pa.table(
         {"place": [0, 0], "hour": [first, first + 6], "uj": [9 * 10**12, 36 * 10**11]}
     )
-    facts = [NodeFacts("c", "one", "", "", "")]
+    facts = [CarbonFacts("c", "one", "", "", "")]
     charges = read_prices(path).charges(facts, energy, Month(2026, 9).span)
     assert charges.total == Decimal("0.3")
     assert "2.50 kWh; they cost nothing" in charges.notes[0]

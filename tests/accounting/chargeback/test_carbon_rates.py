@@ -5,18 +5,18 @@ import pytest
 
 from wattribute.accounting.chargeback.carbon_rates import GridRates
 from wattribute.accounting.chargeback.engines import Span
-from wattribute.accounting.chargeback.grams import NodeFacts
+from wattribute.accounting.chargeback.grams import CarbonFacts
 from wattribute.core.errors import ConfigInvalid
 from wattribute.settings import load
 
 OCTOBER = Span(497_472, 497_472 + 744)
 
 
-def node(provider_id: str = "", instance_type: str = "", region: str = "") -> NodeFacts:
-    return NodeFacts("prod", "n1", provider_id, instance_type, region)
+def node(provider_id: str = "", instance_type: str = "", region: str = "") -> CarbonFacts:
+    return CarbonFacts("prod", "n1", provider_id, instance_type, region)
 
 
-def rates_of(*nodes: NodeFacts, **carbon: object) -> tuple[GridRates, object]:
+def rates_of(*nodes: CarbonFacts, **carbon: object) -> tuple[GridRates, object]:
     source = GridRates(
         load(None, {}, {f"carbon.{name}": value for name, value in carbon.items()}).accounting
     )

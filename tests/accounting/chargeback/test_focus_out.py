@@ -17,7 +17,7 @@ from pyarrow import parquet
 from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.focus_out import export_focus
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.demo.bill import write_bill
 from wattribute.accounting.demo.energy import write_ledger
 from wattribute.accounting.focus import validate
@@ -53,10 +53,10 @@ def settings() -> AccountingSettings:
 
 
 @pytest.fixture
-def request_of(month: Path) -> Callable[..., Request]:
-    def make(method: str = "energy-idle-reserved", **more: object) -> Request:
+def request_of(month: Path) -> Callable[..., StatementRequest]:
+    def make(method: str = "energy-idle-reserved", **more: object) -> StatementRequest:
         keys: dict[str, object] = {"bills": (month / "focus.parquet",), "tariff": "0.3", **more}
-        return Request(
+        return StatementRequest(
             str(month / "ledger"), Month.parse("2026-10"), "label:app", method=method, **keys
         )
 
@@ -70,7 +70,10 @@ def rows_of(path: Path) -> Rows:
 
 @pytest.mark.parametrize("method", ["energy-idle-reserved", "two-part"])
 def test_the_file_is_valid_and_has_the_statements_money(
-    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path, method: str
+    request_of: Callable[..., StatementRequest],
+    settings: AccountingSettings,
+    tmp_path: Path,
+    method: str,
 ) -> None:
     out = tmp_path / "out.csv"
     exported = export_focus(request_of(method), settings, out, "1.4")
@@ -97,7 +100,7 @@ def test_the_file_is_valid_and_has_the_statements_money(
 
 
 def test_a_gram_has_its_basis_source_and_year_beside_it(
-    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
+    request_of: Callable[..., StatementRequest], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.csv"
     export_focus(request_of(), settings, out, "1.4")
@@ -113,7 +116,7 @@ def test_a_gram_has_its_basis_source_and_year_beside_it(
 
 
 def test_what_nobody_took_has_no_resource(
-    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
+    request_of: Callable[..., StatementRequest], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.csv"
     export_focus(request_of(), settings, out, "1.4")
@@ -131,7 +134,7 @@ def test_what_nobody_took_has_no_resource(
     ],
 )
 def test_what_is_no_focus_bill_cannot_be_exported(
-    request_of: Callable[..., Request],
+    request_of: Callable[..., StatementRequest],
     settings: AccountingSettings,
     tmp_path: Path,
     more: dict[str, object],
@@ -143,7 +146,7 @@ def test_what_is_no_focus_bill_cannot_be_exported(
 
 
 def test_a_name_without_a_known_end_is_refused_before_anything_is_read(
-    request_of: Callable[..., Request], settings: AccountingSettings, tmp_path: Path
+    request_of: Callable[..., StatementRequest], settings: AccountingSettings, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigInvalid, match=r"\.parquet or \.csv"):
         export_focus(request_of(), settings, tmp_path / "out.xlsx", "1.4")
@@ -171,7 +174,7 @@ def test_a_generated_bill_goes_in_and_a_valid_one_comes_out(
         made.floor(hour, node, 1_000_000)
         made.pod(hour, node, "p1", 3_000_000, cpu=(1, 1), gib=(1, 1), namespace="shop")
     made.write(tmp_path / "ledger")
-    request = Request(
+    request = StatementRequest(
         str(tmp_path / "ledger"), Month.parse(f"{start:%Y-%m}"), "namespace", bills=(bill,)
     )
     out = tmp_path / "out.csv"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wattribute.accounting.chargeback.join import Node, Nodes
+from wattribute.accounting.chargeback.join import ChargedPlace, Nodes
 
 AZURE = (
     "azure:///subscriptions/S/resourceGroups/mc_rg/providers/Microsoft.Compute/"
@@ -10,13 +10,13 @@ AZURE = (
 )
 NODES = Nodes(
     [
-        Node(0, "c", "ip-1", "aws:///eu-west-1a/i-0abc"),
-        Node(1, "c", "ip-2", "aws:///eu-west-1a/i-0abcd"),
-        Node(2, "c", "gke-1", "gce://shop/europe-west1-b/gke-1"),
-        Node(3, "c", "gke-1", "gce://shop/europe-west1-c/gke-1"),
-        Node(4, "c", "aks-0", AZURE + "0"),
-        Node(5, "c", "aks-1", AZURE + "1"),
-        Node(6, "c", "Metal-1", ""),
+        ChargedPlace(0, "c", "ip-1", "aws:///eu-west-1a/i-0abc"),
+        ChargedPlace(1, "c", "ip-2", "aws:///eu-west-1a/i-0abcd"),
+        ChargedPlace(2, "c", "gke-1", "gce://shop/europe-west1-b/gke-1"),
+        ChargedPlace(3, "c", "gke-1", "gce://shop/europe-west1-c/gke-1"),
+        ChargedPlace(4, "c", "aks-0", AZURE + "0"),
+        ChargedPlace(5, "c", "aks-1", AZURE + "1"),
+        ChargedPlace(6, "c", "Metal-1", ""),
     ]
 )
 

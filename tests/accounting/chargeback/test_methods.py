@@ -9,7 +9,7 @@ import pytest
 from wattribute.accounting.chargeback.build import compare_methods, make_statement
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.methods import METHODS
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid
 from wattribute_testing.entries import MadeLedger
@@ -20,7 +20,7 @@ MONTH = Month(2026, 9)
 
 def _costs(ledger: Path, method: str, **question: object) -> dict[str, Decimal]:
     given = {"totals": ("EC2=1000000 USD",), "tariff": "0.1"} | question
-    request = Request(str(ledger), MONTH, "label:app", method=method, **given)
+    request = StatementRequest(str(ledger), MONTH, "label:app", method=method, **given)
     made = make_statement(request, AccountingSettings())
     assert made.difference == 0
     return {row.owner: row.cost for row in made.everything}
@@ -100,7 +100,7 @@ def test_oversubscribed_nodes_close_too(tmp_path: Path) -> None:
 def test_the_floor_by_each_policy(aws_node: Path) -> None:
     """Four pods of 2 J, a floor of 1 J; all vCPUs reserved."""
     names = [f"energy-idle-{policy}" for policy in ("reserved", "none", "usage", "platform")]
-    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=1000000 USD",))
+    request = StatementRequest(str(aws_node), MONTH, "label:app", totals=("EC2=1000000 USD",))
     made = compare_methods(request, AccountingSettings(), names)
     reserved, none, usage, platform = (
         {row.owner: row.cost for row in one.everything} for one in made
@@ -113,7 +113,7 @@ def test_the_floor_by_each_policy(aws_node: Path) -> None:
 
 
 def test_separate_idle_is_an_account_of_its_own(aws_node: Path) -> None:
-    request = Request(
+    request = StatementRequest(
         str(aws_node), MONTH, "label:app", totals=("EC2=9 USD",), method="energy-idle-separate"
     )
     made = make_statement(request, AccountingSettings())
@@ -138,7 +138,9 @@ def test_two_part_needs_a_tariff(aws_node: Path) -> None:
 
 
 def test_reserved_and_not_used_is_told(aws_node: Path) -> None:
-    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), method="requests")
+    request = StatementRequest(
+        str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), method="requests"
+    )
     rows = {row.owner: row for row in make_statement(request, AccountingSettings()).rows}
     assert rows["p2"].cost_spare == 0
     assert rows["p2"].efficiency == 1
@@ -149,13 +151,17 @@ def test_reserved_and_not_used_is_told(aws_node: Path) -> None:
 
 @pytest.mark.parametrize("tariff", ["-1", "NaN", "inf", "1e30", "cheap"])
 def test_a_tariff_that_is_no_price_is_refused(aws_node: Path, tariff: str) -> None:
-    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff=tariff)
+    request = StatementRequest(
+        str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff=tariff
+    )
     with pytest.raises(ConfigInvalid, match="--tariff"):
         make_statement(request.but(method="two-part"), AccountingSettings())
 
 
 def test_comparing_reads_once_and_shows_each(aws_node: Path) -> None:
-    request = Request(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff="1")
+    request = StatementRequest(
+        str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff="1"
+    )
     made = compare_methods(request, AccountingSettings(), list(METHODS))
     assert [statement.method for statement in made] == list(METHODS)
     assert {statement.difference for statement in made} == {0}
@@ -171,7 +177,9 @@ def test_only_money_that_goes_by_energy_has_a_band(tmp_path: Path) -> None:
     made.floor(HOUR, "i-1", 0)
     made.pod(HOUR, "i-1", "a", 6_000_000, low_uj=4_000_000, high_uj=8_000_000, origin="estimated")
     made.pod(HOUR, "i-1", "b", 4_000_000)
-    request = Request(str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",))
+    request = StatementRequest(
+        str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",)
+    )
     first = make_statement(request, AccountingSettings()).rows[0]
     assert (first.cost_low, first.cost, first.cost_high) == (50, 60, Decimal("66.67"))
     assert (first.confidence, first.low_uj, first.high_uj) == ("estimated", 4_000_000, 8_000_000)

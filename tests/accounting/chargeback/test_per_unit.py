@@ -15,13 +15,13 @@ from wattribute.accounting.chargeback.per_unit import (
     queries_of,
     without_owner,
 )
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.core.errors import ConfigInvalid, SourceFailed
 from wattribute.settings import load
 from wattribute_testing.prometheus_api import FakePrometheus
 
 
-def row(owner: str, **changed: object) -> Row:
+def row(owner: str, **changed: object) -> StatementRow:
     given: dict[str, object] = {
         "id": "abc-1",
         "owner": owner,
@@ -49,10 +49,10 @@ def row(owner: str, **changed: object) -> Row:
         "cost_before": None,
         **changed,
     }
-    return Row(**given)  # type: ignore[arg-type]
+    return StatementRow(**given)  # type: ignore[arg-type]
 
 
-def statement(*rows: Row, basis: str = "location") -> Statement:
+def statement(*rows: StatementRow, basis: str = "location") -> Statement:
     return Statement(
         id="abc",
         month="2026-10",

@@ -9,7 +9,7 @@ import pytest
 from wattribute.accounting.chargeback.build import compare_methods
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.methods import COMPARED
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.settings import AccountingSettings
 
 pytestmark = [
@@ -25,7 +25,9 @@ pytestmark = [
 def test_spark_gives_the_same_statement(aws_node: Path, bill: Callable[..., Path]) -> None:
     pytest.importorskip("pyspark", reason="pyspark is not installed: make spark-test")
     path = bill({"EffectiveCost": "10.005"}, {"EffectiveCost": "-3.3333"})
-    request = Request(str(aws_node), Month(2026, 9), "label:app", bills=(path,), tariff="100")
+    request = StatementRequest(
+        str(aws_node), Month(2026, 9), "label:app", bills=(path,), tariff="100"
+    )
     here = compare_methods(request, AccountingSettings(), COMPARED)
     there = compare_methods(
         request.but(engine="spark", master="local[2]"), AccountingSettings(), COMPARED

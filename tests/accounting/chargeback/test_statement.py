@@ -10,7 +10,7 @@ from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.explain import explain
 from wattribute.accounting.chargeback.remember import recall, remember
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.chargeback.shared import in_order
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.settings import (
@@ -48,7 +48,7 @@ def _make(
     ledger: Path, settings: AccountingSettings | None = None, **question: object
 ) -> Statement:
     given = {"by": "label:app", "month": MONTH, **question}
-    return make_statement(Request(str(ledger), **given), settings or AccountingSettings())
+    return make_statement(StatementRequest(str(ledger), **given), settings or AccountingSettings())
 
 
 def _costs(made: Statement) -> dict[str, Decimal]:
@@ -284,7 +284,7 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path = bill({"EffectiveCost": "10"}, {"EffectiveCost": "1", "ServiceName": "S3",
                                           "ResourceId": "bucket"})  # fmt: skip
-    request = Request(str(ledger), MONTH, "label:app", bills=(path,))
+    request = StatementRequest(str(ledger), MONTH, "label:app", bills=(path,))
     made = make_statement(request, AccountingSettings())
     remember(made, request, None)
     kept, row = recall("bot")

@@ -16,7 +16,7 @@ from wattribute.accounting.focus import validate
 from wattribute.accounting.focus.columns import SUMMED
 from wattribute.accounting.focus.convert import Converter
 from wattribute.accounting.focus.custom import CUSTOM
-from wattribute.accounting.focus.split import Part, Row, split_amount, split_row
+from wattribute.accounting.focus.split import ChargeShare, Row, split_amount, split_row
 from wattribute.accounting.focus.write import write_focus, write_metadata
 from wattribute.core.shares import apportion_list
 
@@ -46,10 +46,10 @@ def test_a_share_is_within_one_of_its_quota(amount: int, shares: list[int]) -> N
         )
 
 
-def parts(*weights: int) -> list[Part]:
+def parts(*weights: int) -> list[ChargeShare]:
     """Owners by weight; the last is the remainder."""
     owners = [
-        Part(
+        ChargeShare(
             f"owner-{number}",
             weight,
             name=f"Owner {number}",
@@ -59,7 +59,7 @@ def parts(*weights: int) -> list[Part]:
         )
         for number, weight in enumerate(weights[:-1])
     ]
-    return [*owners, Part("", weights[-1], custom={"x_SplitOriginId": "charge"})]
+    return [*owners, ChargeShare("", weights[-1], custom={"x_SplitOriginId": "charge"})]
 
 
 def test_a_part_has_the_dimensions_and_prices_of_its_charge(rows: Rows) -> None:
@@ -80,7 +80,7 @@ def test_a_part_has_the_dimensions_and_prices_of_its_charge(rows: Rows) -> None:
 
 
 def test_a_tag_that_the_charge_has_is_not_repeated() -> None:
-    part = Part("a", 1, tags={"team": "x", "app": "y"})
+    part = ChargeShare("a", 1, tags={"team": "x", "app": "y"})
     (found,) = split_row({"EffectiveCost": "1", "Tags": '{"team":"x"}'}, [part], "m")
     assert found["AllocatedTags"] == '{"app":"y"}'
 
@@ -103,7 +103,7 @@ def test_a_generated_bill_goes_in_and_a_valid_one_comes_out(
             continue
         charge |= {"x_SplitOriginId": f"bill {number}", "x_SplitOriginCost": row["EffectiveCost"]}
         named = [
-            Part(one.resource_id, one.weight, one.name, one.tags, {}, one.usage)
+            ChargeShare(one.resource_id, one.weight, one.name, one.tags, {}, one.usage)
             for one in parts(5, 3, 2)
         ]
         out.extend(converter.part(part) for part in split_row(charge, named, "energy"))

@@ -10,14 +10,14 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from wattribute.accounting.focus import Report, columns_of, validate
+from wattribute.accounting.focus import ValidationReport, columns_of, validate
 from wattribute.core.errors import DataInvalid
 
 Rows = list[dict[str, str]]
 Write = Callable[[Rows], Path]
 
 
-def found(report: Report) -> dict[tuple[str, str], int]:
+def found(report: ValidationReport) -> dict[tuple[str, str], int]:
     return {
         (finding.rule, finding.column): finding.count
         for finding in report.findings

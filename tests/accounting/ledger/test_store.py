@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.seal import new_seal_id
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import DataInvalid, LedgerFailed
@@ -15,7 +15,7 @@ DAY = 1_790_812_800
 
 
 def _table(seal_id: str, rows: int = 1, hour_s: int = DAY) -> pa.Table:
-    entries = Entries()
+    entries = LedgerEntries()
     common = {"hour": hour_s * 1_000_000, "kind": "idle", "component": "cpu"}
     for row in range(rows):
         more = {"node": f"n{row}", "energy_uj": row, "labels": {"app": str(row)}}

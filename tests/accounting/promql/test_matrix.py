@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.accounting.promql.matrix import MatrixReader, Series
+from wattribute.accounting.promql.matrix import MatrixReader, SampleSeries
 from wattribute.core.errors import SourceFailed
 
 HOSTILE = ("plain", "", ']},{"metric":{', '"values":[[1,"2"]]', "]]}]}", "\\\"]},{'", "é\u202e")
@@ -17,9 +17,9 @@ def _answer(series: list[tuple[dict[str, str], list[list[object]]]], **more: obj
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _read(body: bytes, size: int) -> list[Series]:
+def _read(body: bytes, size: int) -> list[SampleSeries]:
     reader = MatrixReader()
-    found: list[Series] = []
+    found: list[SampleSeries] = []
     for start in range(0, len(body), size):
         found += reader.feed(body[start : start + size])
     found += reader.close()

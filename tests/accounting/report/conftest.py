@@ -6,12 +6,12 @@ import pytest
 
 from wattribute.accounting.chargeback.grams import Provenance
 from wattribute.accounting.chargeback.money import Currency
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 
 KWH = 3_600_000_000_000
 
 
-def _row(owner: str, cost: str, **changes: object) -> Row:
+def _row(owner: str, cost: str, **changes: object) -> StatementRow:
     given: dict[str, object] = {
         "id": f"abc123-{owner}",
         "owner": owner,
@@ -38,7 +38,7 @@ def _row(owner: str, cost: str, **changes: object) -> Row:
         "energy_before_uj": 2 * KWH,
         "cost_before": None,
     }
-    return Row(**(given | changes))  # type: ignore[arg-type]
+    return StatementRow(**(given | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 
 KEY = {"cpu": "Some CPU", "cpus": "4 of 4", "meters": "cpu=rapl-sysfs", "governor": "performance"}
-Make = Callable[..., Series]
+Make = Callable[..., RunSeries]
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def make() -> Make:
 
     def made(
         mean: float, *, spread: float = 0.01, runs: int = 7, seed: int = 1, **changes: object
-    ) -> Series:
+    ) -> RunSeries:
         factors = np.exp(np.random.default_rng(seed).normal(0, spread, runs)).tolist()
         given = {
             "name": "bench",
@@ -29,6 +29,6 @@ def make() -> Make:
             ),
             "components": {"cpu": mean},
         }
-        return Series(**(given | changes))  # type: ignore[arg-type]
+        return RunSeries(**(given | changes))  # type: ignore[arg-type]
 
     return made

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wattribute.automation.gate.series import Series, read_series, write_series
+from wattribute.automation.gate.series import RunSeries, read_series, write_series
 from wattribute.cli import invoke
 
 Gate = Callable[..., int]
@@ -104,7 +104,7 @@ def test_files_that_are_broken_are_named(
     assert ".energy-results.json: " in capfd.readouterr().err
 
 
-def test_the_exit_code_is_the_verdict(gate: Gate, make: Callable[..., Series]) -> None:
+def test_the_exit_code_is_the_verdict(gate: Gate, make: Callable[..., RunSeries]) -> None:
     write_series(Path(".energy-baseline.json"), [make(100)])
     for mean, spread, key, code in (
         (100, 0.01, {}, 0),

@@ -11,14 +11,19 @@ from msgspec.structs import replace as replaced
 
 from wattribute.automation.gate.check import Limit, check, check_sides, parse_limit, parse_metrics
 from wattribute.automation.gate.decision import Comparison, Rules, Sides, Verdict, compare
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 from wattribute_testing.strength import examples
 
-Make = Callable[..., Series]
+Make = Callable[..., RunSeries]
 
 
-def one(base: Series, new: Series, rules: Rules = Rules(), metric: str = "energy_j") -> Comparison:  # noqa: B008
+USUAL = Rules()
+
+
+def one(
+    base: RunSeries, new: RunSeries, rules: Rules = USUAL, metric: str = "energy_j"
+) -> Comparison:
     return check([new], [base], [metric], [], rules).comparisons[0]
 
 
@@ -143,7 +148,7 @@ def test_runs_of_nothing_are_too_short_to_tell(make: Make) -> None:
 
 
 def test_absolute_limits_are_decided_by_the_interval(make: Make) -> None:
-    def against(value: float, series: Series) -> Verdict:
+    def against(value: float, series: RunSeries) -> Verdict:
         return check([series], None, [], [Limit("energy_j", value)], Rules()).verdict
 
     assert against(120, make(100)) is Verdict.PASS

@@ -15,11 +15,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from wattribute.automation.gate import output
-from wattribute.automation.gate.check import Limit, Report, check
+from wattribute.automation.gate.check import GateReport, Limit, check
 from wattribute.automation.gate.decision import Rules
 from wattribute.automation.gate.output import FORMATS, render
 from wattribute.automation.gate.output.markdown import MARKER
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 
 ROOT = Path(__file__).parents[3]
 HOSTILE = "x | <script>\"&'\x1b[31m\n::error::@team `a` [l](http://e) \u202e%0A\x00"
@@ -62,7 +62,7 @@ CODE_QUALITY = {  # GitLab's documentation of the report
 
 
 @pytest.fixture
-def report(make: Callable[..., Series]) -> Report:
+def report(make: Callable[..., RunSeries]) -> GateReport:
     """A pass, a regression, one too noisy, one without baseline, hostile; limits of all."""
     base = [make(100), make(100, name="slow"), make(100, name="wild", spread=0.3)]
     fresh = [
@@ -74,7 +74,7 @@ def report(make: Callable[..., Series]) -> Report:
     return check(fresh, base, ["energy_j", "cpu_s"], [Limit("energy_j", 110)], Rules())
 
 
-def test_json_has_everything(report: Report) -> None:
+def test_json_has_everything(report: GateReport) -> None:
     body = json.loads(render("json", report))
 
     assert body["verdict"] == "regression"
@@ -83,7 +83,7 @@ def test_json_has_everything(report: Report) -> None:
     assert msgspec.convert(body["rules"], Rules) == report.rules
 
 
-def test_markdown_is_a_table_and_its_first_line_is_the_mark(report: Report) -> None:
+def test_markdown_is_a_table_and_its_first_line_is_the_mark(report: GateReport) -> None:
     text = render("markdown", report)
     lines = text.splitlines()
 
@@ -98,7 +98,7 @@ def test_markdown_is_a_table_and_its_first_line_is_the_mark(report: Report) -> N
     assert "in 8 of 10 builds" in text
 
 
-def test_junit_has_a_case_for_each_and_none_that_is_no_pass_passes(report: Report) -> None:
+def test_junit_has_a_case_for_each_and_none_that_is_no_pass_passes(report: GateReport) -> None:
     suite = ET.fromstring(render("junit", report)).find("testsuite")  # noqa: S314 - our own
     assert suite is not None
     cases = suite.findall("testcase")
@@ -110,7 +110,7 @@ def test_junit_has_a_case_for_each_and_none_that_is_no_pass_passes(report: Repor
     assert all(c.attrib["name"] and c.attrib["classname"] for c in cases)
 
 
-def test_sarif_is_sarif(report: Report) -> None:
+def test_sarif_is_sarif(report: GateReport) -> None:
     schema = ROOT / "tools/sarif_schema/node_modules/@microsoft/jest-sarif/lib/schemas"
     body = json.loads(render("sarif", report))
     (run,) = body["runs"]
@@ -129,7 +129,7 @@ def test_sarif_is_sarif(report: Report) -> None:
     jsonschema.validate(body, json.loads(files[0].read_text()))
 
 
-def test_github_commands_are_one_line_each(report: Report) -> None:
+def test_github_commands_are_one_line_each(report: GateReport) -> None:
     lines = render("github", report).splitlines()
 
     assert len(lines) == 12
@@ -138,21 +138,21 @@ def test_github_commands_are_one_line_each(report: Report) -> None:
     assert sum(line.startswith("::error ") for line in lines) == 3
 
 
-def test_gitlab_gets_its_code_quality_report(report: Report) -> None:
+def test_gitlab_gets_its_code_quality_report(report: GateReport) -> None:
     body = json.loads(render("gitlab", report))
 
     jsonschema.validate(body, CODE_QUALITY)
     assert len(body) == sum(one.verdict != "pass" for one in report.comparisons)
 
 
-def test_github_action_benchmark_gets_points(report: Report) -> None:
+def test_github_action_benchmark_gets_points(report: GateReport) -> None:
     body = json.loads(render("benchmark", report))
 
     jsonschema.validate(body, BENCHMARK)
     assert len(body) == 8  # limits are no points
 
 
-def test_openmetrics_is_parsed_by_the_reference_parser(report: Report) -> None:
+def test_openmetrics_is_parsed_by_the_reference_parser(report: GateReport) -> None:
     families = {f.name: f for f in text_string_to_metric_families(render("openmetrics", report))}
 
     ratios = {
@@ -166,7 +166,7 @@ def test_openmetrics_is_parsed_by_the_reference_parser(report: Report) -> None:
 
 @pytest.mark.parametrize("name", FORMATS.names)
 def test_a_format_of_the_table_renders_a_text_and_can_be_read_about(
-    name: str, report: Report
+    name: str, report: GateReport
 ) -> None:
     line, text = FORMATS.entries[name][1], render(name, report)
     guide = (ROOT / "docs/user/energy-gate.md").read_text(encoding="utf-8")
@@ -184,7 +184,7 @@ def test_every_writer_is_in_the_table() -> None:
         for name, function in vars(import_module(f"{output.__name__}.{module.name}")).items()
         if inspect.isfunction(function)
         and not name.startswith("_")
-        and list(inspect.get_annotations(function).values()) == [Report, str]
+        and list(inspect.get_annotations(function).values()) == [GateReport, str]
         and f"{module.name}:{name}" not in listed
     ]
 

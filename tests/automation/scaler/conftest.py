@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wattribute.automation.scaler.engine import Engine
+from wattribute.automation.scaler.engine import ScalingEngine
 from wattribute.automation.scaler.service import GrpcServer
 from wattribute.automation.scaler.watch import CarbonWatch
 from wattribute.automation.settings import ScalerSettings
@@ -28,7 +28,7 @@ class Demand:
 
 
 @contextmanager
-def served(engine: Engine, room: ScalerSettings) -> Iterator[int]:
+def served(engine: ScalingEngine, room: ScalerSettings) -> Iterator[int]:
     """gRPC in a thread; gives the port."""
     ready = threading.Event()
     ports: list[int] = []
@@ -63,7 +63,7 @@ def demand() -> Demand:
 
 
 @pytest.fixture
-def serving() -> Callable[[Engine, ScalerSettings], AbstractContextManager[int]]:
+def serving() -> Callable[[ScalingEngine, ScalerSettings], AbstractContextManager[int]]:
     return served
 
 

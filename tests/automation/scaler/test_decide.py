@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattribute.automation.scaler.decide import Decision, Memory, Reason, decide, drain_hours
+from wattribute.automation.scaler.decide import (
+    Decision,
+    DecisionMemory,
+    Reason,
+    decide,
+    drain_hours,
+)
 from wattribute.automation.scaler.policy import Policy, read_policy
 from wattribute.automation.scaler.signals import Ahead, Signals
 from wattribute_testing.strength import examples
@@ -34,7 +40,7 @@ def day(*grams: float, start_s: float = NOON) -> list[Ahead]:
 
 
 def first(policy: Policy, signals: Signals, demand: float = 50.0) -> Decision:
-    return decide(policy, signals, demand, Memory(), NOON)[0]
+    return decide(policy, signals, demand, DecisionMemory(), NOON)[0]
 
 
 def test_intensity_pauses_above_the_threshold_and_runs_below() -> None:
@@ -55,7 +61,7 @@ def test_scale_down_emits_per_hour_what_the_threshold_would() -> None:
 
 def test_a_pause_ends_only_below_the_band_and_after_the_dwell() -> None:
     spec = policy("intensity", hysteresis="0.1", minDwellMinutes="5")
-    _, memory = decide(spec, Signals(300), 50, Memory(), NOON)
+    _, memory = decide(spec, Signals(300), 50, DecisionMemory(), NOON)
     early, memory = decide(spec, Signals(100), 50, memory, NOON + 299)
     assert (early.reason, early.value) == (Reason.DWELL, 0)
     inside, memory = decide(spec, Signals(190), 50, memory, NOON + 600)
@@ -66,7 +72,7 @@ def test_a_pause_ends_only_below_the_band_and_after_the_dwell() -> None:
 
 def test_a_pause_ends_after_its_longest_time_and_may_begin_again_later() -> None:
     spec = policy("intensity", maxPauseMinutes="60", minDwellMinutes="10")
-    memory, seen = Memory(), []
+    memory, seen = DecisionMemory(), []
     for minute in range(0, 181, 5):
         found, memory = decide(spec, Signals(900), 50, memory, NOON + 60 * minute)
         seen.append((minute, found.value))
@@ -99,7 +105,7 @@ def test_a_power_cap_is_never_exceeded() -> None:
 
 
 def test_a_measured_power_at_the_edge_does_not_flap() -> None:
-    spec, memory, seen = policy("power-cap"), Memory(), []
+    spec, memory, seen = policy("power-cap"), DecisionMemory(), []
     for step, each in enumerate((101, 99.9, 100.1, 99.9, 90)):
         found, memory = decide(spec, Signals(watts_per_replica=each), 50, memory, NOON + 15 * step)
         seen.append(found.allowed_replicas)
@@ -109,7 +115,7 @@ def test_a_measured_power_at_the_edge_does_not_flap() -> None:
 def test_a_carbon_budget_stops_when_it_is_spent_and_begins_anew_at_midnight() -> None:
     spec = policy("carbon-budget", floorReplicas="0")
     signals = Signals(500, watts_per_replica=100)  # 10 replicas: 500 g per hour
-    memory, spent = Memory(), 0.0
+    memory, spent = DecisionMemory(), 0.0
     for minute in range(0, 12 * 60, 5):
         found, memory = decide(spec, signals, 50, memory, NOON + 60 * minute)
         spent += found.allowed_replicas * 0.1 * 500 * 5 / 60
@@ -121,7 +127,7 @@ def test_a_carbon_budget_stops_when_it_is_spent_and_begins_anew_at_midnight() ->
 
 def test_a_budget_goes_on_paying_while_its_signals_are_away() -> None:
     spec = policy("carbon-budget", failOpenReplicas="10")
-    _, memory = decide(spec, Signals(500, watts_per_replica=100), 50, Memory(), NOON)
+    _, memory = decide(spec, Signals(500, watts_per_replica=100), 50, DecisionMemory(), NOON)
     for hour in (1, 2, 3):
         _, memory = decide(spec, Signals(problem="away"), 50, memory, NOON + hour * HOUR)
     assert memory.spent_g == pytest.approx(1500)
@@ -196,7 +202,7 @@ def test_never_above_the_demand_and_never_below_the_floor(  # noqa: PLR0917 - hy
         scale_down=scale_down,
         deadline_s=NOON + 5 * HOUR,
     )
-    memory, now_s = Memory(), NOON
+    memory, now_s = DecisionMemory(), NOON
     for demand, now, watts, pause_s in steps:
         now_s += pause_s
         signals = Signals(now, day(*grams), "away", watts)
@@ -239,7 +245,7 @@ def test_a_deadline_that_is_feasible_is_met(  # noqa: PLR0917 - hypothesis gives
     if needed_s > 40 * HOUR:
         return
     spec = replace(spec, deadline_s=NOON + slack * needed_s + margin_s + step_s)
-    memory, now_s, left = Memory(), NOON, work
+    memory, now_s, left = DecisionMemory(), NOON, work
     while left > 1e-9 and now_s < spec.deadline_s:
         hour = int((now_s - NOON) // HOUR)
         signals = Signals(None) if away else Signals(grams[hour % len(grams)], day(*grams))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from wattribute.automation.scaler.engine import Engine, Reference, Scaled
+from wattribute.automation.scaler.engine import Reference, ScalingEngine, TriggerState
 from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2
-from wattribute.automation.scaler.service import ExternalScaler
+from wattribute.automation.scaler.service import ScalerService
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.settings import ScalerSettings
 
@@ -52,12 +52,12 @@ class SlowDemand:
         return 50.0
 
 
-class CountingEngine(Engine):
+class CountingEngine(ScalingEngine):
     """An engine that counts how often an object is looked up."""
 
     lookups = 0
 
-    def find(self, reference: Reference) -> Scaled:
+    def find(self, reference: Reference) -> TriggerState:
         self.lookups += 1
         return super().find(reference)
 
@@ -76,7 +76,7 @@ def engine(demand: SlowDemand) -> Iterator[CountingEngine]:
 
 
 def test_many_callers_wait_for_one_first_decision_and_hold_no_thread(
-    engine: Engine, demand: SlowDemand
+    engine: ScalingEngine, demand: SlowDemand
 ) -> None:
     """More callers than the pool has threads: another object must still get its own thread."""
     busy = engine.find(REFERENCE)
@@ -93,7 +93,9 @@ def test_many_callers_wait_for_one_first_decision_and_hold_no_thread(
         assert scaled.decision.value == 50
 
 
-def test_a_first_decision_that_failed_is_tried_again(engine: Engine, demand: SlowDemand) -> None:
+def test_a_first_decision_that_failed_is_tried_again(
+    engine: ScalingEngine, demand: SlowDemand
+) -> None:
     demand.answers.set()
     demand.broken = True
     scaled = engine.find(REFERENCE)
@@ -110,7 +112,7 @@ def test_a_call_of_keda_looks_its_object_up_once(
     engine: CountingEngine, demand: SlowDemand
 ) -> None:
     demand.answers.set()
-    scaler = ExternalScaler(engine, first_s=10)
+    scaler = ScalerService(engine, first_s=10)
     named = pb2.ScaledObjectRef(namespace="shop", name="reports", scalerMetadata=METADATA)
     # No call here is aborted or fails open: the context, which is for those, is never touched.
     context = cast("grpc.aio.ServicerContext", None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from wattribute.automation.scaler.engine import Engine, Reference
+from wattribute.automation.scaler.engine import Reference, ScalingEngine
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.settings import ScalerSettings
@@ -56,7 +56,7 @@ def api(demand: Any, sky: Any, tmp_path: Path) -> Iterator[str]:
     room = ScalerSettings(
         json_listen="127.0.0.1:0", queries=QUERIES, token_file=str(token), refresh=1.0
     )
-    engine = Engine(room, demand, sky)
+    engine = ScalingEngine(room, demand, sky)
     policies = {"shop/reports": Reference.of("shop", "reports", METADATA)}
     made = JsonApi(engine, sky, policies, room)
     engine.start()
@@ -116,7 +116,7 @@ def test_with_tls_it_has_the_certificate_of_the_settings(
     settings = ScalerSettings(
         json_listen="127.0.0.1:0", queries=QUERIES, tls_cert=str(certificate), tls_key=str(key)
     )
-    engine = Engine(settings, demand, sky)
+    engine = ScalingEngine(settings, demand, sky)
     json_api = JsonApi(engine, sky, {}, settings)
     json_api.start()
     context = ssl.create_default_context(cafile=authority.certificate)
@@ -147,7 +147,7 @@ def test_decisions_and_avoided_grams_are_counted(api: str, sky: Sky) -> None:
 
 
 def test_a_listed_policy_is_decided_though_nobody_asks(demand: Any, sky: Any) -> None:
-    engine = Engine(ScalerSettings(queries=QUERIES), demand, sky)
+    engine = ScalingEngine(ScalerSettings(queries=QUERIES), demand, sky)
     engine.start([Reference.of("shop", "reports", METADATA)])
     wait_until(lambda: [one.decision for one in engine.all()] != [None])
     assert engine.all()[0].decision.value == 25

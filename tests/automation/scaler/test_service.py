@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from wattribute.accounting.carbon import Basis, Grid, open_grid
-from wattribute.automation.scaler.engine import Engine
+from wattribute.automation.scaler.engine import ScalingEngine
 from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2
 from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grpc
 from wattribute.automation.settings import ScalerSettings
@@ -66,9 +66,9 @@ def stub(  # noqa: PLR0917 - fixtures
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
+    serving: Callable[[ScalingEngine, ScalerSettings], AbstractContextManager[int]],
 ) -> Iterator[Any]:
-    engine = Engine(room, demand, watching(grid(apis, tmp_path)))
+    engine = ScalingEngine(room, demand, watching(grid(apis, tmp_path)))
     with (
         serving(engine, room) as port,
         grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
@@ -203,10 +203,10 @@ def test_more_scaled_objects_than_allowed_are_refused(
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
+    serving: Callable[[ScalingEngine, ScalerSettings], AbstractContextManager[int]],
 ) -> None:
     room = ScalerSettings(listen="127.0.0.1:0", queries=QUERIES, max_objects=2)
-    engine = Engine(room, demand, watching(grid(apis, tmp_path)))
+    engine = ScalingEngine(room, demand, watching(grid(apis, tmp_path)))
     with serving(engine, room) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = pb2_grpc.ExternalScalerStub(channel)
         for name in ("a", "b"):
@@ -236,7 +236,7 @@ def test_with_tls_only_callers_with_a_signed_certificate_are_served(
     demand: Any,
     tmp_path: Path,
     watching: Callable[..., Any],
-    serving: Callable[[Engine, ScalerSettings], AbstractContextManager[int]],
+    serving: Callable[[ScalingEngine, ScalerSettings], AbstractContextManager[int]],
 ) -> None:
     _, server_cert = _certificate(tmp_path, "server")
     client_key, client_cert = _certificate(tmp_path, "keda")
@@ -247,7 +247,7 @@ def test_with_tls_only_callers_with_a_signed_certificate_are_served(
         tls_key=str(tmp_path / "server.key"),
         tls_client_ca=str(tmp_path / "keda.crt"),
     )
-    engine = Engine(room, demand, watching(grid(apis, tmp_path)))
+    engine = ScalingEngine(room, demand, watching(grid(apis, tmp_path)))
     with serving(engine, room) as port:
         known = grpc.ssl_channel_credentials(server_cert, client_key, client_cert)
         with grpc.secure_channel(f"localhost:{port}", known) as channel:

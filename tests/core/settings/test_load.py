@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.settings import Section, Tree, flag, keys, words
+from wattribute.core.settings import Section, SettingsTree, flag, keys, words
 from wattribute.core.settings import load as machinery_load
 from wattribute.settings import Settings, load
 
@@ -185,7 +185,7 @@ class _Tea(Section, frozen=True):
     """In what."""
 
 
-class _Party(Tree, frozen=True):
+class _Party(SettingsTree, frozen=True):
     """A tree of that section."""
 
     tea: _Tea = _Tea()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wattribute.models.training.evaluate import Evaluation, evaluate
-from wattribute.models.training.metrics import Point, score_of
+from wattribute.models.training.metrics import ScoredRow, score_of
 from wattribute.models.training.rows import read_rows
 from wattribute.models.training.train import Trained
 
@@ -130,9 +130,9 @@ def test_columns_that_are_empty_or_missing_are_filled_from_what_is_known(
 
 def test_scores_are_what_they_are_called() -> None:
     points = [
-        Point("a", 0, 100, 110, 90, 120),
-        Point("a", 10, 100, 80, 101, 120),
-        Point("b", 10, 200, 200, 150, 250),
+        ScoredRow("a", 0, 100, 110, 90, 120),
+        ScoredRow("a", 10, 100, 80, 101, 120),
+        ScoredRow("b", 10, 200, 200, 150, 250),
     ]
 
     score = score_of(points)

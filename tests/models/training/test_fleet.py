@@ -20,7 +20,7 @@ from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.estimator.power_recording import (
     MAX_BYTES,
     QUARANTINE,
-    Point,
+    LoadPoint,
     Recording,
     decode_recording,
     encode_recording,
@@ -49,11 +49,11 @@ def recorded(
 ) -> Recording:
     memory_gb = machine.memory_bytes / 1e9
     points = [
-        Point(scope="pkg", utilisation=u, watts=factor * package_w(u, memory_gb), seconds=30)
+        LoadPoint(scope="pkg", utilisation=u, watts=factor * package_w(u, memory_gb), seconds=30)
         for u in LOADS
     ]
     points += [
-        Point(scope="dram", utilisation=u, watts=factor * dram_w(u, memory_gb), seconds=30)
+        LoadPoint(scope="dram", utilisation=u, watts=factor * dram_w(u, memory_gb), seconds=30)
         for u in LOADS
     ]
     return Recording(

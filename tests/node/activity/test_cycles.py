@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wattribute.core.errors import ActivityAbsent
 from wattribute.core.records import Topology, Usage
 from wattribute.node.activity.bpf.cycles import SwitchBooks
-from wattribute.node.activity.bpf.perf import SOFTWARE, Event
+from wattribute.node.activity.bpf.perf import SOFTWARE, PerfEvent
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.cycles import CyclesActivity
@@ -22,12 +22,12 @@ Spin = Callable[..., subprocess.Popen[bytes]]
 BurnOn = Callable[[subprocess.Popen[bytes], float], None]
 
 PROCFS, CGROUPFS = Path("/proc"), Path("/sys/fs/cgroup")
-CPU_CLOCK, PAGE_FAULTS = Event(SOFTWARE, 0), Event(SOFTWARE, 2)
+CPU_CLOCK, PAGE_FAULTS = PerfEvent(SOFTWARE, 0), PerfEvent(SOFTWARE, 2)
 EVENTS = {"cycles": CPU_CLOCK, "cache_misses": PAGE_FAULTS}
-NO_SUCH_EVENT = Event(SOFTWARE, 99)
+NO_SUCH_EVENT = PerfEvent(SOFTWARE, 99)
 
 
-def opened(topology: Topology, events: Mapping[str, Event] = EVENTS) -> CyclesActivity:
+def opened(topology: Topology, events: Mapping[str, PerfEvent] = EVENTS) -> CyclesActivity:
     return CyclesActivity(
         PROCFS, CgroupReader(CGROUPFS, topology), CpuStat(PROCFS, topology), topology, 4096, events
     )

@@ -3,7 +3,7 @@ from numpy.typing import NDArray
 
 from wattribute.node.activity.ascending import distinct
 from wattribute.node.activity.bpf.cycles import KEY, USE
-from wattribute.node.activity.entries import Entries, Ran
+from wattribute.node.activity.entries import EntryTotals, Ran
 
 
 def table(*rows: tuple[object, ...]) -> tuple[NDArray[np.void], NDArray[np.void]]:
@@ -26,7 +26,7 @@ def told(ran: Ran) -> dict[int, tuple[int, bool]]:
 
 
 def test_tells_what_rose_and_leaves_out_what_did_not() -> None:
-    entries = Entries(100)
+    entries = EntryTotals(100)
     entries.advance(*table((1, 11, 100), (2, 12, 50)))
     ran, old = entries.advance(*table((2, 12, 50), (1, 11, 130), (3, 13, 7)))
     assert told(ran) == {1: (30, True), 3: (7, True)}
@@ -35,13 +35,13 @@ def test_tells_what_rose_and_leaves_out_what_did_not() -> None:
 
 
 def test_an_entry_that_was_made_anew_counts_from_zero() -> None:
-    entries = Entries(100)
+    entries = EntryTotals(100)
     entries.advance(*table((1, 11, 100)))
     assert told(entries.advance(*table((1, 99, 40)))[0]) == {1: (40, True)}
 
 
 def test_an_ended_process_is_deleted_one_read_later_with_all_its_entries() -> None:
-    entries = Entries(100)
+    entries = EntryTotals(100)
     entries.advance(*table((1, 11, 100), (1, 12, 5), (2, 13, 9)))
     ran, old = entries.advance(*table((1, 11, 120, "dead"), (1, 12, 5), (2, 13, 10)))
     assert told(ran) == {1: (20, False), 2: (1, True)}
@@ -52,12 +52,12 @@ def test_an_ended_process_is_deleted_one_read_later_with_all_its_entries() -> No
 
 
 def test_sleepers_are_taken_out_at_once_when_room_gets_scarce_and_after_a_while_else() -> None:
-    entries = Entries(4)
+    entries = EntryTotals(4)
     rows = [(n, 10 + n, 5) for n in range(4)]
     entries.advance(*table(*rows))
     _, old = entries.advance(*table((0, 10, 6), *rows[1:]))
     assert old["process"].tolist() == [1, 2, 3]
-    patient = Entries(100)
+    patient = EntryTotals(100)
     reads = [len(patient.advance(*table((1, 11, 5)))[1]) for _ in range(14)]
     assert reads == [0] * 12 + [1] * 2
 

@@ -16,7 +16,7 @@ from wattribute.node.estimates.power_model import read_artefact
 from wattribute.node.estimator.model import ArtefactEstimator
 from wattribute.node.measuring import gpus as measuring_gpus
 from wattribute.node.measuring.gpus import GpuWork
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 from wattribute.node.measuring.window import Window
 from wattribute.node.meter.machine import read_topology
 from wattribute.node.meter.nvml import NvmlMeter
@@ -30,7 +30,7 @@ US = 1_000_000
 GIB = 1 << 30
 
 
-class Work(Tree):
+class Work(ProcessTree):
     """The work's processes, as told."""
 
     def __init__(self, *pids: int) -> None:

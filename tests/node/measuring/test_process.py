@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wattribute.node.measuring import run_command
-from wattribute.node.measuring.tree import Tree, is_subreaper
+from wattribute.node.measuring.tree import ProcessTree, is_subreaper
 from wattribute.node.settings import (
     ActivitySettings,
     MeterSettings,
@@ -102,7 +102,7 @@ def test_a_chain_of_processes_may_be_long(tmp_path: Path) -> None:
         task.mkdir(parents=True)
         (task / "children").write_text(str(child))
 
-    assert Tree(tmp_path, with_self=False).live() == tuple(chain[1:])
+    assert ProcessTree(tmp_path, with_self=False).live() == tuple(chain[1:])
 
 
 def test_a_process_that_changes_its_parent_meanwhile_counts_once(tmp_path: Path) -> None:
@@ -111,4 +111,4 @@ def test_a_process_that_changes_its_parent_meanwhile_counts_once(tmp_path: Path)
         task.mkdir(parents=True)
         (task / "children").write_text(children)
 
-    assert sorted(Tree(tmp_path, with_self=False).live()) == [7, 8, 9]
+    assert sorted(ProcessTree(tmp_path, with_self=False).live()) == [7, 8, 9]

@@ -11,7 +11,7 @@ from wattribute.core.records import Counter, Gauge, GpuUsage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.meter import GpuMeter
 from wattribute.node.meter.drm import DrmMeter, EngineTimes
-from wattribute.node.meter.fdinfo import Client, Clients, Engine, Seen, parse_client
+from wattribute.node.meter.fdinfo import Client, Clients, EngineTime, Seen, parse_client
 from wattribute_testing import FakeSysfs
 from wattribute_testing.drm import FakeDrm
 
@@ -250,7 +250,7 @@ def test_numbers_that_are_none_are_passed_over_and_nanoseconds_go_before_cycles(
         "drm-engine-capacity-b:\t2\ndrm-cycles-b:\t9\ndrm-total-cycles-b:\t10\n"
         "drm-cycles-c:\t9\ndrm-memory-vram:\t3 MiB\ndrm-total-vram:\t9 MiB\n"
     )
-    assert client == Client("X", "1", {"b": Engine(7, None, 2)}, 3 << 20)
+    assert client == Client("X", "1", {"b": EngineTime(7, None, 2)}, 3 << 20)
 
 
 @given(
@@ -273,7 +273,7 @@ def test_no_device_is_busier_than_the_tick_is_long(
     meter = EngineTimes()
     for tick in ticks:
         seen = [
-            Seen(Client("d", str(n), {kind: Engine(ns, None, 1)}, 0), (n, n + 10), newborn)
+            Seen(Client("d", str(n), {kind: EngineTime(ns, None, 1)}, 0), (n, n + 10), newborn)
             for n, kind, ns, newborn in {row[0]: row for row in tick}.values()
         ]
         busy = meter.add(seen, SECOND)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wattribute.core.records import Mode, Snapshot
-from wattribute.node.activity.whois import Found
+from wattribute.node.activity.whois import ProcessIdentity
 from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, NOT_SUPPORTED, UNKNOWN, FakeGpu
@@ -35,7 +35,7 @@ class GpuRig(Rig):
         for _ in range(gpus):
             nvml.gpu()
         nvml.write()
-        self.processes: dict[int, Found] = {}
+        self.processes: dict[int, ProcessIdentity] = {}
         more.setdefault("given", lambda zone: FLOOR_W * J if zone.kind == "gpu" else 0)
         super().__init__(folder, gpus=NvmlMeter(str(nvml.library)), find=self.processes.get, **more)
         self.now_us = 1_000 * US
@@ -136,7 +136,7 @@ def test_dynamic_energy_goes_by_time_on_the_processors_and_not_by_cpu_time(make:
 def test_a_process_that_used_no_cpu_in_the_tick_has_a_row_in_its_container(make: Make) -> None:
     rig = make()
     rig.activity.cgroup(IN_A)
-    rig.processes[7] = Found(7 << 40 | 123, b"train", IN_A)
+    rig.processes[7] = ProcessIdentity(7 << 40 | 123, b"train", IN_A)
     snapshot = rig.tick_gpu(550, p7=100)
 
     assert of_container(snapshot, A) == 400
@@ -158,7 +158,7 @@ def test_a_process_that_is_known_with_a_finer_start_is_the_same_one(make: Make) 
     book = rig.monitor._books.processes
     book.columns["key"][book.of_pid(7)] += np.uint64(4000)  # eBPF knows starts to 1 us
     book._reindex()
-    rig.processes[7] = Found(7 << 40, b"work", IN_A)  # /proc to 10 ms
+    rig.processes[7] = ProcessIdentity(7 << 40, b"work", IN_A)  # /proc to 10 ms
     snapshot = rig.tick_gpu(550, p7=50)
 
     assert of_container(snapshot, A) == 400
@@ -306,7 +306,7 @@ def test_who_holds_a_device_pays_its_floor_also_when_it_does_not_run(make: Make)
     rig = make(policy="reserved")
     rig.gpu.holds(7, GIB)
     rig.activity.cgroup(IN_A)
-    rig.processes[7] = Found(7 << 40, b"serve", IN_A)
+    rig.processes[7] = ProcessIdentity(7 << 40, b"serve", IN_A)
     snapshot = rig.tick_gpu(150)
 
     assert of_container(snapshot, A, Mode.IDLE) == 150

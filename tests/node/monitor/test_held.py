@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wattribute.core.records import Allocation, Consumer, GpuState, IdentityHealth, Mode, Workload
-from wattribute.node.activity.whois import Found
+from wattribute.core.records import (
+    Consumer,
+    DeviceAllocation,
+    GpuState,
+    IdentityHealth,
+    Mode,
+    Workload,
+)
+from wattribute.node.activity.whois import ProcessIdentity
 from wattribute.node.meter.nvml import NvmlMeter
 from wattribute.node.monitor.held import slots_held
 from wattribute_testing import FakeNvml
@@ -26,12 +33,12 @@ class Told:
     """Allocations that the test says."""
 
     def __init__(self) -> None:
-        self.given: list[Allocation] = []
+        self.given: list[DeviceAllocation] = []
 
     def to(self, pod: str, device: str, resource: str = "nvidia.com/gpu") -> None:
-        self.given.append(Allocation("ml", pod, "main", resource, device))
+        self.given.append(DeviceAllocation("ml", pod, "main", resource, device))
 
-    def current(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[DeviceAllocation, ...]:
         return tuple(self.given)
 
     def health(self) -> IdentityHealth:
@@ -47,7 +54,7 @@ class HeldRig(Rig):
     def __init__(self, folder: Path, nvml: FakeNvml, **more: Any) -> None:
         self.nvml, self.told = nvml, Told()
         self.gpu = nvml.gpu("GPU-x")
-        self.processes: dict[int, Found] = {}
+        self.processes: dict[int, ProcessIdentity] = {}
         nvml.write()
         super().__init__(
             folder,
@@ -70,7 +77,7 @@ class HeldRig(Rig):
 
     def opens(self, pid: int, pod: str, memory: int = GIB) -> None:
         self.gpu.holds(pid, memory)
-        self.processes[pid] = Found(pid << 40, b"work", self.path(pod))
+        self.processes[pid] = ProcessIdentity(pid << 40, b"work", self.path(pod))
 
     def floors(self) -> dict[str, float]:
         """Joules of floor that each paid in a tick; "" is nobody."""
@@ -189,6 +196,9 @@ def test_a_device_is_known_by_what_its_vendors_plugins_call_it(
         Consumer(2, "container", namespace="ml", pod_name="p", container_name="c"),
     ]
     held = slots_held(
-        state, [Allocation("ml", "p", "c", resource, device)], consumers, np.array([False, True])
+        state,
+        [DeviceAllocation("ml", "p", "c", resource, device)],
+        consumers,
+        np.array([False, True]),
     )
     assert held.tolist() == [0, slots]

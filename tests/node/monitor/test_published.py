@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattribute.core.records import Allocation, IdentityHealth, Mode, Snapshot, Workload
-from wattribute.node.activity.whois import Found
+from wattribute.core.records import DeviceAllocation, IdentityHealth, Mode, Snapshot, Workload
+from wattribute.node.activity.whois import ProcessIdentity
 from wattribute.node.meter.nvml import NvmlMeter
 from wattribute_testing import FakeClock, FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, UNKNOWN
@@ -178,8 +178,8 @@ class GpuWorld(World):
         super().__init__(folder, policy)
 
     def _more(self) -> dict[str, Any]:
-        def find(pid: int) -> Found | None:
-            return Found(pid << 40, b"late", CONTAINERS[pid % 5]) if pid > 9 else None
+        def find(pid: int) -> ProcessIdentity | None:
+            return ProcessIdentity(pid << 40, b"late", CONTAINERS[pid % 5]) if pid > 9 else None
 
         meter = NvmlMeter(str(self.nvml.library))
         return {"gpus": meter, "find": find, "allocations": self.given}
@@ -218,12 +218,12 @@ class Told:
     """The kubelet's word: pod ``p`` was given what the test says."""
 
     def __init__(self) -> None:
-        self._given: list[Allocation] = []
+        self._given: list[DeviceAllocation] = []
 
     def to(self, device: str) -> None:
-        self._given.append(Allocation("", "p", "", "nvidia.com/gpu", device))
+        self._given.append(DeviceAllocation("", "p", "", "nvidia.com/gpu", device))
 
-    def current(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[DeviceAllocation, ...]:
         return tuple(self._given)
 
     def health(self) -> IdentityHealth:

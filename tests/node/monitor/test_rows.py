@@ -6,7 +6,7 @@ import pytest
 
 from wattribute.core.units import nanoseconds
 from wattribute.node.monitor.groups import KERNEL_INDEX, group_cgroups
-from wattribute.node.monitor.rows import RowBuilder, Rows
+from wattribute.node.monitor.rows import RowBuilder, UsageRows
 from wattribute_testing.activity import FakeActivity
 from wattribute_testing.rig import Rig, joules_of, row_of
 
@@ -25,7 +25,7 @@ class Machine:
         self._now_s = 5.0
         self.activity.read(nanoseconds(self._now_s))
 
-    def rows(self) -> Rows:
+    def rows(self) -> UsageRows:
         self._now_s += 5
         usage = self.activity.read(nanoseconds(self._now_s))
         assert usage

@@ -6,15 +6,15 @@ the sources that the settings name, in order, and every value says its basis, so
 
 from wattribute.accounting.carbon.choose import open_grid
 from wattribute.accounting.carbon.grid import Grid
-from wattribute.accounting.carbon.intensity import Basis, Intensity, Source
+from wattribute.accounting.carbon.intensity import Basis, Intensity, IntensitySource
 from wattribute.accounting.carbon.place import Place, find_place, place_of_provider_id
 
 __all__ = [
     "Basis",
     "Grid",
     "Intensity",
+    "IntensitySource",
     "Place",
-    "Source",
     "find_place",
     "open_grid",
     "place_of_provider_id",

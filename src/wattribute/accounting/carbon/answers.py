@@ -14,7 +14,7 @@ _MOST: Final = 3000.0
 """gCO2e/kWh: an old lignite plant alone, marginal, is about 1,500; more is another unit."""
 
 
-class Reading:
+class AnswerReader:
     """Makes the values of one source and place."""
 
     def __init__(self, source: str, basis: Basis, place: Place, *, forecast: bool = False) -> None:

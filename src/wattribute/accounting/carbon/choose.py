@@ -6,7 +6,7 @@ from pathlib import Path
 from wattribute.accounting.backends import CARBON_SOURCES
 from wattribute.accounting.carbon.cache import Cache
 from wattribute.accounting.carbon.grid import Grid
-from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Source
+from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, IntensitySource
 from wattribute.accounting.carbon.pue import Facility
 from wattribute.accounting.carbon.yearly import Market
 from wattribute.accounting.settings import AccountingSettings
@@ -26,7 +26,7 @@ def open_grid(settings: AccountingSettings, basis: Basis | None = None) -> Grid:
     carbon = settings.carbon
     basis = basis or Basis(carbon.basis)
     if basis is Basis.MARKET:
-        sources: list[Source] = [Market(carbon.market, carbon.market_source)]
+        sources: list[IntensitySource] = [Market(carbon.market, carbon.market_source)]
     else:
         backends = [CARBON_SOURCES.load(name, CarbonBackend) for name in carbon.sources]
         fitting = [backend for backend in backends if backend.basis in (None, basis)]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
 from wattribute.accounting.settings import AccountingSettings
@@ -56,7 +56,7 @@ class CsvFile:
         return self._values[place.name]
 
     def _read(self, place: Place) -> list[Intensity]:
-        reading = Reading(f"csv:{Path(self._path).name}", self.basis, place)
+        reading = AnswerReader(f"csv:{Path(self._path).name}", self.basis, place)
         names = {place.name, place.zone, place.region, ""}
         rows: list[tuple[datetime, float]] = []
         try:
@@ -79,7 +79,9 @@ class CsvFile:
             raise IntensityFailed(f"csv: {self._path}: two rows of {place.name} have one start")
         return [reading.value(start, step, grams) for start, grams in rows]
 
-    def _row(self, reading: Reading, number: int, row: dict[str, str]) -> tuple[datetime, float]:
+    def _row(
+        self, reading: AnswerReader, number: int, row: dict[str, str]
+    ) -> tuple[datetime, float]:
         try:
             return reading.instant(row["start"]), float(row["g_per_kwh"])
         except (ValueError, TypeError, IntensityFailed):

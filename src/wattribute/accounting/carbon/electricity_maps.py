@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.http import Api, secret
 from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
@@ -32,19 +32,21 @@ class ElectricityMaps:
 
     def latest(self, place: Place) -> Intensity:
         """The hour that is now, usually estimated."""
-        return self._value(Reading(self.name, self.basis, place), self._get("latest", place, {}))
+        return self._value(
+            AnswerReader(self.name, self.basis, place), self._get("latest", place, {})
+        )
 
     def between(self, place: Place, start: datetime, end: datetime) -> Sequence[Intensity]:
         """Hours of the past."""
         times = {"start": start.isoformat(), "end": end.isoformat()}
-        reading = Reading(self.name, self.basis, place)
+        reading = AnswerReader(self.name, self.basis, place)
         rows = reading.rows(self._get("past-range", place, times), "data")
         return reading.within((self._value(reading, row) for row in rows), start, end)
 
     def forecast(self, place: Place, hours: int) -> Sequence[Intensity]:
         """The next 24 hours; up to 72 are asked for, and what the token allows is given."""
         horizon = next((step for step in (6, 24, 48) if hours <= step), 72)
-        reading = Reading(self.name, self.basis, place, forecast=True)
+        reading = AnswerReader(self.name, self.basis, place, forecast=True)
         answer = self._get("forecast", place, {"horizonHours": str(horizon)})
         now = datetime.now(UTC)
         values = (self._value(reading, row) for row in reading.rows(answer, "forecast"))
@@ -57,10 +59,12 @@ class ElectricityMaps:
         )
         said = answer.get("zone", place.zone)
         if said != place.zone:
-            raise Reading(self.name, self.basis, place).wrong(f"answered for the zone {said!r}")
+            raise AnswerReader(self.name, self.basis, place).wrong(
+                f"answered for the zone {said!r}"
+            )
         return answer
 
-    def _value(self, reading: Reading, row: Mapping[str, object]) -> Intensity:
+    def _value(self, reading: AnswerReader, row: Mapping[str, object]) -> Intensity:
         return reading.value(
             reading.instant(row.get("datetime")),
             HOUR,

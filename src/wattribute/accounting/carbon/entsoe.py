@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.fuels import G_PER_KWH, STORAGE
 from wattribute.accounting.carbon.http import Api, secret
 from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Intensity
@@ -94,7 +94,7 @@ class Entsoe:
             "periodEnd": f"{end.astimezone(UTC):%Y%m%d%H%M}",
             "securityToken": secret(self.name, self._token_file, "carbon.entsoe_token_file"),
         }
-        reading = Reading(self.name, self.basis, place)
+        reading = AnswerReader(self.name, self.basis, place)
         mix = _Mix(reading)
         for psr, instant, length, megawatts in _generation(self._api.get("", query), reading):
             mix.add(psr, instant, length, megawatts)
@@ -108,7 +108,7 @@ class Entsoe:
 class _Mix:
     """Generation by instant, summed up."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: AnswerReader) -> None:
         self._reading = reading
         self._known: dict[datetime, tuple[timedelta, float, float, float]] = {}
 
@@ -129,7 +129,9 @@ class _Mix:
                 yield self._reading.value(start, length, grams / known, estimated=True)
 
 
-def _generation(body: bytes, reading: Reading) -> Iterator[tuple[str, datetime, timedelta, float]]:
+def _generation(
+    body: bytes, reading: AnswerReader
+) -> Iterator[tuple[str, datetime, timedelta, float]]:
     """(production type, start, length, megawatts) of everything in a document."""
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise reading.wrong("the answer declares entities, which no such document does")
@@ -153,7 +155,9 @@ def _generation(body: bytes, reading: Reading) -> Iterator[tuple[str, datetime, 
             yield from ((psr, *point) for point in _points(period, reading))
 
 
-def _points(period: ET.Element, reading: Reading) -> Iterator[tuple[datetime, timedelta, float]]:
+def _points(
+    period: ET.Element, reading: AnswerReader
+) -> Iterator[tuple[datetime, timedelta, float]]:
     """The points of a period; one that is left out repeats the one before it (curve type A03)."""
     start = reading.instant(period.findtext("{*}timeInterval/{*}start"))
     end = reading.instant(period.findtext("{*}timeInterval/{*}end"))

@@ -10,7 +10,7 @@ from typing import Final
 
 from wattribute.accounting.carbon.cache import Cache, is_final
 from wattribute.accounting.carbon.hours import by_hour, hours_of
-from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity, Source
+from wattribute.accounting.carbon.intensity import HOUR, Basis, Intensity, IntensitySource
 from wattribute.accounting.carbon.place import Place, find_place
 from wattribute.accounting.carbon.pue import Facility
 from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityError, IntensityFailed
@@ -33,7 +33,7 @@ class Grid:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[IntensitySource],
         facility: Facility,
         cache: Cache,
         *,
@@ -150,7 +150,7 @@ class Grid:
         )
 
     def _hours(
-        self, source: Source, place: Place, hours: Sequence[datetime]
+        self, source: IntensitySource, place: Place, hours: Sequence[datetime]
     ) -> tuple[dict[datetime, Intensity], IntensityError | None]:
         """What one source has of these hours: its cache first; and why there is not more."""
         start, end, now = hours[0], hours[-1] + HOUR, self._now()
@@ -185,7 +185,7 @@ class Grid:
 
     def _ask(
         self,
-        source: Source,
+        source: IntensitySource,
         what: tuple[str, str],
         question: Callable[[], Sequence[Intensity]],
         now: datetime,
@@ -207,7 +207,7 @@ class Grid:
 
     def _kept(
         self,
-        source: Source,
+        source: IntensitySource,
         place: Place,
         start: datetime,
         end: datetime,
@@ -218,7 +218,7 @@ class Grid:
         return self._cache.values(key, start, end, forecast=forecast)
 
 
-def _one(source: Source, place: Place) -> Sequence[Intensity]:
+def _one(source: IntensitySource, place: Place) -> Sequence[Intensity]:
     return [source.latest(place)]
 
 

@@ -45,7 +45,7 @@ class Intensity:
     forecast: bool = False
 
 
-class Source(Protocol):
+class IntensitySource(Protocol):
     """Someone who knows carbon intensities. Values come in order of time, without overlaps."""
 
     name: str
@@ -89,7 +89,7 @@ class CarbonBackend:
 
     name: str
     """As in ``carbon.sources`` and in reports."""
-    open: Callable[[AccountingSettings, Basis], Source]
+    open: Callable[[AccountingSettings, Basis], IntensitySource]
     """Open the source for a basis. Raises ConfigInvalid if the settings lack what it needs, and
     sends nothing."""
     basis: Basis | None = None

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.hours import by_hour, hours_of
 from wattribute.accounting.carbon.intensity import Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
@@ -89,7 +89,7 @@ class PrometheusSeries:
                 f"prometheus: {selector}: {len(series)} series; carbon.prometheus_selector must "
                 "select one"
             )
-        reading = Reading(self.name, self.basis, place)
+        reading = AnswerReader(self.name, self.basis, place)
         times = [
             datetime.fromtimestamp(at / MILLISECONDS_PER_SECOND, UTC)
             for at in series[0].time_ms.tolist()

@@ -41,7 +41,7 @@ class Country:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class InstanceServer:
     """What an instance type is a part of."""
 
     vcpus: float
@@ -77,10 +77,10 @@ def countries() -> Mapping[str, Country]:
 
 
 @cache
-def servers() -> Mapping[str, Server]:
+def servers() -> Mapping[str, InstanceServer]:
     """By instance type."""
     return {
-        row["instance_type"]: Server(
+        row["instance_type"]: InstanceServer(
             float(row["vcpus"]),
             float(row["server_vcpus"]),
             float(row["server_kg"]),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.http import Api
 from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
@@ -36,30 +36,32 @@ class UkCarbonIntensity:
         """The half-hour that is now."""
         values = self._get("/intensity", place)
         if not values:
-            raise Reading(self.name, self.basis, place).wrong("the answer has no half-hour")
+            raise AnswerReader(self.name, self.basis, place).wrong("the answer has no half-hour")
         return values[-1]
 
     def between(self, place: Place, start: datetime, end: datetime) -> Sequence[Intensity]:
         """Half-hours of the past."""
         # The API counts by the half-hour's end: the one that ends at `from` comes too.
         values = self._get(f"/intensity/{_instant(start)}/{_instant(end)}", place)
-        return Reading(self.name, self.basis, place).within(values, start, end)
+        return AnswerReader(self.name, self.basis, place).within(values, start, end)
 
     def forecast(self, place: Place, hours: int) -> Sequence[Intensity]:
         """Up to 48 hours."""
         now = datetime.now(UTC)
         values = self._get(f"/intensity/{_instant(now)}/fw48h", place, forecast=True)
-        reading = Reading(self.name, self.basis, place, forecast=True)
+        reading = AnswerReader(self.name, self.basis, place, forecast=True)
         return reading.within(values, now, now + hours * HOUR)
 
     def _get(self, path: str, place: Place, *, forecast: bool = False) -> list[Intensity]:
         if place.zone != "GB":
             raise IntensityAbsent(f"uk: knows Great Britain (GB) only, not {place.name}")
-        reading = Reading(self.name, self.basis, place, forecast=forecast)
+        reading = AnswerReader(self.name, self.basis, place, forecast=forecast)
         rows = reading.rows(self._api.json(path), "data")
         return [self._value(reading, row, forecast=forecast) for row in rows]
 
-    def _value(self, reading: Reading, row: Mapping[str, object], *, forecast: bool) -> Intensity:
+    def _value(
+        self, reading: AnswerReader, row: Mapping[str, object], *, forecast: bool
+    ) -> Intensity:
         start, end = reading.instant(row.get("from")), reading.instant(row.get("to"))
         if end - start != _HALF_HOUR:
             raise reading.wrong(f"{start:%Y-%m-%dT%H:%M}Z to {end:%H:%M}Z is no half-hour")

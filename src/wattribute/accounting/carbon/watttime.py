@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from wattribute.accounting.carbon.answers import Reading
+from wattribute.accounting.carbon.answers import AnswerReader
 from wattribute.accounting.carbon.http import Api
 from wattribute.accounting.carbon.intensity import HOUR, Basis, CarbonBackend, Intensity
 from wattribute.accounting.carbon.place import Place
@@ -61,8 +61,8 @@ class WattTime:
         values = self._get("forecast", place, {"horizon_hours": str(min(hours, 72))}, forecast=True)
         return self._reading(place).within(values, now, now + hours * HOUR)
 
-    def _reading(self, place: Place, *, forecast: bool = False) -> Reading:
-        return Reading(self.name, self.basis, place, forecast=forecast)
+    def _reading(self, place: Place, *, forecast: bool = False) -> AnswerReader:
+        return AnswerReader(self.name, self.basis, place, forecast=forecast)
 
     def _get(
         self, what: str, place: Place, more: Mapping[str, str], *, forecast: bool = False

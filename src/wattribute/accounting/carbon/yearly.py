@@ -13,7 +13,7 @@ from wattribute.core.errors import IntensityAbsent
 _ALWAYS: Final = timedelta(days=36_500)
 
 
-class Table:
+class YearlyTable:
     """The shipped table: a grid zone's yearly average or marginal intensity."""
 
     name = "table"
@@ -111,8 +111,8 @@ def _years(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return list(zip(cuts, [*cuts[1:], end], strict=True))
 
 
-def _open(_settings: AccountingSettings, basis: Basis) -> Table:
-    return Table(basis)
+def _open(_settings: AccountingSettings, basis: Basis) -> YearlyTable:
+    return YearlyTable(basis)
 
 
 BACKEND: Final = CarbonBackend("table", _open)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from wattribute.accounting.chargeback.statement import Row
+from wattribute.accounting.chargeback.statement import StatementRow
 from wattribute.accounting.settings import Budget
 from wattribute.core.units import MICROGRAMS_PER_KILOGRAM, MICROJOULES_PER_KWH
 
@@ -48,7 +48,7 @@ class Burn:
         return "on course to exceed" if self.rate > 1 else "within"
 
 
-def burn(budget: Budget, rows: Sequence[Row], currency: str, elapsed: float) -> Burn:
+def burn(budget: Budget, rows: Sequence[StatementRow], currency: str, elapsed: float) -> Burn:
     """How far a budget is used.
 
     Args:
@@ -62,7 +62,7 @@ def burn(budget: Budget, rows: Sequence[Row], currency: str, elapsed: float) -> 
     return Burn(budget, unit, None if row is None else _used(budget, row), elapsed)
 
 
-def _used(budget: Budget, row: Row) -> float | None:
+def _used(budget: Budget, row: StatementRow) -> float | None:
     if budget.of == "cost":
         return float(row.cost)
     if budget.of == "kwh":

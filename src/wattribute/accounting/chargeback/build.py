@@ -24,7 +24,7 @@ from wattribute.accounting.chargeback.bills.prices import price_in, read_prices
 from wattribute.accounting.chargeback.bills.total import read_totals
 from wattribute.accounting.chargeback.carbon_rates import GridRates
 from wattribute.accounting.chargeback.charges import Charges, hour_text
-from wattribute.accounting.chargeback.engines import Engine, open_engine
+from wattribute.accounting.chargeback.engines import FrameEngine, open_engine
 from wattribute.accounting.chargeback.grams import Rates
 from wattribute.accounting.chargeback.methods import (
     DEFAULT,
@@ -36,8 +36,8 @@ from wattribute.accounting.chargeback.methods import (
 from wattribute.accounting.chargeback.money import Currency
 from wattribute.accounting.chargeback.period import Period, read_period
 from wattribute.accounting.chargeback.places import Placed, cost_by, namespaces_of, place
-from wattribute.accounting.chargeback.request import Request, ledger_files, names_of_maps
-from wattribute.accounting.chargeback.rows import Known, statement_of
+from wattribute.accounting.chargeback.request import StatementRequest, ledger_files, names_of_maps
+from wattribute.accounting.chargeback.rows import OwnerHistory, statement_of
 from wattribute.accounting.chargeback.shared import charge_on, pools_of
 from wattribute.accounting.chargeback.split import split_by_account
 from wattribute.accounting.chargeback.statement import Statement
@@ -56,7 +56,7 @@ _SERVICES_SHOWN: Final = 8
 class Opened:
     """A month that was read: what every method starts from."""
 
-    engine: Engine
+    engine: FrameEngine
     files: list[str]
     accounts: Accounts
     ownership: Ownership
@@ -69,7 +69,7 @@ class Opened:
 
 
 def make_statement(
-    request: Request, settings: AccountingSettings, step: Step = lambda _: None
+    request: StatementRequest, settings: AccountingSettings, step: Step = lambda _: None
 ) -> Statement:
     """The answer by one method, with the month before where it is known.
 
@@ -85,7 +85,7 @@ def make_statement(
 
 
 def compare_methods(
-    request: Request,
+    request: StatementRequest,
     settings: AccountingSettings,
     methods: Sequence[str],
     step: Step = lambda _: None,
@@ -103,7 +103,7 @@ def compare_methods(
 
 @contextmanager
 def opened(
-    request: Request,
+    request: StatementRequest,
     settings: AccountingSettings,
     methods: Sequence[Method],
     step: Step,
@@ -166,7 +166,7 @@ def opened(
             )
 
 
-def _charges(request: Request) -> Charges | None:
+def _charges(request: StatementRequest) -> Charges | None:
     """The bill; None where it is a price list, which needs the ledger first."""
     if request.totals:
         return read_totals(request.totals, request.month)
@@ -175,7 +175,9 @@ def _charges(request: Request) -> Charges | None:
     return read_files(request.bills, request.month, request.currency)
 
 
-def _priced(engine: Engine, request: Request, period: Period, method: Method) -> Charges:
+def _priced(
+    engine: FrameEngine, request: StatementRequest, period: Period, method: Method
+) -> Charges:
     if request.price_list is None:
         raise ValueError("no price list")
     energy = nw.col("dynamic_uj") + nw.col(f"paid_{method.policy}")
@@ -190,7 +192,10 @@ def _priced(engine: Engine, request: Request, period: Period, method: Method) ->
 
 
 def _tariff(
-    request: Request, settings: AccountingSettings, currency: Currency, methods: Sequence[Method]
+    request: StatementRequest,
+    settings: AccountingSettings,
+    currency: Currency,
+    methods: Sequence[Method],
 ) -> pa.Table | None:
     if not any(len(method.parts) > 1 for method in methods):
         return None
@@ -222,7 +227,7 @@ def _tariff(
     return pa.table({"hour": hours, "per_kwh": pa.array([price] * len(hours), pa.int64())})
 
 
-def _refuse_unknown_label(request: Request, accounts: Accounts, files: list[str]) -> None:
+def _refuse_unknown_label(request: StatementRequest, accounts: Accounts, files: list[str]) -> None:
     """A label that nobody has would make one row of everything."""
     prefix, _, name = accounts.by.partition(":")
     if not name or any(account.kind == "owner" for account in accounts):
@@ -235,8 +240,8 @@ def _refuse_unknown_label(request: Request, accounts: Accounts, files: list[str]
 
 
 def _before(
-    request: Request, settings: AccountingSettings, method: Method, step: Step
-) -> tuple[dict[tuple[str, str], Known], tuple[str, ...]]:
+    request: StatementRequest, settings: AccountingSettings, method: Method, step: Step
+) -> tuple[dict[tuple[str, str], OwnerHistory], tuple[str, ...]]:
     """Return energy and cost by owner of the month before, and notes on what is not known of it.
 
     The cost is known if the given bills hold that month too, or if a price list is given. An error
@@ -263,7 +268,9 @@ def _before(
             notes.append(f"not compared with the {compared} of {month.text}: {exc}")
             continue
         return {
-            (row.kind, row.owner): Known(row.energy_uj, row.cost if charges is None else None)
+            (row.kind, row.owner): OwnerHistory(
+                row.energy_uj, row.cost if charges is None else None
+            )
             for row in statement.everything
         }, tuple(notes)
     return {}, tuple(notes)
@@ -271,11 +278,11 @@ def _before(
 
 def _one(
     read: Opened,
-    request: Request,
+    request: StatementRequest,
     settings: AccountingSettings,
     method: Method,
     *,
-    before: Mapping[tuple[str, str], Known] = MappingProxyType({}),
+    before: Mapping[tuple[str, str], OwnerHistory] = MappingProxyType({}),
     notes: Sequence[str] = (),
     step: Step,
 ) -> Statement:
@@ -345,7 +352,7 @@ def _not_joined(
     return accounts
 
 
-def _notes(read: Opened, request: Request) -> Iterator[str]:
+def _notes(read: Opened, request: StatementRequest) -> Iterator[str]:
     period = read.period
     where = (
         "the sum is split by the others"

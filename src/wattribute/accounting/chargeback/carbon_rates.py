@@ -12,7 +12,7 @@ from wattribute.accounting.carbon.location import Locations
 from wattribute.accounting.carbon.pue import Pue
 from wattribute.accounting.carbon.sci import embodied_of_instance, embodied_of_server
 from wattribute.accounting.chargeback.engines import Span
-from wattribute.accounting.chargeback.grams import NodeFacts, Provenance, Rates
+from wattribute.accounting.chargeback.grams import CarbonFacts, Provenance, Rates
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, IntensityAbsent
 from wattribute.core.units import MICROGRAMS_PER_GRAM
@@ -44,7 +44,7 @@ class GridRates:
         self.problems: list[str] = []
         """Nodes and hours of which nothing is known, and why, for the reader of a statement."""
 
-    def rates(self, nodes: Sequence[NodeFacts], span: Span) -> Rates:
+    def rates(self, nodes: Sequence[CarbonFacts], span: Span) -> Rates:
         """Rates for these nodes in the hours of ``span``.
 
         Raises:
@@ -87,7 +87,7 @@ class GridRates:
             embodied_ug_per_hour=tuple(self._embodied(node) for node in nodes),
         )
 
-    def _place_of(self, node: NodeFacts) -> str:
+    def _place_of(self, node: CarbonFacts) -> str:
         """The place of a node; "" where nobody says one that is known."""
         place = self._locations.of(node.cluster, node.node, node.provider_id, node.region)
         if not place:
@@ -103,7 +103,7 @@ class GridRates:
         # Money must not wait for grams: what no source knows, or answers for, has none.
         return self._grid.hourly(place, start, end, whole=False)
 
-    def _embodied(self, node: NodeFacts) -> int:
+    def _embodied(self, node: CarbonFacts) -> int:
         """Micrograms of one hour of a node; 0: not known."""
         room = self._room
         given = (

@@ -24,7 +24,7 @@ _ENTRIES_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InvoiceLine:
     """A line of the invoice, and the row's part of it."""
 
     source: str
@@ -49,7 +49,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorkloadEntries:
     """A workload's entries of the ledger, in the hours of one line."""
 
     component: str
@@ -76,12 +76,12 @@ class Explanation:
     cost: Decimal
     shared: Decimal
     """What came from shared pools; it is not in ``lines``."""
-    lines: tuple[Line, ...]
+    lines: tuple[InvoiceLine, ...]
     """The largest parts."""
     lines_all: int
     parts_sum: Decimal
     """Of all parts, before rounding to cents."""
-    entries: tuple[Entry, ...]
+    entries: tuple[WorkloadEntries, ...]
     """Of the first line; the largest."""
     entries_all: int
 
@@ -158,7 +158,7 @@ def _number(month: Opened, settings: AccountingSettings, kind: str, owner: str) 
     raise DataInvalid(f"{owner}: nobody of this name in the ledger any more")
 
 
-def _parts(month: Opened, method: Method, number: int) -> list[tuple[Line, int]]:
+def _parts(month: Opened, method: Method, number: int) -> list[tuple[InvoiceLine, int]]:
     found = []
     frames = parts_of(month.engine, month.period, month.placed, method, month.tariff)
     for basis, frame in zip(method.parts, frames, strict=False):
@@ -171,7 +171,7 @@ def _parts(month: Opened, method: Method, number: int) -> list[tuple[Line, int]]
     return found
 
 
-def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[Line, int]]:
+def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[InvoiceLine, int]]:
     """Lines of no node, or of hours without ledger: they are a row's as a whole."""
     placed = month.placed
     lines = placed.not_covered if number == NOT_COVERED else placed.not_joined
@@ -184,11 +184,11 @@ def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[Line, int]]:
     return found
 
 
-def _line(month: Opened, line: int, basis: str, row: dict[str, int] | None) -> Line:
+def _line(month: Opened, line: int, basis: str, row: dict[str, int] | None) -> InvoiceLine:
     told = month.charges.table.slice(line, 1).to_pylist()[0]
     unit = month.charges.currency
     cost = unit.amount(told["cost"])
-    return Line(
+    return InvoiceLine(
         source=told["source"],
         description=told["description"],
         service=told["service"],
@@ -203,7 +203,7 @@ def _line(month: Opened, line: int, basis: str, row: dict[str, int] | None) -> L
     )
 
 
-def _entries(month: Opened, line: int, number: int) -> list[Entry]:
+def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
     """What the ledger holds of the account, at the places and in the hours of a line."""
     hours = month.placed.hours
     of_line = hours.filter(compute.equal(hours["line"], line))
@@ -251,7 +251,7 @@ def _counter_of(*, component: str, kind: str) -> str:
     return f'{name}{{component="{component}"{mode}}}'
 
 
-def _merged(table: pa.Table) -> list[Entry]:
+def _merged(table: pa.Table) -> list[WorkloadEntries]:
     by_workload: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for row in table.to_pylist():
         key = tuple(
@@ -259,7 +259,7 @@ def _merged(table: pa.Table) -> list[Entry]:
         )
         by_workload.setdefault(key, []).append(row)
     found = [
-        Entry(
+        WorkloadEntries(
             component=key[0],
             namespace=key[2],
             pod=key[3] or f"({key[1]})",

@@ -13,10 +13,10 @@ from typing import Final
 from wattribute.accounting.chargeback.build import Step, opened
 from wattribute.accounting.chargeback.focus_shares import Shares
 from wattribute.accounting.chargeback.methods import method_of
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.focus.convert import Converter
 from wattribute.accounting.focus.read import open_bill
-from wattribute.accounting.focus.split import Part, Row, split_row
+from wattribute.accounting.focus.split import ChargeShare, Row, split_row
 from wattribute.accounting.focus.write import write_focus, write_metadata
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid, DataInvalid
@@ -35,7 +35,7 @@ class Exported:
 
 
 def export_focus(
-    request: Request,
+    request: StatementRequest,
     settings: AccountingSettings,
     out: Path,
     version: str,
@@ -71,7 +71,7 @@ def export_focus(
     return exported
 
 
-def _bills(request: Request, out: Path) -> list[Path]:
+def _bills(request: StatementRequest, out: Path) -> list[Path]:
     """The files in the order in which their lines are numbered: by name."""
     if request.totals or request.price_list or not request.bills:
         raise ConfigInvalid(
@@ -121,7 +121,7 @@ def _rows(
 
 
 def _split(
-    charge: Row, name: str, parts: Sequence[Part], method_id: str, converter: Converter
+    charge: Row, name: str, parts: Sequence[ChargeShare], method_id: str, converter: Converter
 ) -> Iterator[Row]:
     """The parts of a line."""
     charge |= {"x_SplitOriginId": name, "x_SplitOriginCost": charge["EffectiveCost"]}

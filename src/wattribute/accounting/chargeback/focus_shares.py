@@ -14,7 +14,7 @@ from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.split import parts_of
 from wattribute.accounting.chargeback.statement import confidence_of
 from wattribute.accounting.chargeback.usage import IDLE, UNATTRIBUTED
-from wattribute.accounting.focus.split import Part
+from wattribute.accounting.focus.split import ChargeShare
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.units import MICROGRAMS_PER_GRAM, MICROJOULES_PER_KWH
 
@@ -48,7 +48,7 @@ class Shares:
         self._groups = groupby(self._shared(), key=lambda row: int(row["line"]))
         self._next: tuple[int, list[Shared]] | None = self._following()
 
-    def of_line(self, line: int) -> list[Part]:
+    def of_line(self, line: int) -> list[ChargeShare]:
         """The parts of a line; none: it belongs to no node, or to no hour of the ledger."""
         while self._next and self._next[0] < line:
             self._next = self._following()
@@ -71,7 +71,7 @@ class Shares:
         for batch in self._table.to_batches(max_chunksize=65_536):
             yield from batch.to_pylist()
 
-    def _part(self, name: str, rows: list[Shared]) -> Part:
+    def _part(self, name: str, rows: list[Shared]) -> ChargeShare:
         sums = {
             column: sum(row[column] or 0 for row in rows)
             for column in ("weight", "uj", "idle_uj", "measured_uj", "integrated_uj", "ug")
@@ -82,7 +82,7 @@ class Shares:
         if any(row["uj"] is not None for row in rows):  # volumes and load balancers have none
             energy["x_EnergyKwh"] = f"{kwh:f}"
             energy["x_EnergyIdleKwh"] = f"{_decimal(sums['idle_uj'] / MICROJOULES_PER_KWH):f}"
-        return Part(
+        return ChargeShare(
             resource_id=f"{self._by}/{name}" if name else "",
             weight=sums["weight"],
             name=name,

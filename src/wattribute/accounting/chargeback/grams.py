@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeFacts:
+class CarbonFacts:
     """What the ledger knows of a node that a carbon source may go by."""
 
     cluster: str

@@ -24,7 +24,7 @@ _SCALE_SET: Final = "/virtualmachinescalesets/"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ChargedPlace:
     """A place where charges fall: a machine, with its number among the places."""
 
     number: int
@@ -36,11 +36,11 @@ class Node:
 class Nodes:
     """The nodes of a ledger, found by a bill's resource id."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[ChargedPlace]) -> None:
         """Index them by the last segment of their names."""
         self.all = tuple(nodes)
-        self._by_tail: dict[str, list[Node]] = defaultdict(list)
-        self._by_scale_set: dict[str, list[Node]] = defaultdict(list)
+        self._by_tail: dict[str, list[ChargedPlace]] = defaultdict(list)
+        self._by_scale_set: dict[str, list[ChargedPlace]] = defaultdict(list)
         for node in nodes:
             folded = (node.provider_id or node.node).casefold()
             self._by_tail[_segments(folded)[-1]].append(node)
@@ -62,7 +62,7 @@ class Nodes:
         return tuple(node.number for node in near if _same(node, path, segments))
 
 
-def _same(node: Node, path: str, segments: list[str]) -> bool:
+def _same(node: ChargedPlace, path: str, segments: list[str]) -> bool:
     """Whether a resource is this node, given that their last segments are the same."""
     folded = (node.provider_id or node.node).casefold()
     scheme, _, _ = folded.partition("://")

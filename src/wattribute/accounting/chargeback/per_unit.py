@@ -9,7 +9,7 @@ from wattribute.accounting.carbon import Basis
 from wattribute.accounting.carbon.functional_unit import count_units
 from wattribute.accounting.carbon.sci import Sci
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import AccountingSettings, LedgerSettings
 from wattribute.core.errors import ConfigInvalid, SourceFailed
@@ -111,7 +111,9 @@ def without_owner(statement: Statement, counts: Mapping[str, float]) -> list[str
     return sorted(owner for owner in counts if owner and owner not in known)
 
 
-def _of(rows: list[Row], owner: str, unit: str, units: float, basis: Basis | None) -> PerUnit:
+def _of(
+    rows: list[StatementRow], owner: str, unit: str, units: float, basis: Basis | None
+) -> PerUnit:
     embodied = _grams([row.embodied_ug for row in rows])
     operational = _grams([row.carbon_ug for row in rows])
     sci = None

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.accounts import Accounts
 from wattribute.accounting.chargeback.charges import hour_text
-from wattribute.accounting.chargeback.engines import Engine, Frame, Span
+from wattribute.accounting.chargeback.engines import Frame, FrameEngine, Span
 from wattribute.accounting.chargeback.floor import PLACE, pay_floor, with_idle_rows
-from wattribute.accounting.chargeback.grams import NodeFacts
-from wattribute.accounting.chargeback.join import Node, Nodes
+from wattribute.accounting.chargeback.grams import CarbonFacts
+from wattribute.accounting.chargeback.join import ChargedPlace, Nodes
 from wattribute.accounting.chargeback.usage import (
     COLUMNS,
     COMPONENTS,
@@ -39,7 +39,7 @@ class Period:
     the node), ``paid_*`` and ``spare_*`` of each policy; where it was asked for, also resources
     and their ``all_*``."""
     nodes: Nodes
-    facts: tuple[NodeFacts, ...]
+    facts: tuple[CarbonFacts, ...]
     """Of each node, in the order of its number."""
     namespaces: dict[str, int]
     """Numbers of namespaces that stand for a place, above those of the nodes."""
@@ -54,7 +54,7 @@ class Period:
 
 
 def read_period(
-    engine: Engine,
+    engine: FrameEngine,
     chunks: Sequence[Sequence[str]],
     span: Span,
     accounts: Accounts,
@@ -88,7 +88,7 @@ def read_period(
     facts = _facts(engine, entries)
     nodes = Nodes(
         [
-            Node(number, fact.cluster, fact.node, fact.provider_id)
+            ChargedPlace(number, fact.cluster, fact.node, fact.provider_id)
             for number, fact in enumerate(facts)
         ]
     )
@@ -107,13 +107,13 @@ def read_period(
     return Period(span, whole, nodes, facts, numbers, node_hours, missing, known, corrected)
 
 
-def _scan(engine: Engine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
+def _scan(engine: FrameEngine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
     wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, "namespace"))
     return engine.scan(files, span, tuple(wanted), accounts.maps)
 
 
 def _summed(
-    engine: Engine,
+    engine: FrameEngine,
     owned: Frame,
     namespaces: dict[str, int],
     policies: Sequence[FloorPolicy],
@@ -150,12 +150,12 @@ def _slim(rows: Frame, policies: Sequence[FloorPolicy], *, capacity: bool) -> Fr
 
 
 def entries_of(
-    engine: Engine,
+    engine: FrameEngine,
     files: Sequence[str],
     span: Span,
     accounts: Accounts,
     *,
-    facts: Sequence[NodeFacts],
+    facts: Sequence[CarbonFacts],
     extra: Sequence[str],
 ) -> Frame:
     """Entries as they are in the ledger, with ``account`` and ``place``, and columns besides.
@@ -174,7 +174,7 @@ def entries_of(
     return _joined(engine, entries, mapping, accounts, facts)
 
 
-def _numbered(engine: Engine, entries: Frame, accounts: Accounts) -> tuple[pa.Table, bool]:
+def _numbered(engine: FrameEngine, entries: Frame, accounts: Accounts) -> tuple[pa.Table, bool]:
     """Distinct workloads with their accounts, and whether any entry is a correction."""
     keys = _keys(accounts)
     distinct = engine.collect(
@@ -210,11 +210,11 @@ def _dated(entries: Frame, accounts: Accounts) -> Frame:
 
 
 def _joined(
-    engine: Engine,
+    engine: FrameEngine,
     entries: Frame,
     mapping: pa.Table,
     accounts: Accounts,
-    facts: Sequence[NodeFacts],
+    facts: Sequence[CarbonFacts],
 ) -> Frame:
     """Entries with ``account`` and ``place``."""
     keys = _keys(accounts)
@@ -235,20 +235,20 @@ def _joined(
     )
 
 
-def _facts(engine: Engine, entries: Frame) -> tuple[NodeFacts, ...]:
+def _facts(engine: FrameEngine, entries: Frame) -> tuple[CarbonFacts, ...]:
     """The nodes, in order of their names."""
     found = engine.collect(
         entries.group_by(*NODE).agg(nw.col("instance_type").max(), nw.col("region").max())
     ).to_pylist()
     return tuple(
         sorted(
-            (NodeFacts(**row) for row in found),
+            (CarbonFacts(**row) for row in found),
             key=lambda fact: (fact.cluster, fact.node, fact.provider_id),
         )
     )
 
 
-def _places(facts: Sequence[NodeFacts]) -> pa.Table:
+def _places(facts: Sequence[CarbonFacts]) -> pa.Table:
     return pa.table(
         {
             "_at_cluster": [fact.cluster for fact in facts],
@@ -259,7 +259,7 @@ def _places(facts: Sequence[NodeFacts]) -> pa.Table:
     )
 
 
-def _of_namespaces(engine: Engine, owned: Frame, numbers: dict[str, int]) -> Frame:
+def _of_namespaces(engine: FrameEngine, owned: Frame, numbers: dict[str, int]) -> Frame:
     """Entries of namespaces that pay for a volume or a load balancer, placed there."""
     table = pa.table(
         {"_namespace": list(numbers), "_place": pa.array(numbers.values(), pa.int64())}
@@ -292,7 +292,7 @@ def _with_pod_time(rows: Frame, owned: Frame, *, needed: bool) -> Frame:
     return joined.with_columns(nw.col("pod_s").fill_null(0).cast(nw.Int64))
 
 
-def _refuse_duplicates(engine: Engine, entries: Frame) -> None:
+def _refuse_duplicates(engine: FrameEngine, entries: Frame) -> None:
     """A node's hour can be sealed once; a file that was copied beside itself doubles everything."""
     first = entries.filter((nw.col("kind") == "idle") & (nw.col("corrects") == ""))
     twice = (
@@ -311,7 +311,7 @@ def _refuse_duplicates(engine: Engine, entries: Frame) -> None:
 
 
 def _coverage(
-    engine: Engine, rows: Frame, facts: Sequence[NodeFacts]
+    engine: FrameEngine, rows: Frame, facts: Sequence[CarbonFacts]
 ) -> tuple[int, tuple[tuple[str, int], ...], tuple[int, int]]:
     """Node-hours known, the nodes that have holes, and the span from first to last."""
     by_node = engine.collect(

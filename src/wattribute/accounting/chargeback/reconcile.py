@@ -7,12 +7,12 @@ import numpy as np
 
 from wattribute.accounting.chargeback.build import Step, opened
 from wattribute.accounting.chargeback.methods import DEFAULT, METHODS
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.settings import AccountingSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceTotal:
     """Lines of one service; amounts are exact, before rounding to cents."""
 
     name: str
@@ -33,7 +33,7 @@ class Reconciliation:
     month: str
     currency: str
     total: Decimal
-    services: tuple[Service, ...]
+    services: tuple[ServiceTotal, ...]
     """The most expensive first."""
     nodes: int
     node_hours: int
@@ -42,7 +42,7 @@ class Reconciliation:
 
 
 def reconcile(
-    request: Request, settings: AccountingSettings, step: Step = lambda _: None
+    request: StatementRequest, settings: AccountingSettings, step: Step = lambda _: None
 ) -> Reconciliation:
     """Join a month's bill with the ledger; no method is needed for it.
 
@@ -64,7 +64,7 @@ def reconcile(
         for name, lines in by_service.items():
             sums = [int(costs[lines][where[lines] == place].sum()) for place in range(3)]
             whole, *parts = (unit.amount(amount) for amount in (sum(sums), *sums))
-            services.append(Service(name, len(lines), whole, *parts))
+            services.append(ServiceTotal(name, len(lines), whole, *parts))
         return Reconciliation(
             month=request.month.text,
             currency=unit.code,

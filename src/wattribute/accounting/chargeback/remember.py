@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.request import Request
+from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.core.errors import DataInvalid
 from wattribute.core.files import write_whole
@@ -28,13 +28,13 @@ class Remembered:
     """Id -> kind, owner, cost."""
 
     @property
-    def request(self) -> Request:
+    def request(self) -> StatementRequest:
         """The question again."""
         asked = dict(self.asked)
         month = Month.parse(str(asked.pop("month")), str(asked.pop("timezone")))
         bills = asked.pop("bills")
         totals = asked.pop("totals")
-        return Request(
+        return StatementRequest(
             month=month,
             bills=tuple(Path(str(path)) for path in bills) if isinstance(bills, list) else (),
             totals=tuple(map(str, totals)) if isinstance(totals, list) else (),
@@ -48,7 +48,7 @@ def folder() -> Path:
     return Path(state) / "wattribute" / "statements"
 
 
-def note_of(statement: Statement, request: Request, config: Path | None) -> Remembered:
+def note_of(statement: Statement, request: StatementRequest, config: Path | None) -> Remembered:
     """What is to be known of a statement, to explain its rows."""
     asked: dict[str, object] = {
         "ledger": request.ledger_place,
@@ -70,7 +70,7 @@ def note_of(statement: Statement, request: Request, config: Path | None) -> Reme
     return Remembered(statement.id, asked, str(config.absolute()) if config else "", rows)
 
 
-def remember(statement: Statement, request: Request, config: Path | None) -> None:
+def remember(statement: Statement, request: StatementRequest, config: Path | None) -> None:
     """Write it down; the oldest beyond a hundred are removed.
 
     Raises:

@@ -26,7 +26,7 @@ _CHUNK: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class StatementRequest:
     """One question; the same question over the same files has the same answer."""
 
     ledger: str
@@ -43,7 +43,7 @@ class Request:
     master: str = ""
     memory: str = ""
 
-    def but(self, **changes: Any) -> "Request":  # noqa: ANN401 - as the fields are
+    def but(self, **changes: Any) -> "StatementRequest":  # noqa: ANN401 - as the fields are
         """The same question with some of it changed."""
         return replace(self, **changes)
 
@@ -116,7 +116,7 @@ class LedgerFiles:
 
 
 @contextmanager
-def ledger_files(request: Request, month: Month) -> Iterator[LedgerFiles]:
+def ledger_files(request: StatementRequest, month: Month) -> Iterator[LedgerFiles]:
     """The ledger's files of a month.
 
     Those of an object store are copied into a temporary folder first, but for Spark, whose

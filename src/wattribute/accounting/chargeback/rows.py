@@ -11,8 +11,13 @@ from wattribute.accounting.chargeback.charges import Charges
 from wattribute.accounting.chargeback.grams import Provenance
 from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.money import Currency
-from wattribute.accounting.chargeback.request import Request
-from wattribute.accounting.chargeback.statement import Row, Statement, confidence_of, cost_band
+from wattribute.accounting.chargeback.request import StatementRequest
+from wattribute.accounting.chargeback.statement import (
+    Statement,
+    StatementRow,
+    confidence_of,
+    cost_band,
+)
 from wattribute.accounting.chargeback.totals import Totals
 from wattribute.accounting.chargeback.usage import IDLE
 from wattribute.core.units import MICROJOULES_PER_JOULE
@@ -21,7 +26,7 @@ _ALLOCATED: Final = frozenset({"owner", "unowned", "shared", "platform"})
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OwnerHistory:
     """What is known of an owner's month before."""
 
     energy_uj: int
@@ -45,13 +50,13 @@ class _Floor:
 
 def statement_of(
     *,
-    request: Request,
+    request: StatementRequest,
     statement_id: str,
     method: Method,
     charges: Charges,
     accounts: Sequence[Account],
     totals: dict[int, Totals],
-    before: Mapping[tuple[str, str], Known],
+    before: Mapping[tuple[str, str], OwnerHistory],
     carbon: tuple[Provenance, ...],
     notes: Sequence[str],
     node_hours: int,
@@ -171,9 +176,9 @@ def _row(
     floor: _Floor,
     unit: Currency,
     total: Decimal,
-    known: Known | None,
+    known: OwnerHistory | None,
     carbon: bool,
-) -> Row:
+) -> StatementRow:
     energy, low, high = band
     idle = account.number == IDLE
     measured, integrated = (
@@ -188,7 +193,7 @@ def _row(
     fixed = cost - by_energy
     nobody = account.kind in {"unattributed", "not-covered", "not-joined"}
     reserved = totals.reserved_units
-    return Row(
+    return StatementRow(
         id=row_id,
         owner=account.name,
         kind=account.kind,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.accounts import NOT_COVERED
 from wattribute.accounting.chargeback.apportion import apportion
-from wattribute.accounting.chargeback.engines import Engine, Frame
+from wattribute.accounting.chargeback.engines import Frame, FrameEngine
 from wattribute.accounting.chargeback.floor import share
 from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.period import Period
@@ -35,7 +35,7 @@ class Cost:
 
 
 def split_by_account(
-    engine: Engine, period: Period, placed: Placed, method: Method, tariff: pa.Table | None
+    engine: FrameEngine, period: Period, placed: Placed, method: Method, tariff: pa.Table | None
 ) -> dict[int, Cost]:
     """Split all lines, and sum the parts by account.
 
@@ -70,7 +70,7 @@ def split_by_account(
 
 
 def parts_of(
-    engine: Engine,
+    engine: FrameEngine,
     period: Period,
     placed: Placed,
     method: Method,
@@ -105,7 +105,7 @@ def parts_of(
     return found
 
 
-def _split(engine: Engine, joined: Frame, amounts: Frame) -> Frame:
+def _split(engine: FrameEngine, joined: Frame, amounts: Frame) -> Frame:
     by_line = joined.group_by("line", "account").agg(
         *(
             nw.col(name).sum().cast(nw.Int64).alias(name)
@@ -142,7 +142,7 @@ def _split(engine: Engine, joined: Frame, amounts: Frame) -> Frame:
 
 
 def _two_parts(
-    engine: Engine,
+    engine: FrameEngine,
     period: Period,
     hours: Frame,
     amounts: Frame,

@@ -18,7 +18,7 @@ _SURE: Final = 0.995
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatementRow:
     """What one owner used and pays, or a part of what could be given to nobody."""
 
     id: str
@@ -82,9 +82,9 @@ class Statement:
     currency: Currency
     total: Decimal
     """The invoice, rounded to cents."""
-    rows: tuple[Row, ...]
+    rows: tuple[StatementRow, ...]
     """Owners, the unowned and shared pools, most expensive first."""
-    rest: tuple[Row, ...]
+    rest: tuple[StatementRow, ...]
     """What was allocated to nobody, and why."""
     notes: tuple[str, ...]
     sources: tuple[tuple[str, str], ...]
@@ -110,7 +110,7 @@ class Statement:
         return self.total - self.allocated - self.unallocated
 
     @property
-    def everything(self) -> tuple[Row, ...]:
+    def everything(self) -> tuple[StatementRow, ...]:
         """``rows`` and ``rest``."""
         return self.rows + self.rest
 

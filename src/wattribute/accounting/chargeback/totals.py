@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import narwhals as nw
 
-from wattribute.accounting.chargeback.engines import Engine, Frame
+from wattribute.accounting.chargeback.engines import Frame, FrameEngine
 from wattribute.accounting.chargeback.floor import share
 from wattribute.accounting.chargeback.grams import Rates
 from wattribute.accounting.chargeback.period import Period
@@ -68,7 +68,7 @@ class Totals:
 
 
 def totals_by_account(
-    engine: Engine, period: Period, policy: str, rates: Rates | None
+    engine: FrameEngine, period: Period, policy: str, rates: Rates | None
 ) -> dict[int, Totals]:
     """Sum the nodes' rows (not the namespaces', which would count energy twice).
 
@@ -99,7 +99,7 @@ def totals_by_account(
     }
 
 
-def _with_carbon(engine: Engine, rows: Frame, policy: str, rates: Rates) -> Frame:
+def _with_carbon(engine: FrameEngine, rows: Frame, policy: str, rates: Rates) -> Frame:
     """Add micrograms: of the energy by the hour's intensity, of the hardware by what is reserved.
 
     What nobody reserved of the hardware is the idle account's (SCI: RR / ToR).

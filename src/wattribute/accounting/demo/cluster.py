@@ -22,7 +22,7 @@ LOST_NODE: Final = "metal-1"
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DemoNode:
     """One machine; powers in watts."""
 
     name: str
@@ -50,17 +50,17 @@ _GPU_VM: Final = {"cpu": "estimated", "dram": "estimated", "gpu": "measured"}
 _VM: Final = {"cpu": "estimated", "dram": "estimated"}
 
 NODES: Final = (
-    Node("gpu-1", "i-0a1f3c5e7b9d20461", "p4d.24xlarge", "32.7726", 96_000, 1152, 8, _GPU_VM,
+    DemoNode("gpu-1", "i-0a1f3c5e7b9d20461", "p4d.24xlarge", "32.7726", 96_000, 1152, 8, _GPU_VM,
          {"cpu": 120, "dram": 45, "gpu": 440}, {"cpu": 280, "dram": 40, "gpu": 2700}),
-    Node("gpu-2", "i-0b2e4d6f8a0c31572", "g5.48xlarge", "16.2880", 192_000, 768, 8, _GPU_VM,
+    DemoNode("gpu-2", "i-0b2e4d6f8a0c31572", "g5.48xlarge", "16.2880", 192_000, 768, 8, _GPU_VM,
          {"cpu": 150, "dram": 35, "gpu": 170}, {"cpu": 330, "dram": 30, "gpu": 2000}),
-    Node("gpu-3", "i-0c3d5e7f9b1d42683", "g5.24xlarge", "8.1440", 96_000, 384, 4, _GPU_VM,
+    DemoNode("gpu-3", "i-0c3d5e7f9b1d42683", "g5.24xlarge", "8.1440", 96_000, 384, 4, _GPU_VM,
          {"cpu": 80, "dram": 18, "gpu": 85}, {"cpu": 170, "dram": 15, "gpu": 1000}),
-    Node("metal-1", "i-0d4c6f8a0c2e53794", "m7i.metal-24xl", "4.8384", 96_000, 384, 0, _METAL,
+    DemoNode("metal-1", "i-0d4c6f8a0c2e53794", "m7i.metal-24xl", "4.8384", 96_000, 384, 0, _METAL,
          {"cpu": 95, "dram": 22, "other": 90}, {"cpu": 260, "dram": 28, "other": 70}),
-    Node("metal-2", "i-0e5b7a9b1d3f64805", "m7i.metal-24xl", "4.8384", 96_000, 384, 0, _METAL,
+    DemoNode("metal-2", "i-0e5b7a9b1d3f64805", "m7i.metal-24xl", "4.8384", 96_000, 384, 0, _METAL,
          {"cpu": 97, "dram": 22, "other": 92}, {"cpu": 260, "dram": 28, "other": 70}),
-    Node("vm-1", "i-0f6a8b0c2e4075916", "m7i.2xlarge", "0.4032", 8_000, 32, 0, _VM,
+    DemoNode("vm-1", "i-0f6a8b0c2e4075916", "m7i.2xlarge", "0.4032", 8_000, 32, 0, _VM,
          {"cpu": 9, "dram": 3}, {"cpu": 26, "dram": 3}),
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ def _nightly(hour_s: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class DemoService:
     """Pods of one controller."""
 
     namespace: str
@@ -115,39 +115,39 @@ _EVERYWHERE: Final = tuple(node.name for node in NODES)
 _METALS: Final = ("metal-1", "metal-2")
 
 SERVICES: Final = (
-    Service("marketing", "image-generator", "Deployment", ("gpu-1",), 0.35, 0.78,
+    DemoService("marketing", "image-generator", "Deployment", ("gpu-1",), 0.35, 0.78,
             24_000, 256, 6, _MARKETING, _office),
-    Service("marketing", "campaign-batch", "Job", ("gpu-1",), 0.30, 0.22,
+    DemoService("marketing", "campaign-batch", "Job", ("gpu-1",), 0.30, 0.22,
             16_000, 128, 2, _MARKETING, _nightly),
-    Service("marketing", "copywriter-api", "Deployment", _METALS, 0.18, 0.0,
+    DemoService("marketing", "copywriter-api", "Deployment", _METALS, 0.18, 0.0,
             12_000, 32, 0, _MARKETING, _office),
-    Service("marketing", "vector-store", "StatefulSet", ("metal-2",), 0.10, 0.0,
+    DemoService("marketing", "vector-store", "StatefulSet", ("metal-2",), 0.10, 0.0,
             8_000, 96, 0, _MARKETING),
-    Service("support", "answer-model", "Deployment", ("gpu-2", "gpu-3"), 0.40, 0.85,
+    DemoService("support", "answer-model", "Deployment", ("gpu-2", "gpu-3"), 0.40, 0.85,
             48_000, 192, 4, _SUPPORT, _people),
-    Service("support", "chat-gateway", "Deployment", ("metal-1", "metal-2", "vm-1"), 0.20, 0.0,
+    DemoService("support", "chat-gateway", "Deployment", ("metal-1", "metal-2", "vm-1"), 0.20, 0.0,
             4_000, 8, 0, _SUPPORT, _people),
-    Service("support", "session-store", "StatefulSet", ("metal-1",), 0.08, 0.0,
+    DemoService("support", "session-store", "StatefulSet", ("metal-1",), 0.08, 0.0,
             8_000, 64, 0, _SUPPORT),
-    Service("shared", "report-builder", "Deployment", ("metal-2",), 0.06, 0.0,
+    DemoService("shared", "report-builder", "Deployment", ("metal-2",), 0.06, 0.0,
             4_000, 16, 0, {"app": "report-builder"}, _office),
-    Service("ingress-nginx", "controller", "Deployment", _METALS, 0.03, 0.0,
+    DemoService("ingress-nginx", "controller", "Deployment", _METALS, 0.03, 0.0,
             1_000, 1, 0, {"app": "ingress-nginx", **_PLATFORM}),
-    Service("monitoring", "prometheus", "StatefulSet", ("metal-1",), 0.04, 0.0,
+    DemoService("monitoring", "prometheus", "StatefulSet", ("metal-1",), 0.04, 0.0,
             2_000, 16, 0, {"app": "prometheus", **_PLATFORM}),
-    Service("monitoring", "wattribute", "DaemonSet", _EVERYWHERE, 0.002, 0.0,
+    DemoService("monitoring", "wattribute", "DaemonSet", _EVERYWHERE, 0.002, 0.0,
             50, 1, 0, {"app": "wattribute", **_PLATFORM}),
-    Service("kube-system", "coredns", "Deployment", _METALS, 0.01, 0.0,
+    DemoService("kube-system", "coredns", "Deployment", _METALS, 0.01, 0.0,
             100, 1, 0, {"app": "coredns"}),
-    Service("kube-system", "aws-node", "DaemonSet", _EVERYWHERE, 0.004, 0.0,
+    DemoService("kube-system", "aws-node", "DaemonSet", _EVERYWHERE, 0.004, 0.0,
             50, 1, 0, {"app": "aws-node"}),
-    Service("kube-system", "kube-proxy", "DaemonSet", _EVERYWHERE, 0.003, 0.0,
+    DemoService("kube-system", "kube-proxy", "DaemonSet", _EVERYWHERE, 0.003, 0.0,
             100, 1, 0, {"app": "kube-proxy"}),
-    Service("default", "debug-shell", "", ("vm-1",), 0.12, 0.0, 0, 0, 0, {}),
+    DemoService("default", "debug-shell", "", ("vm-1",), 0.12, 0.0, 0, 0, 0, {}),
 )  # fmt: skip
 
 
-def labels_at(service: Service, hour_s: int) -> Mapping[str, str]:
+def labels_at(service: DemoService, hour_s: int) -> Mapping[str, str]:
     """The pod's labels in that hour: one service changes hands in the middle of the month."""
     if service.name != "report-builder":
         return service.labels

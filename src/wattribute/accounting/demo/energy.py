@@ -16,11 +16,11 @@ from wattribute.accounting.demo.cluster import (
     ROLLOUT_S,
     SERVICES,
     START_S,
-    Node,
-    Service,
+    DemoNode,
+    DemoService,
     labels_at,
 )
-from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.shares import apportion
 from wattribute.core.units import (
@@ -54,14 +54,14 @@ def write_ledger(store: Store, seed: int, until_s: int = END_S) -> int:
 
 
 def _day(day_s: int, random: Generator) -> Iterator[object]:
-    entries = Entries()
+    entries = LedgerEntries()
     for hour_s in range(day_s, day_s + DAY_S, HOUR_S):
         for node in NODES:
             _node_hour(entries, node, hour_s, random)
     yield entries.table(f"demo-{(day_s - START_S) // DAY_S + 1:02d}")
 
 
-def _node_hour(entries: Entries, node: Node, hour_s: int, random: Generator) -> None:
+def _node_hour(entries: LedgerEntries, node: DemoNode, hour_s: int, random: Generator) -> None:
     covered_s = 2700 if (node.name, hour_s) == (LOST_NODE, LOST_S) else HOUR_S
     pods = [(service, load) for service in SERVICES
             if node.name in service.nodes and (load := service.when(hour_s)) > 0]  # fmt: skip
@@ -115,7 +115,7 @@ def _energy(energy_uj: int, component: str, origin: str) -> dict[str, object]:
     }
 
 
-def _pod(service: Service, node: Node, hour_s: int) -> dict[str, object]:
+def _pod(service: DemoService, node: DemoNode, hour_s: int) -> dict[str, object]:
     """Who it is: pods of a Deployment are new after the roll-out, a Job's are new every night."""
     generation = "b" if hour_s >= ROLLOUT_S else "a"
     if service.owner_kind == "Job":
@@ -138,7 +138,7 @@ def _pod(service: Service, node: Node, hour_s: int) -> dict[str, object]:
 
 
 def _use(
-    service: Service, node: Node, share: float, load: float, covered_s: int
+    service: DemoService, node: DemoNode, share: float, load: float, covered_s: int
 ) -> dict[str, object]:
     cpu_s = share * node.cpu_mcore / MILLICORES_PER_CORE * covered_s
     gpu_s = service.gpu * load * node.gpus * covered_s
@@ -153,7 +153,7 @@ def _use(
     }
 
 
-def _capacity(node: Node, covered_s: int) -> dict[str, object]:
+def _capacity(node: DemoNode, covered_s: int) -> dict[str, object]:
     return {
         "capacity_cpu_mcore_s": node.cpu_mcore * covered_s,
         "capacity_memory_byte_s": node.memory_gib * GIB * covered_s,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wattribute.accounting.focus.columns import ALLOCATED, SUMMED, columns_of
-from wattribute.accounting.focus.findings import Report
+from wattribute.accounting.focus.findings import ValidationReport
 from wattribute.accounting.focus.formats import key_values, method_details
 from wattribute.accounting.focus.read import Batch
 
@@ -45,7 +45,7 @@ class _Group:
 class Allocation:
     """Collects the parts of a file, and checks them when it is read."""
 
-    def __init__(self, version: str, report: Report) -> None:
+    def __init__(self, version: str, report: ValidationReport) -> None:
         """``version``: whose columns are dimensions."""
         beside = {*SUMMED, *ALLOCATED, "Tags"}
         self._dimensions = [name for name in columns_of(version) if name not in beside]

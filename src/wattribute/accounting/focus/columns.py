@@ -32,7 +32,7 @@ ALLOCATED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FocusColumn:
     """One column of the standard."""
 
     name: str
@@ -48,15 +48,15 @@ class Column:
 
 
 @cache
-def columns_of(version: str) -> Mapping[str, Column]:
+def columns_of(version: str) -> Mapping[str, FocusColumn]:
     """The columns of a version, by name."""
-    found: dict[str, Column] = {}
+    found: dict[str, FocusColumn] = {}
     for row in _rows("columns.csv"):
         if row["since"] <= version and (not row["until"] or version <= row["until"]):
             words = frozenset(filter(None, row["words"].split("|")))
             if row["name"] == "ServiceSubcategory":
                 words = frozenset(category_of())
-            found[row["name"]] = Column(
+            found[row["name"]] = FocusColumn(
                 row["name"],
                 row["format"],
                 row["level"] == "mandatory",

@@ -23,7 +23,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Report:
+class ValidationReport:
     """Everything found in one file."""
 
     version: str

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wattribute.accounting.focus.columns import Column
+from wattribute.accounting.focus.columns import FocusColumn
 
 _DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _INSTANT: Final = re.compile(
@@ -38,7 +38,7 @@ def custom_name_problem(name: str) -> str:
     return ""
 
 
-def problem(column: Column, text: str) -> str:
+def problem(column: FocusColumn, text: str) -> str:
     """What is wrong with a value that is not null; "" nothing."""
     return _CHECKS[column.format](column, text)
 
@@ -96,38 +96,38 @@ def _json(text: str) -> object:
     return found
 
 
-def _text(_column: Column, _value: str) -> str:
+def _text(_column: FocusColumn, _value: str) -> str:
     return ""
 
 
-def _decimal(_column: Column, text: str) -> str:
+def _decimal(_column: FocusColumn, text: str) -> str:
     return "" if _DECIMAL.fullmatch(text) else "is not a number (12.5, -3, 1.5E-7)"
 
 
-def _positive(column: Column, text: str) -> str:
+def _positive(column: FocusColumn, text: str) -> str:
     return _decimal(column, text) or ("must not be negative" if text.startswith("-") else "")
 
 
-def _instant(_column: Column, text: str) -> str:
+def _instant(_column: FocusColumn, text: str) -> str:
     return "" if _INSTANT.fullmatch(text) else "is not a time in UTC (2026-10-01T00:00:00Z)"
 
 
-def _currency(_column: Column, text: str) -> str:
+def _currency(_column: FocusColumn, text: str) -> str:
     return "" if text in _CURRENCIES else "is no currency of ISO 4217"
 
 
-def _words(column: Column, text: str) -> str:
+def _words(column: FocusColumn, text: str) -> str:
     if text in column.words:
         return ""
     few = sorted(column.words) if len(column.words) < 8 else []
     return "is not one of the allowed values" + (f" ({', '.join(few)})" if few else "")
 
 
-def _unit(_column: Column, text: str) -> str:
+def _unit(_column: FocusColumn, text: str) -> str:
     return "" if _UNIT.fullmatch(text) else "is no unit (Hours, GB-Hours, 1000 Requests)"
 
 
-def _object(column: Column, text: str) -> str:
+def _object(column: FocusColumn, text: str) -> str:
     try:
         if column.name == "AllocatedMethodDetails":
             method_details(text)
@@ -138,11 +138,11 @@ def _object(column: Column, text: str) -> str:
     return ""
 
 
-def _key_value(_column: Column, text: str) -> str:
+def _key_value(_column: FocusColumn, text: str) -> str:
     return "" if key_values(text) is not None else "is not a JSON object of plain values"
 
 
-_CHECKS: Final[Mapping[str, Callable[[Column, str], str]]] = {
+_CHECKS: Final[Mapping[str, Callable[[FocusColumn, str], str]]] = {
     "text": _text,
     "decimal": _decimal,
     "positive": _positive,

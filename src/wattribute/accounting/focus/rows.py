@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wattribute.accounting.focus.columns import category_of
-from wattribute.accounting.focus.findings import Report
+from wattribute.accounting.focus.findings import ValidationReport
 from wattribute.accounting.focus.read import Batch
 
 _ORDER: Final = (
@@ -32,7 +32,7 @@ _NAMED: Final = (
 """A value in the first needs one in the second."""
 
 
-def check_rows(batch: Batch, report: Report) -> None:
+def check_rows(batch: Batch, report: ValidationReport) -> None:
     """Check every row of a batch."""
     columns = batch.columns
 

@@ -25,7 +25,7 @@ _RATIO: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ChargeShare:
     """Who has a share of a charge."""
 
     resource_id: str
@@ -40,7 +40,9 @@ class Part:
     """Unit and quantity that the share goes by."""
 
 
-def split_row(row: Mapping[str, str | None], parts: Sequence[Part], method_id: str) -> list[Row]:
+def split_row(
+    row: Mapping[str, str | None], parts: Sequence[ChargeShare], method_id: str
+) -> list[Row]:
     """The parts of a charge.
 
     Args:
@@ -85,7 +87,7 @@ def split_amount(amount: Decimal, weights: Sequence[int]) -> list[Decimal]:
     return [Decimal(sign * share).scaleb(-decimals) for share in shares]
 
 
-def _details(ratio: int, part: Part) -> str:
+def _details(ratio: int, part: ChargeShare) -> str:
     element: dict[str, object] = {"AllocatedRatio": ratio / _RATIO}
     if part.usage:
         unit, quantity = part.usage
@@ -93,7 +95,7 @@ def _details(ratio: int, part: Part) -> str:
     return json.dumps({"Elements": [element]}, separators=(",", ":"))
 
 
-def _tags(part: Part, inherited: str | None) -> str | None:
+def _tags(part: ChargeShare, inherited: str | None) -> str | None:
     """The part's own tags, without those that Tags has already."""
     try:
         known = json.loads(inherited or "{}")

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wattribute.accounting.focus.allocation import Allocation
-from wattribute.accounting.focus.columns import VERSIONS, Column, columns_of, version_of
-from wattribute.accounting.focus.findings import Report
+from wattribute.accounting.focus.columns import VERSIONS, FocusColumn, columns_of, version_of
+from wattribute.accounting.focus.findings import ValidationReport
 from wattribute.accounting.focus.formats import custom_name_problem, problem
 from wattribute.accounting.focus.read import Batch, open_bill
 from wattribute.accounting.focus.rows import check_rows
@@ -25,7 +25,7 @@ def _silent(_rows: int) -> None:
 
 def validate(
     path: Path, version: str | None = None, progress: Callable[[int], None] = _silent
-) -> Report:
+) -> ValidationReport:
     """Check a file against a version of the standard.
 
     Args:
@@ -40,7 +40,7 @@ def validate(
     known = set(bill.names) & {name for one in VERSIONS for name in columns_of(one)}
     if len(known) < 5:
         raise DataInvalid(f"{path}: has {len(known)} columns of FOCUS: this is not such a file")
-    report = Report(version or version_of(bill.names))
+    report = ValidationReport(version or version_of(bill.names))
     columns = columns_of(report.version)
     _header(bill.names, report)
     allocation = Allocation(report.version, report)
@@ -58,7 +58,7 @@ def validate(
     return report
 
 
-def _header(names: tuple[str, ...], report: Report) -> None:
+def _header(names: tuple[str, ...], report: ValidationReport) -> None:
     columns = columns_of(report.version)
     for name, column in columns.items():
         if column.mandatory and name not in names:
@@ -77,7 +77,7 @@ def _header(names: tuple[str, ...], report: Report) -> None:
             report.add("unknown-column", name, wrong)
 
 
-def _values(column: Column, values: pa.Array, batch: Batch, report: Report) -> None:
+def _values(column: FocusColumn, values: pa.Array, batch: Batch, report: ValidationReport) -> None:
     """Check each distinct value once; rows are looked up only for what is wrong."""
     if not column.nulls and values.null_count:
         for index in pc.indices_nonzero(pc.is_null(values)).to_pylist():

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.schema import COMPONENTS
 from wattribute.core.records import ConsumerHour, NodeHour
 from wattribute.core.units import (
@@ -24,7 +24,7 @@ _ByOrigin = dict[str, dict[str, int]]
 """Microjoules by component, then origin."""
 
 
-def add_entries(hour: NodeHour, entries: Entries) -> list[str]:
+def add_entries(hour: NodeHour, entries: LedgerEntries) -> list[str]:
     """Add the entries of a node's hour.
 
     Per component they add up to the rise of the node's counters less the rise of what is held at
@@ -106,7 +106,7 @@ def _whole_microseconds(time_ns: int) -> int:
 class _EntryWriter:
     """Writes the entries of one node's hour, which share the node and the band of its estimates."""
 
-    def __init__(self, hour: NodeHour, entries: Entries) -> None:
+    def __init__(self, hour: NodeHour, entries: LedgerEntries) -> None:
         self._hour = hour
         self._entries = entries
         self._common = {

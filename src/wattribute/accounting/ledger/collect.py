@@ -12,7 +12,7 @@ from wattribute.accounting.ledger.directory import NodeDirectory
 from wattribute.accounting.ledger.families import own
 from wattribute.accounting.ledger.reading import HourReading, NodeAddress
 from wattribute.accounting.ledger.scraped_hour import Annotations
-from wattribute.accounting.promql.matrix import Series
+from wattribute.accounting.promql.matrix import SampleSeries
 from wattribute.core.errors import DataInvalid, SourceInterrupted, SourceLimited
 from wattribute.core.units import DAY_S, HOUR_S
 
@@ -27,7 +27,7 @@ _FIRST_NODES: Final = 8
 _ATTEMPTS: Final = 3
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """What is asked; ``promql.client.Prometheus`` is one."""
 
     name: str
@@ -36,7 +36,7 @@ class Source(Protocol):
         """Return labels and value of each series of an instant query."""
         ...
 
-    def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[Series]:
+    def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[SampleSeries]:
         """Yield raw samples in [start_s, end_s]."""
         ...
 
@@ -54,7 +54,12 @@ class Collector:
     """Reads the hours of a cluster from the samples that a server has of its agents."""
 
     def __init__(
-        self, source: Source, *, selector: str = "", cluster: str = "", annotations: bool = False
+        self,
+        source: SampleSource,
+        *,
+        selector: str = "",
+        cluster: str = "",
+        annotations: bool = False,
     ) -> None:
         """Take a source.
 
@@ -175,15 +180,15 @@ class Collector:
             for labels, value in self._source.vector(query, hour_s):
                 directory.remember(family, labels, value)
 
-    def _ask_nodes(self, window: _Window) -> Iterator[Series]:
+    def _ask_nodes(self, window: _Window) -> Iterator[SampleSeries]:
         """Ask for the nodes' own series, and for the row that says whether our family is there."""
         names = (*fam.NODE_FAMILIES, fam.CONTAINER_JOULES)
         return self._ask(names, window, f'container_id=~"|{fam.ALWAYS_THERE}"')
 
-    def _ask_containers(self, names: Sequence[str], window: _Window) -> Iterator[Series]:
+    def _ask_containers(self, names: Sequence[str], window: _Window) -> Iterator[SampleSeries]:
         return self._ask(names, window, 'mode=~"|dynamic"')
 
-    def _ask(self, names: Sequence[str], window: _Window, matcher: str) -> Iterator[Series]:
+    def _ask(self, names: Sequence[str], window: _Window, matcher: str) -> Iterator[SampleSeries]:
         instances = _one_of("instance", window.instances)
         selector = _selector("", _one_of("__name__", names), instances, matcher, self._selector)
         for series in self._source.raw(selector, window.start_s, window.end_s):

@@ -11,7 +11,7 @@ from wattribute.accounting.ledger.families import Labels, Target, own
 from wattribute.accounting.ledger.frame import Frame, Rise
 from wattribute.accounting.ledger.node_scrapes import NodeScrapes
 from wattribute.accounting.ledger.samples import OwnLabels, ScrapedSamples, in_order, own_labels
-from wattribute.accounting.promql.matrix import Series
+from wattribute.accounting.promql.matrix import SampleSeries
 from wattribute.core.records import HourChannel
 from wattribute.core.units import (
     MICROJOULES_PER_JOULE,
@@ -81,7 +81,7 @@ class ContainerScrapes:
         self._node = node
         self.frame = node.frame
         self._own_steps = node.own_steps()
-        self._pieces: dict[OwnLabels, list[Series]] = {}
+        self._pieces: dict[OwnLabels, list[SampleSeries]] = {}
         self._pod_labels: dict[str, tuple[int, Mapping[str, str]]] = {}
         """By pod uid; the number is the last scrape that showed them."""
         self.consumers: dict[str, ScrapedConsumer] = {}
@@ -89,7 +89,7 @@ class ContainerScrapes:
         self.shows_energy = False
         """Whether a family of energy is among the series at all."""
 
-    def add(self, target: Target, series: Series) -> None:
+    def add(self, target: Target, series: SampleSeries) -> None:
         """Take a series of ``CONTAINER_FAMILIES`` or ``KEPLER_JOULES``."""
         if target not in self._node.targets:
             return

@@ -11,7 +11,7 @@ from wattribute.accounting.ledger.families import Labels, Target, own, target_of
 from wattribute.accounting.ledger.node_scrapes import NodeScrapes
 from wattribute.accounting.ledger.reading import HourReading
 from wattribute.accounting.ledger.scraped_hour import Annotations, reading_of
-from wattribute.accounting.promql.matrix import Series
+from wattribute.accounting.promql.matrix import SampleSeries
 from wattribute.core.units import MILLISECONDS_PER_SECOND
 
 NodeKey = tuple[str, str]
@@ -37,7 +37,7 @@ class NodeDirectory:
         self._keys: dict[Target, dict[str, NodeKey]] = {}
         """By target and the ``cluster`` label of its series."""
 
-    def add_nodes(self, answer: Iterable[Series]) -> None:
+    def add_nodes(self, answer: Iterable[SampleSeries]) -> None:
         """Take series of ``NODE_FAMILIES``; those that name the node may come last."""
         every = list(answer)  # a few dozen for each node
         for series in every:
@@ -92,7 +92,7 @@ class NodeDirectory:
         if key in self._nodes:
             self._nodes[key].remember(family, labels, value)
 
-    def add_containers(self, answer: Iterable[Series]) -> None:
+    def add_containers(self, answer: Iterable[SampleSeries]) -> None:
         """Take series of containers."""
         for series in answer:
             target = target_of(series.labels)

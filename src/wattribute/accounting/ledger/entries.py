@@ -21,7 +21,7 @@ _DEFAULTS: Final = {
 }
 
 
-class Entries:
+class LedgerEntries:
     """Rows to seal; what an entry does not say is "" or 0."""
 
     def __init__(self) -> None:

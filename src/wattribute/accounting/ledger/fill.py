@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from wattribute.accounting.ledger.balance import add_entries
-from wattribute.accounting.ledger.entries import Entries
+from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.reading import HourReading, NodeAddress, Reader
 from wattribute.accounting.ledger.seal import NodeKey, Sealed, new_seal_id
 from wattribute.accounting.ledger.store import Store
@@ -125,7 +125,7 @@ class Fill:
         return sealed.covered_s((hour_s, node.cluster, node.node)) >= HOUR_S
 
     def _settled(self, part: Sequence[HourReading], sealed: Sealed, seal_id: str) -> pa.Table:
-        entries = Entries()
+        entries = LedgerEntries()
         outcome = self.outcome
         for reading in part:
             node = reading.hour.node

@@ -18,7 +18,7 @@ from wattribute.accounting.ledger.samples import (
     own_labels,
 )
 from wattribute.accounting.ledger.schema import ORIGINS, UNKNOWN_ORIGIN
-from wattribute.accounting.promql.matrix import Series
+from wattribute.accounting.promql.matrix import SampleSeries
 from wattribute.core.units import MICROJOULES_PER_JOULE, MILLISECONDS_PER_SECOND
 
 
@@ -37,7 +37,7 @@ class NodeScrapes:
         self.problems: list[str] = []
         self.targets: tuple[Target, ...] = ()
         """The targets that are read, once ``settle`` has chosen them."""
-        self._series: dict[Target, list[Series]] = {}
+        self._series: dict[Target, list[SampleSeries]] = {}
         self._frame: Frame | None = None
         self._before: dict[OwnLabels, float] = {}
         self._origins: dict[tuple[str, str], str] = {}
@@ -50,7 +50,7 @@ class NodeScrapes:
             raise ValueError("settle() comes first")
         return self._frame
 
-    def add(self, target: Target, series: Series) -> None:
+    def add(self, target: Target, series: SampleSeries) -> None:
         """Take a series of the node, or of the row that every agent shows."""
         self._series.setdefault(target, []).append(series)
 
@@ -139,7 +139,7 @@ class NodeScrapes:
 
     def remember(self, family: str, labels: Labels, value: float) -> None:
         """Take the last value of one of the node's counters from before the hour."""
-        series = Series({**labels, "__name__": family}, *NO_SAMPLES)
+        series = SampleSeries({**labels, "__name__": family}, *NO_SAMPLES)
         self._before[own_labels(series, fam.target_of(labels))] = value
 
     def rises_uj(self, family: str) -> list[tuple[Labels, int]]:
@@ -189,7 +189,7 @@ class NodeScrapes:
 
     def _joined(self, family: str) -> dict[OwnLabels, ScrapedSamples]:
         """Return the series of a family by the agent's own labels; targets one after the other."""
-        pieces: dict[OwnLabels, list[Series]] = {}
+        pieces: dict[OwnLabels, list[SampleSeries]] = {}
         for target in self.targets:
             for series in self._series[target]:
                 if series.labels["__name__"] == family:
@@ -211,7 +211,7 @@ class NodeScrapes:
         )
 
 
-def _scrapes(every: list[Series]) -> NDArray[np.int64]:
+def _scrapes(every: list[SampleSeries]) -> NDArray[np.int64]:
     times = [series.time_ms for series in every if series.labels["__name__"] == fam.NODE_JOULES]
     return np.unique(np.concatenate(times)) if times else np.zeros(0, np.int64)
 

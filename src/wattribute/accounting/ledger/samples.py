@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.accounting.ledger.families import Target
-from wattribute.accounting.promql.matrix import Series
+from wattribute.accounting.promql.matrix import SampleSeries
 
 OwnLabels = tuple[tuple[str, str], ...]
 """The labels that the agent gave a series, sorted."""
@@ -24,13 +24,13 @@ class ScrapedSamples(NamedTuple):
 NO_SAMPLES: Final = ScrapedSamples(np.zeros(0, np.int64), np.zeros(0, np.float64))
 
 
-def own_labels(series: Series, target: Target) -> OwnLabels:
+def own_labels(series: SampleSeries, target: Target) -> OwnLabels:
     """Return the labels of a series without those of its target."""
     foreign = {name for name, _ in target}
     return tuple(sorted(pair for pair in series.labels.items() if pair[0] not in foreign))
 
 
-def in_order(pieces: Sequence[Series]) -> ScrapedSamples:
+def in_order(pieces: Sequence[SampleSeries]) -> ScrapedSamples:
     """Put the series of targets that followed each other one after the other."""
     if len(pieces) == 1:
         return ScrapedSamples(pieces[0].time_ms, pieces[0].values)

@@ -31,7 +31,7 @@ LABELS: Final = pa.map_(pa.string(), pa.string())
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class LedgerColumn:
     """One column of the ledger."""
 
     name: str
@@ -41,92 +41,104 @@ class Column:
     meaning: str
 
 
-COLUMNS: Final[tuple[Column, ...]] = (
-    Column("hour", HOUR, "", "Start of the hour, UTC; the entry is for [hour, hour + 1 h)."),
-    Column("cluster", pa.string(), "", "Name of the cluster."),
-    Column("node", pa.string(), "", "Name of the node."),
-    Column(
+COLUMNS: Final[tuple[LedgerColumn, ...]] = (
+    LedgerColumn("hour", HOUR, "", "Start of the hour, UTC; the entry is for [hour, hour + 1 h)."),
+    LedgerColumn("cluster", pa.string(), "", "Name of the cluster."),
+    LedgerColumn("node", pa.string(), "", "Name of the node."),
+    LedgerColumn(
         "provider_id",
         pa.string(),
         "",
         "The node in its cloud's words, ``aws:///eu-west-1a/i-0123``; joins a bill's ResourceId.",
     ),
-    Column("instance_type", pa.string(), "", "The cloud's name for this kind of machine."),
-    Column("region", pa.string(), "", "The cloud's region, for prices and carbon."),
-    Column(
+    LedgerColumn("instance_type", pa.string(), "", "The cloud's name for this kind of machine."),
+    LedgerColumn("region", pa.string(), "", "The cloud's region, for prices and carbon."),
+    LedgerColumn(
         "kind",
         pa.string(),
         "",
         "``workload`` (a container), ``idle`` (the node's floor), ``system`` (processes in no "
         "container), ``kernel`` (its threads), ``unattributed`` (above the floor, nobody ran).",
     ),
-    Column("component", pa.string(), "", "``cpu``, ``dram``, ``gpu`` or ``other``."),
-    Column("namespace", pa.string(), "", "Kubernetes namespace; ``system``, ``kernel``."),
-    Column("pod_uid", pa.string(), "", "UID of the pod; of two pods of one name, which."),
-    Column("pod", pa.string(), "", "Name of the pod."),
-    Column(
+    LedgerColumn("component", pa.string(), "", "``cpu``, ``dram``, ``gpu`` or ``other``."),
+    LedgerColumn("namespace", pa.string(), "", "Kubernetes namespace; ``system``, ``kernel``."),
+    LedgerColumn("pod_uid", pa.string(), "", "UID of the pod; of two pods of one name, which."),
+    LedgerColumn("pod", pa.string(), "", "Name of the pod."),
+    LedgerColumn(
         "container",
         pa.string(),
         "",
         "Name of the container; ``POD`` is the pause container, ``ended`` removed cgroups.",
     ),
-    Column("container_id", pa.string(), "", "The runtime's id."),
-    Column("owner_kind", pa.string(), "", "``Deployment``, ``StatefulSet``, ``Job``, ..."),
-    Column("owner_name", pa.string(), "", "Name of the owner."),
-    Column(
+    LedgerColumn("container_id", pa.string(), "", "The runtime's id."),
+    LedgerColumn("owner_kind", pa.string(), "", "``Deployment``, ``StatefulSet``, ``Job``, ..."),
+    LedgerColumn("owner_name", pa.string(), "", "Name of the owner."),
+    LedgerColumn(
         "labels",
         LABELS,
         "",
         "Labels of the pod as they were then, under Prometheus' names (``app_kubernetes_io_name``)."
         " Those that ``exporter.pod_labels`` allows.",
     ),
-    Column(
+    LedgerColumn(
         "annotations",
         LABELS,
         "",
         "The same for annotations, where ``ledger.annotations`` is on.",
     ),
-    Column(
+    LedgerColumn(
         "energy_uj",
         pa.int64(),
         "microjoules",
         "Dynamic energy. On the idle row the WHOLE floor of the node, whoever pays it.",
     ),
-    Column("floor_uj", pa.int64(), "microjoules", "The floor: energy_uj on idle rows, else 0."),
-    Column("low_uj", pa.int64(), "microjoules", "Lower end of the band around energy_uj."),
-    Column(
+    LedgerColumn(
+        "floor_uj", pa.int64(), "microjoules", "The floor: energy_uj on idle rows, else 0."
+    ),
+    LedgerColumn("low_uj", pa.int64(), "microjoules", "Lower end of the band around energy_uj."),
+    LedgerColumn(
         "high_uj",
         pa.int64(),
         "microjoules",
         "Upper end; the band holds the truth in 90 of 100 cases. Measured: low = high = energy.",
     ),
-    Column("cpu_ns", pa.int64(), "nanoseconds", "CPU time."),
-    Column("memory_byte_s", pa.int64(), "byte seconds", "Memory x time."),
-    Column("gpu_sm_ns", pa.int64(), "nanoseconds", "Time on GPUs' processors, whole devices."),
-    Column("alive_s", pa.int64(), "seconds", "Time in the hour for which the container was there."),
-    Column("cpu_request_mcore_s", pa.int64(), "millicore seconds", "CPU reserved x time."),
-    Column("memory_request_byte_s", pa.int64(), "byte seconds", "Memory reserved x time."),
-    Column("gpu_request_s", pa.int64(), "device seconds", "GPUs reserved x time."),
-    Column("capacity_cpu_mcore_s", pa.int64(), "millicore seconds", "The node's CPUs; idle row."),
-    Column("capacity_memory_byte_s", pa.int64(), "byte seconds", "The node's memory; idle row."),
-    Column("capacity_gpu_s", pa.int64(), "device seconds", "The node's GPUs; idle row."),
-    Column(
+    LedgerColumn("cpu_ns", pa.int64(), "nanoseconds", "CPU time."),
+    LedgerColumn("memory_byte_s", pa.int64(), "byte seconds", "Memory x time."),
+    LedgerColumn(
+        "gpu_sm_ns", pa.int64(), "nanoseconds", "Time on GPUs' processors, whole devices."
+    ),
+    LedgerColumn(
+        "alive_s", pa.int64(), "seconds", "Time in the hour for which the container was there."
+    ),
+    LedgerColumn("cpu_request_mcore_s", pa.int64(), "millicore seconds", "CPU reserved x time."),
+    LedgerColumn("memory_request_byte_s", pa.int64(), "byte seconds", "Memory reserved x time."),
+    LedgerColumn("gpu_request_s", pa.int64(), "device seconds", "GPUs reserved x time."),
+    LedgerColumn(
+        "capacity_cpu_mcore_s", pa.int64(), "millicore seconds", "The node's CPUs; idle row."
+    ),
+    LedgerColumn(
+        "capacity_memory_byte_s", pa.int64(), "byte seconds", "The node's memory; idle row."
+    ),
+    LedgerColumn("capacity_gpu_s", pa.int64(), "device seconds", "The node's GPUs; idle row."),
+    LedgerColumn(
         "origin",
         pa.string(),
         "",
         "``measured``, ``integrated`` or ``estimated``; ``unknown`` where the scrapes of an agent "
         "of 0.1 do not say it.",
     ),
-    Column(
+    LedgerColumn(
         "covered_s",
         pa.int64(),
         "seconds",
         "How much of the hour (0 to 3600) the node's counters are known for; the same on every row "
         "of a node and hour. No amount: never add it up. On a correction: the change of it.",
     ),
-    Column("model", pa.string(), "", "Model and version that estimated; '' where none did."),
-    Column("seal_id", pa.string(), "", "The seal that wrote this entry."),
-    Column("corrects", pa.string(), "", "The seal that this entry corrects; '' for a first entry."),
+    LedgerColumn("model", pa.string(), "", "Model and version that estimated; '' where none did."),
+    LedgerColumn("seal_id", pa.string(), "", "The seal that wrote this entry."),
+    LedgerColumn(
+        "corrects", pa.string(), "", "The seal that this entry corrects; '' for a first entry."
+    ),
 )
 
 AMOUNTS: Final[tuple[str, ...]] = tuple(

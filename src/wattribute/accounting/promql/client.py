@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wattribute.accounting.promql.matrix import MatrixReader, Series, check_envelope
+from wattribute.accounting.promql.matrix import MatrixReader, SampleSeries, check_envelope
 from wattribute.accounting.settings import LedgerSettings
 from wattribute.core.errors import (
     ConfigInvalid,
@@ -109,7 +109,7 @@ class Prometheus:
                 raise SourceFailed(f"no answer of the query API: {exc}") from exc
         return [(row.metric, float(row.value[1])) for row in answer.data.result]
 
-    def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[Series]:
+    def raw(self, selector: str, start_s: float, end_s: float) -> Iterator[SampleSeries]:
         """Raw samples in [start_s, end_s], series by series as they come in.
 
         When this raises, what it gave before is right but not all; ask again.

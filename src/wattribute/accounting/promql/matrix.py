@@ -27,7 +27,7 @@ _PUNCTUATION: Final = b'[]"'
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class SampleSeries:
     """The raw samples of a series."""
 
     labels: dict[str, str]
@@ -60,7 +60,7 @@ class MatrixReader:
         self._began = False
         self._decoder = msgspec.json.Decoder(_Series)
 
-    def feed(self, data: bytes) -> Iterator[Series]:
+    def feed(self, data: bytes) -> Iterator[SampleSeries]:
         """Take the next bytes, and yield the series that they complete.
 
         Raises:
@@ -76,7 +76,7 @@ class MatrixReader:
         for part in whole:
             yield self._series(part + b"]}")
 
-    def close(self) -> Iterator[Series]:
+    def close(self) -> Iterator[SampleSeries]:
         """Take the end of the answer, and yield the last series.
 
         Raises:
@@ -95,7 +95,7 @@ class MatrixReader:
             yield self._series(last)
         check_envelope(self._head + b'"result":[' + tail)
 
-    def _series(self, text: bytes) -> Series:
+    def _series(self, text: bytes) -> SampleSeries:
         if self._began:
             text = b'{"metric"' + text
         self._began = True
@@ -106,7 +106,7 @@ class MatrixReader:
         numbers = _numbers(bytes(series.values).translate(None, _PUNCTUATION))
         pairs = numbers[: len(numbers) // 2 * 2].reshape(-1, 2)
         pairs = pairs[np.isfinite(pairs[:, 1])]  # a staleness marker is no value
-        return Series(
+        return SampleSeries(
             series.metric,
             np.rint(pairs[:, 0] * MILLISECONDS_PER_SECOND).astype(np.int64),
             pairs[:, 1],

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.core.units import MICROGRAMS_PER_GRAM, MICROJOULES_PER_KWH
 
 Value = str | float | Decimal | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ReportColumn:
     """One column of the table."""
 
     name: str
     unit: str
     """"" for texts; ``money`` is in the statement's currency."""
     meaning: str
-    value: Callable[[Statement, Row], Value]
+    value: Callable[[Statement, StatementRow], Value]
 
 
 def kwh(energy_uj: int) -> float:
@@ -32,48 +32,54 @@ def _grams(carbon_ug: int | None) -> float | None:
 
 
 COLUMNS: Final = (
-    Column("month", "", "Calendar month.", lambda s, _: s.month),
-    Column("row", "", "Id for `wattribute explain`.", lambda _, r: r.id),
-    Column("owner", "", "Who; in brackets what is no owner.", lambda _, r: r.owner),
-    Column("kind", "", "owner, unowned, shared, idle, system, ...", lambda _, r: r.kind),
-    Column("allocated", "", "Part of the allocated sum.", lambda s, r: r in s.rows),
-    Column("energy_dynamic_kwh", "kWh", "Above the floor.", lambda _, r: kwh(r.dynamic_uj)),
-    Column("energy_idle_kwh", "kWh", "Part of the floor.", lambda _, r: kwh(r.idle_uj)),
-    Column("energy_low_kwh", "kWh", "Lower end of both together.", lambda _, r: kwh(r.low_uj)),
-    Column("energy_high_kwh", "kWh", "Upper end.", lambda _, r: kwh(r.high_uj)),
-    Column(
+    ReportColumn("month", "", "Calendar month.", lambda s, _: s.month),
+    ReportColumn("row", "", "Id for `wattribute explain`.", lambda _, r: r.id),
+    ReportColumn("owner", "", "Who; in brackets what is no owner.", lambda _, r: r.owner),
+    ReportColumn("kind", "", "owner, unowned, shared, idle, system, ...", lambda _, r: r.kind),
+    ReportColumn("allocated", "", "Part of the allocated sum.", lambda s, r: r in s.rows),
+    ReportColumn("energy_dynamic_kwh", "kWh", "Above the floor.", lambda _, r: kwh(r.dynamic_uj)),
+    ReportColumn("energy_idle_kwh", "kWh", "Part of the floor.", lambda _, r: kwh(r.idle_uj)),
+    ReportColumn(
+        "energy_low_kwh", "kWh", "Lower end of both together.", lambda _, r: kwh(r.low_uj)
+    ),
+    ReportColumn("energy_high_kwh", "kWh", "Upper end.", lambda _, r: kwh(r.high_uj)),
+    ReportColumn(
         "energy_unused_kwh",
         "kWh",
         "Of the floor: for what was reserved and not used.",
         lambda _, r: kwh(r.spare_uj),
     ),
-    Column("cost", "money", "What it pays.", lambda _, r: r.cost),
-    Column("cost_idle", "money", "Of it for floor or unused capacity.", lambda _, r: r.cost_idle),
-    Column("cost_unused", "money", "Of it for reserved and not used.", lambda _, r: r.cost_spare),
-    Column("cost_shared", "money", "Of it from shared pools.", lambda _, r: r.cost_shared),
-    Column("cost_low", "money", "At the low end of its energy.", lambda _, r: r.cost_low),
-    Column("cost_high", "money", "At the high end.", lambda _, r: r.cost_high),
-    Column("currency", "", "ISO 4217.", lambda s, _: s.currency.code),
-    Column("share", "", "Of the total, 0 to 1.", lambda _, r: r.share),
-    Column("carbon_g", "gCO2e", "Of its energy.", lambda _, r: _grams(r.carbon_ug)),
-    Column("carbon_low_g", "gCO2e", "Lower end.", lambda _, r: _grams(r.carbon_low_ug)),
-    Column("carbon_high_g", "gCO2e", "Upper end.", lambda _, r: _grams(r.carbon_high_ug)),
-    Column(
+    ReportColumn("cost", "money", "What it pays.", lambda _, r: r.cost),
+    ReportColumn(
+        "cost_idle", "money", "Of it for floor or unused capacity.", lambda _, r: r.cost_idle
+    ),
+    ReportColumn(
+        "cost_unused", "money", "Of it for reserved and not used.", lambda _, r: r.cost_spare
+    ),
+    ReportColumn("cost_shared", "money", "Of it from shared pools.", lambda _, r: r.cost_shared),
+    ReportColumn("cost_low", "money", "At the low end of its energy.", lambda _, r: r.cost_low),
+    ReportColumn("cost_high", "money", "At the high end.", lambda _, r: r.cost_high),
+    ReportColumn("currency", "", "ISO 4217.", lambda s, _: s.currency.code),
+    ReportColumn("share", "", "Of the total, 0 to 1.", lambda _, r: r.share),
+    ReportColumn("carbon_g", "gCO2e", "Of its energy.", lambda _, r: _grams(r.carbon_ug)),
+    ReportColumn("carbon_low_g", "gCO2e", "Lower end.", lambda _, r: _grams(r.carbon_low_ug)),
+    ReportColumn("carbon_high_g", "gCO2e", "Upper end.", lambda _, r: _grams(r.carbon_high_ug)),
+    ReportColumn(
         "carbon_embodied_g", "gCO2e", "Of making the machines.", lambda _, r: _grams(r.embodied_ug)
     ),
-    Column("confidence", "", "Weakest origin that matters.", lambda _, r: r.confidence),
-    Column("measured", "", "Share of its energy measured, 0 to 1.", lambda _, r: r.measured),
-    Column("efficiency", "", "Used of what it reserved, 0 to 1.", lambda _, r: r.efficiency),
-    Column(
+    ReportColumn("confidence", "", "Weakest origin that matters.", lambda _, r: r.confidence),
+    ReportColumn("measured", "", "Share of its energy measured, 0 to 1.", lambda _, r: r.measured),
+    ReportColumn("efficiency", "", "Used of what it reserved, 0 to 1.", lambda _, r: r.efficiency),
+    ReportColumn(
         "energy_before_kwh",
         "kWh",
         "The month before.",
         lambda _, r: None if r.energy_before_uj is None else kwh(r.energy_before_uj),
     ),
-    Column("cost_before", "money", "The month before.", lambda _, r: r.cost_before),
-    Column("method", "", "Id of the method.", lambda s, _: s.method),
-    Column("floor_policy", "", "Who pays the floor.", lambda s, _: s.floor_policy),
-    Column("statement", "", "Id of the statement.", lambda s, _: s.id),
+    ReportColumn("cost_before", "money", "The month before.", lambda _, r: r.cost_before),
+    ReportColumn("method", "", "Id of the method.", lambda s, _: s.method),
+    ReportColumn("floor_policy", "", "Who pays the floor.", lambda s, _: s.floor_policy),
+    ReportColumn("statement", "", "Id of the statement.", lambda s, _: s.id),
 )
 
 

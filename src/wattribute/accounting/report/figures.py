@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
 from wattribute.accounting.report.terminal import change, confidence, money
 from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
@@ -52,7 +52,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FigureRow:
     """A row of the table, as texts; "" where there is nothing to say."""
 
     id: str
@@ -89,14 +89,14 @@ class Sums:
     measured: str
 
 
-def bars(rows: Sequence[Row]) -> list[Bar]:
+def bars(rows: Sequence[StatementRow]) -> list[Bar]:
     """The chart's rows; a refund has no bar, but its text."""
     widest = max((float(max(row.cost, row.cost_high)) for row in rows), default=0.0)
     scale = 100 / widest if widest > 0 else 0.0
     return [_bar(row, scale) for row in rows]
 
 
-def _bar(row: Row, scale: float) -> Bar:
+def _bar(row: StatementRow, scale: float) -> Bar:
     cost = max(row.cost, Decimal(0))
     unused = min(max(row.cost_spare, Decimal(0)), cost)
     floor = min(max(row.cost_idle, unused), cost) - unused
@@ -105,12 +105,12 @@ def _bar(row: Row, scale: float) -> Bar:
     return Bar(row.owner, row.kind, money(row.cost), *(round(length, 3) for length in lengths))
 
 
-def line(row: Row) -> Line:
+def line(row: StatementRow) -> FigureRow:
     """One row."""
     carbon_band = ""
     if row.carbon_low_ug != row.carbon_high_ug:
         carbon_band = f"{kg(row.carbon_low_ug)} to {kg(row.carbon_high_ug)}"
-    return Line(
+    return FigureRow(
         id=row.id,
         name=row.owner,
         kind=row.kind,
@@ -133,7 +133,7 @@ def line(row: Row) -> Line:
     )
 
 
-def sums(rows: Sequence[Row], statement: Statement) -> Sums:
+def sums(rows: Sequence[StatementRow], statement: Statement) -> Sums:
     """Of these rows."""
     cost = sum((row.cost for row in rows), Decimal(0))
     spare = sum((row.cost_spare for row in rows), Decimal(0))

@@ -15,7 +15,7 @@ from typing import Final
 
 import typst
 
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
 from wattribute.accounting.report.figures import kg
 from wattribute.accounting.report.terminal import change, confidence, money
@@ -26,7 +26,7 @@ _ODD: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST: Final = 60
 
 
-def as_pdf(statement: Statement, row: Row, *, whole: bool = True) -> bytes:
+def as_pdf(statement: Statement, row: StatementRow, *, whole: bool = True) -> bytes:
     """One owner's invoice; the same statement gives the same bytes.
 
     Args:
@@ -75,13 +75,13 @@ def write_all(statement: Statement, folder: Path) -> list[Path]:
     return written
 
 
-def file_name(row: Row) -> str:
+def file_name(row: StatementRow) -> str:
     """``3f9a2c-1-marketing-ai-bot.pdf``: whatever the owner is called, it stays in its folder."""
     name = _ODD.sub("_", row.owner).strip("._")[:_LONGEST]
     return f"{row.id}-{name}.pdf" if name else f"{row.id}.pdf"
 
 
-def told(statement: Statement, row: Row, *, whole: bool) -> dict[str, object]:
+def told(statement: Statement, row: StatementRow, *, whole: bool) -> dict[str, object]:
     """What the template is given: texts only."""
     return {
         "title": f"Energy and cost {statement.month}",
@@ -101,7 +101,7 @@ def told(statement: Statement, row: Row, *, whole: bool) -> dict[str, object]:
     }
 
 
-def _parts(row: Row) -> Iterator[list[str]]:
+def _parts(row: StatementRow) -> Iterator[list[str]]:
     """The cost in parts that add up to it. What came from pools is in the others, too."""
     own = row.cost - row.cost_idle
     yield ["for energy above the machines' floor, or for use", money(own)]
@@ -109,7 +109,7 @@ def _parts(row: Row) -> Iterator[list[str]]:
     yield ["for what it reserved and did not use", money(row.cost_spare)]
 
 
-def _facts(row: Row) -> Iterator[list[str]]:
+def _facts(row: StatementRow) -> Iterator[list[str]]:
     yield ["energy above the floor", f"{kwh(row.dynamic_uj):,.2f} kWh"]
     yield ["its part of the floor", f"{kwh(row.idle_uj):,.2f} kWh"]
     if row.low_uj != row.high_uj:
@@ -128,7 +128,7 @@ def _facts(row: Row) -> Iterator[list[str]]:
         yield ["compared with the month before", compared]
 
 
-def _sums(statement: Statement, row: Row) -> Iterator[list[str]]:
+def _sums(statement: Statement, row: StatementRow) -> Iterator[list[str]]:
     yield ["all owners' invoices", money(statement.allocated)]
     yield ["allocated to nobody: idle, system, lines of no node", money(statement.unallocated)]
     yield ["the provider's invoice", f"{money(statement.total)} {statement.currency.code}"]

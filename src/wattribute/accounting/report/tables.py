@@ -19,7 +19,7 @@ _MONEY: Final = pa.decimal128(38, 12)
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Columns by name, and rows in their order."""
 
     columns: tuple[str, ...]

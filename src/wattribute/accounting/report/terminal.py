@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from wattribute.accounting.chargeback.per_unit import PerUnit
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
 from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
 
@@ -37,7 +37,7 @@ def lines(statement: Statement) -> Iterator[tuple[str, ...]]:
     yield _sum("TOTAL", statement.everything, statement)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: StatementRow) -> tuple[str, ...]:
     band = "" if row.cost_low == row.cost_high else f"{row.cost_low:,.0f} to {row.cost_high:,.0f}"
     return (
         row.id,
@@ -55,7 +55,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _sum(name: str, rows: Sequence[Row], statement: Statement) -> tuple[str, ...]:
+def _sum(name: str, rows: Sequence[StatementRow], statement: Statement) -> tuple[str, ...]:
     cost = sum((row.cost for row in rows), Decimal(0))
     grams = [row.carbon_ug for row in rows if row.carbon_ug is not None]
     spare = sum((row.cost_spare for row in rows), Decimal(0))
@@ -79,14 +79,14 @@ def _kg(carbon_ug: int | None) -> str:
     return "" if carbon_ug is None else f"{carbon_ug / MICROGRAMS_PER_KILOGRAM:,.2f}"
 
 
-def confidence(row: Row) -> str:
+def confidence(row: StatementRow) -> str:
     """``measured``, ``estimated``, or how much of a mixture was measured."""
     if row.confidence == "estimated" and row.measured >= 1 - _SURE:
         return f"{row.measured:.0%} measured"
     return row.confidence
 
 
-def change(row: Row) -> str:
+def change(row: StatementRow) -> str:
     """The difference to the month before: of money if it is known, else of energy."""
     if row.cost_before:
         return f"{row.cost / row.cost_before - 1:+.1%}"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.units import HOUR_S, MICROGRAMS_PER_GRAM
@@ -104,7 +104,7 @@ def answer(statement: Statement, *, idle: bool) -> dict[str, object]:
     return {"code": 200, "status": "success", "data": [allocations], "message": ""}
 
 
-def _allocation(row: Row, statement: Statement, month: Month) -> dict[str, object]:
+def _allocation(row: StatementRow, statement: Statement, month: Month) -> dict[str, object]:
     start, end = (
         f"{datetime.fromtimestamp(hour * HOUR_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
         for hour in (month.span.first, month.span.end)
@@ -140,7 +140,7 @@ def _allocation(row: Row, statement: Statement, month: Month) -> dict[str, objec
     }
 
 
-def _properties(row: Row, statement: Statement) -> dict[str, object]:
+def _properties(row: StatementRow, statement: Statement) -> dict[str, object]:
     if row.kind != "owner":
         return {}
     prefix, colon, name = statement.by.partition(":")

@@ -36,7 +36,7 @@ from wattribute.core.errors import ConfigInvalid, WattributeError
 from wattribute.http import credentials
 
 if TYPE_CHECKING:
-    from wattribute.accounting.chargeback.request import Request as Question
+    from wattribute.accounting.chargeback.request import StatementRequest as Question
 
 _LOG: Final = logging.getLogger(__name__)
 _LONGEST: Final = 200

@@ -17,7 +17,7 @@ from wattribute.accounting.chargeback.explain import Explanation, explain
 from wattribute.accounting.chargeback.methods import COMPARED
 from wattribute.accounting.chargeback.reconcile import Reconciliation, reconcile
 from wattribute.accounting.chargeback.remember import note_of
-from wattribute.accounting.chargeback.request import Request, names_of_maps
+from wattribute.accounting.chargeback.request import StatementRequest, names_of_maps
 from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.ledger.ownership import DIMENSIONS
 from wattribute.accounting.ledger.store import Store
@@ -48,7 +48,7 @@ class Desk:
         self._answers: OrderedDict[object, tuple[float, asyncio.Task[Any]]] = OrderedDict()
         self._waiting = 0
 
-    def question(self, month: str, by: str, method: str) -> Request:
+    def question(self, month: str, by: str, method: str) -> StatementRequest:
         """Build a question; the settings supply what is "", and the newest month if it is.
 
         Raises:
@@ -67,7 +67,7 @@ class Desk:
                 "no bill: web.bills names no file that is there"
                 + (f" ({', '.join(web.bills)})" if web.bills else "; or give web.totals")
             )
-        return Request(
+        return StatementRequest(
             ledger=self._settings.ledger.path,
             month=Month.parse(month, bills.timezone),
             by=by or web.by,
@@ -105,34 +105,37 @@ class Desk:
         until_s = min(end_s, time.time(), span.end * HOUR_S)
         return max(0.0, (until_s / HOUR_S - span.first) / (span.end - span.first))
 
-    async def statement(self, question: Request) -> Statement:
+    async def statement(self, question: StatementRequest) -> Statement:
         """Return the statement by one method; raises the errors of ``make_statement``."""
         return await self._once(question, make_statement)
 
-    async def compare(self, question: Request) -> list[Statement]:
+    async def compare(self, question: StatementRequest) -> list[Statement]:
         """Return a statement for each of the methods that differ, as ``compare_methods`` does."""
 
-        def compare(request: Request, settings: AccountingSettings) -> list[Statement]:
+        def compare(request: StatementRequest, settings: AccountingSettings) -> list[Statement]:
             return compare_methods(request, settings, COMPARED)
 
         return await self._once(question.but(method=""), compare, "compare")
 
-    async def reconcile(self, question: Request) -> Reconciliation:
+    async def reconcile(self, question: StatementRequest) -> Reconciliation:
         """Compare the invoice with the ledger, as ``reconcile`` does."""
         return await self._once(question.but(by="node", method=""), reconcile, "reconcile")
 
-    async def explain(self, question: Request, row: str) -> Explanation:
+    async def explain(self, question: StatementRequest, row: str) -> Explanation:
         """Explain a row of the statement, as ``explain`` does."""
         statement = await self.statement(question)
         note = note_of(statement, question, None)
 
-        def explain_row(_: Request, settings: AccountingSettings) -> Explanation:
+        def explain_row(_: StatementRequest, settings: AccountingSettings) -> Explanation:
             return explain(note, row, settings, _LINES)
 
         return await self._once(question, explain_row, row)
 
     async def _once(
-        self, question: Request, make: Callable[[Request, AccountingSettings], _T], kind: str = ""
+        self,
+        question: StatementRequest,
+        make: Callable[[StatementRequest, AccountingSettings], _T],
+        kind: str = "",
     ) -> _T:
         """Return a kept answer or compute it; the same question twice is computed once."""
         key = (kind, question, await run_in_threadpool(self._version, question))
@@ -153,7 +156,7 @@ class Desk:
             raise
 
     async def _computed(
-        self, question: Request, make: Callable[[Request, AccountingSettings], _T]
+        self, question: StatementRequest, make: Callable[[StatementRequest, AccountingSettings], _T]
     ) -> _T:
         self._waiting += 1
         try:
@@ -162,7 +165,7 @@ class Desk:
         finally:
             self._waiting -= 1
 
-    def _version(self, question: Request) -> object:
+    def _version(self, question: StatementRequest) -> object:
         """A value that changes when a bill or the ledger's month changes."""
         try:
             statuses = [(path, path.stat()) for path in question.bills]

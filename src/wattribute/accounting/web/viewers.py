@@ -6,7 +6,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from glob import escape
 
-from wattribute.accounting.chargeback.statement import Row, Statement
+from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.settings import Team
 from wattribute.core.errors import WattributeError
 
@@ -44,7 +44,7 @@ class Viewer:
             raise Forbidden(f"by {by}: you may see statements by {keys}")
         return self.sees[by]
 
-    def may_see(self, row: Row, by: str) -> bool:
+    def may_see(self, row: StatementRow, by: str) -> bool:
         """Whether the viewer may see a row; rows without owner need a viewer of everything."""
         if self.everything:
             return True

@@ -11,14 +11,14 @@ from starlette.concurrency import run_in_threadpool
 
 from wattribute.accounting.chargeback.budgets import Burn, burn
 from wattribute.accounting.chargeback.methods import METHODS
-from wattribute.accounting.chargeback.request import Request as Question
+from wattribute.accounting.chargeback.request import StatementRequest as Question
 from wattribute.accounting.report import comparison, pdf
 from wattribute.accounting.report.columns import Value
 from wattribute.accounting.report.csv_file import as_csv
 from wattribute.accounting.report.html import templates
 from wattribute.accounting.report.json_file import as_json
 from wattribute.accounting.report.parquet_file import as_parquet
-from wattribute.accounting.report.tables import Table, json_of
+from wattribute.accounting.report.tables import ReportTable, json_of
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.accounting.web import allocation
 from wattribute.accounting.web.desk import Desk
@@ -150,7 +150,11 @@ class Views:
         lines = tuple(tuple(getattr(line, name) for name in columns) for line in explanation.lines)
         context = {"statement": statement, "row": statement_row, "explanation": explanation}
         return _of_table(
-            "explain", question, context, Table(columns, lines), msgspec.to_builtins(explanation)
+            "explain",
+            question,
+            context,
+            ReportTable(columns, lines),
+            msgspec.to_builtins(explanation),
         )
 
     async def _compare(self, question: Question, viewer: Viewer) -> View:
@@ -163,7 +167,7 @@ class Views:
         ]
         context = {"statements": statements, "rows": rows}
         body = comparison.as_object(statements)
-        return _of_table("compare", question, context, Table(columns, tuple(cells)), body)
+        return _of_table("compare", question, context, ReportTable(columns, tuple(cells)), body)
 
     async def _budgets(self, question: Question, viewer: Viewer) -> View:
         elapsed = await run_in_threadpool(self._desk.elapsed, question.month)
@@ -185,7 +189,7 @@ class Views:
         )
         cells = tuple(_budget_cells(burn_of_budget) for burn_of_budget in burns)
         context = {"burns": burns, "elapsed": elapsed, "month": question.month.text}
-        return _of_table("budgets", question, context, Table(columns, cells))
+        return _of_table("budgets", question, context, ReportTable(columns, cells))
 
     async def _reconciliation(self, question: Question, viewer: Viewer) -> View:
         if not viewer.everything:
@@ -205,7 +209,7 @@ class Views:
             "rest": [{"why": row.kind, "cost": str(row.cost)} for row in statement.rest],
             **msgspec.to_builtins(reconciliation),
         }
-        return _of_table("reconciliation", question, context, Table(columns, cells), body)
+        return _of_table("reconciliation", question, context, ReportTable(columns, cells), body)
 
 
 def _budget_cells(state: Burn) -> tuple[Value, ...]:
@@ -217,7 +221,7 @@ def _budget_cells(state: Burn) -> tuple[Value, ...]:
 
 
 def _of_table(
-    page: str, question: Question, context: dict[str, Any], table: Table, body: object = None
+    page: str, question: Question, context: dict[str, Any], table: ReportTable, body: object = None
 ) -> View:
     """Build a view whose CSV and Parquet are a table; so is its JSON if ``body`` is None."""
     return View(

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wattribute.automation.gate.key import differences
-from wattribute.automation.gate.series import Series, read_series, write_series
+from wattribute.automation.gate.series import RunSeries, read_series, write_series
 
 _MADE_BY = "wattribute gate baseline update"
 
 
-def read_baseline(path: Path) -> tuple[Series, ...]:
+def read_baseline(path: Path) -> tuple[RunSeries, ...]:
     """Return the entries of a baseline file.
 
     Raises:
@@ -22,7 +22,7 @@ def read_baseline(path: Path) -> tuple[Series, ...]:
     return read_series(path, made_by=_MADE_BY)
 
 
-def update(path: Path, fresh: Iterable[Series]) -> tuple[Series, ...]:
+def update(path: Path, fresh: Iterable[RunSeries]) -> tuple[RunSeries, ...]:
     """Store fresh runs, each in place of the entry with the same name and key.
 
     Returns:
@@ -41,7 +41,7 @@ def update(path: Path, fresh: Iterable[Series]) -> tuple[Series, ...]:
 
 def prune(
     path: Path, *, name: str | None, older_than: timedelta | None, now: datetime
-) -> tuple[Series, ...]:
+) -> tuple[RunSeries, ...]:
     """Remove entries, and return them.
 
     Args:
@@ -65,7 +65,9 @@ def prune(
     return dropped
 
 
-def find(entries: Sequence[Series], fresh: Series, *, made_by: str) -> tuple[Series | None, str]:
+def find(
+    entries: Sequence[RunSeries], fresh: RunSeries, *, made_by: str
+) -> tuple[RunSeries | None, str]:
     """Find the entry to compare fresh runs with.
 
     Args:
@@ -86,10 +88,10 @@ def find(entries: Sequence[Series], fresh: Series, *, made_by: str) -> tuple[Ser
     return None, "the baseline comes from another kind of machine or meter: " + "; ".join(nearest)
 
 
-def _id(series: Series) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _id(series: RunSeries) -> tuple[str, tuple[tuple[str, str], ...]]:
     return series.name, tuple(sorted(series.key.items()))
 
 
-def _time(series: Series) -> datetime:
+def _time(series: RunSeries) -> datetime:
     at = datetime.fromisoformat(series.at)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -18,7 +18,7 @@ from wattribute.automation.gate.decision import (
     overall,
 )
 from wattribute.automation.gate.metrics import METRICS
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 
 _LIMIT: Final = re.compile(r"\s*(\w+)\s*<=?\s*([0-9.]+(?:[eE][-+]?\d+)?)\s*")
@@ -35,7 +35,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GateReport:
     """The comparisons of a check, and the verdict."""
 
     verdict: Verdict
@@ -85,12 +85,12 @@ def parse_limit(text: str) -> Limit:
 
 
 def check(
-    fresh: Sequence[Series],
-    baseline: Sequence[Series] | None,
+    fresh: Sequence[RunSeries],
+    baseline: Sequence[RunSeries] | None,
     metrics: Sequence[str],
     limits: Sequence[Limit],
     rules: Rules,
-) -> Report:
+) -> GateReport:
     """Compare fresh runs with a stored baseline, and with absolute limits.
 
     Args:
@@ -124,8 +124,8 @@ def check(
 
 
 def check_sides(
-    base: Series, new: Series, metrics: Sequence[str], limits: Sequence[Limit], rules: Rules
-) -> Report:
+    base: RunSeries, new: RunSeries, metrics: Sequence[str], limits: Sequence[Limit], rules: Rules
+) -> GateReport:
     """Compare two series whose runs alternated.
 
     Raises:
@@ -141,12 +141,12 @@ def check_sides(
 
 
 def _report(
-    comparisons: Iterable[Comparison], rules: Rules, base: str, fresh: Sequence[Series]
-) -> Report:
+    comparisons: Iterable[Comparison], rules: Rules, base: str, fresh: Sequence[RunSeries]
+) -> GateReport:
     compared = tuple(comparisons)
     first = fresh[0]
     notes = {note: None for series in fresh for note in series.notes}
-    return Report(
+    return GateReport(
         verdict=overall(compared),
         comparisons=compared,
         rules=rules,
@@ -158,7 +158,7 @@ def _report(
 
 
 def _with_baseline(  # noqa: PLR0917 - two sides, a metric, the rules
-    fresh: Series, old: Series | None, reason: str, metric: str, rules: Rules, number: int
+    fresh: RunSeries, old: RunSeries | None, reason: str, metric: str, rules: Rules, number: int
 ) -> Comparison:
     sides = _sides(old or fresh, fresh, metric)
     if old is None:
@@ -170,7 +170,7 @@ def _with_baseline(  # noqa: PLR0917 - two sides, a metric, the rules
     return compare(sides, rules, number)
 
 
-def _sides(base: Series, new: Series, metric: str, *, pairs: bool = False) -> Sides:
+def _sides(base: RunSeries, new: RunSeries, metric: str, *, pairs: bool = False) -> Sides:
     values = new.values(metric)
     if not values:
         measured = ", ".join(name for name in METRICS if new.values(name))

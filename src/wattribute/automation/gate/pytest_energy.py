@@ -23,7 +23,7 @@ from wattribute.automation.gate.decision import (
 )
 from wattribute.automation.gate.key import comparability_key
 from wattribute.automation.gate.metrics import METRICS, figures_of
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 from wattribute.core.errors import WattributeError
 from wattribute.node.measuring import Measure, Measurement
 from wattribute.node.settings import NodeSettings
@@ -53,7 +53,7 @@ class _TestResult(msgspec.Struct):
     verdict: str
     """The verdict; "" where the marker sets no limit."""
     reason: str
-    series: Series
+    series: RunSeries
 
 
 class EnergyPlugin:
@@ -209,7 +209,7 @@ class EnergyPlugin:
         if verdict in failing:
             pytest.fail(f"energy: {verdict}: {reason}", pytrace=False)
 
-    def _compared(self, series: Series, marker: EnergyMarker) -> Generator[Comparison]:
+    def _compared(self, series: RunSeries, marker: EnergyMarker) -> Generator[Comparison]:
         metric, rules = marker.metric, Rules()
         if marker.max_joules is not None:
             sides = _sides(series, series, "energy_j")
@@ -224,9 +224,9 @@ class EnergyPlugin:
         else:
             yield compare(sides, rules, self._gated)
 
-    def _series(self, item: pytest.Item, measured: list[Measurement]) -> Series:
+    def _series(self, item: pytest.Item, measured: list[Measurement]) -> RunSeries:
         file, line, _ = item.location
-        return Series(
+        return RunSeries(
             name=item.nodeid,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             origin=str(measured[0].origin),
@@ -237,7 +237,7 @@ class EnergyPlugin:
         )
 
 
-def _sides(base: Series, new: Series, metric: str) -> Sides:
+def _sides(base: RunSeries, new: RunSeries, metric: str) -> Sides:
     return Sides(
         name=new.name,
         metric=metric,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.accounting.promql.client import Prometheus
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 from wattribute.core.counters import risen_until, rises
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 from wattribute.core.units import (
@@ -81,7 +81,7 @@ class _EnergyCounter:
         return bool(rises(self.joules).sum() > 0)
 
 
-def ask(prometheus: Prometheus, question: Question) -> Series:
+def ask(prometheus: Prometheus, question: Question) -> RunSeries:
     """Return the runs.
 
     Raises:
@@ -114,7 +114,7 @@ def ask(prometheus: Prometheus, question: Question) -> Series:
     if whole[-1] <= whole[0]:
         raise DataInvalid(f"{prometheus.name}: {question.selector}: used no energy in that time")
     nodes = _one_of(sorted({counter.instance for counter in counters}))
-    return Series(
+    return RunSeries(
         name=question.name,
         at=datetime.fromtimestamp(question.end_s, UTC).isoformat(timespec="seconds"),
         origin=_origin(counters),

@@ -9,7 +9,7 @@ from statistics import median
 
 from wattribute.automation.gate.key import comparability_key
 from wattribute.automation.gate.metrics import component_joules, figures_of
-from wattribute.automation.gate.series import Series
+from wattribute.automation.gate.series import RunSeries
 from wattribute.core.errors import ConfigInvalid, DataInvalid
 from wattribute.node.measuring import Measurement, run_command
 from wattribute.node.measuring.result import worst
@@ -36,7 +36,7 @@ class Work:
     location: str = ""
 
 
-def repeat(work: Work, runs: int, warmup: int, progress: Progress) -> Series:
+def repeat(work: Work, runs: int, warmup: int, progress: Progress) -> RunSeries:
     """Run the command ``warmup`` times unmeasured, then ``runs`` times.
 
     Raises:
@@ -56,7 +56,7 @@ def repeat(work: Work, runs: int, warmup: int, progress: Progress) -> Series:
 
 def run_in_turn(
     base: Work, new: Work, runs: int, warmup: int, progress: Progress
-) -> tuple[Series, Series]:
+) -> tuple[RunSeries, RunSeries]:
     """Run two commands alternately: base new, new base, base new, ...
 
     The order changes with each pair, so that a steady drift favours neither.
@@ -110,13 +110,13 @@ def run_once(work: Work, run_name: str) -> Timed:
     )
 
 
-def series_of(work: Work, runs: Sequence[Timed]) -> Series:
+def series_of(work: Work, runs: Sequence[Timed]) -> RunSeries:
     """Combine one run or more into a series."""
     measured = [run.measured for run in runs]
     parts = [component_joules(run) for run in measured]
     notes = {note: None for run in measured for note in run.notes}
     with_energy = [run for run in measured if run.by_component]
-    return Series(
+    return RunSeries(
         name=work.name,
         command=work.command,
         at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -14,7 +14,7 @@ RESULTS: Final = Path(".energy-results.json")
 """The default file for runs."""
 
 
-class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RunSeries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Runs of one command, one after the other on one machine."""
 
     name: str
@@ -48,10 +48,10 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int
-    series: tuple[Series, ...]
+    series: tuple[RunSeries, ...]
 
 
-def read_series(path: Path, *, made_by: str) -> tuple[Series, ...]:
+def read_series(path: Path, *, made_by: str) -> tuple[RunSeries, ...]:
     """Read a file of series.
 
     Args:
@@ -76,7 +76,7 @@ def read_series(path: Path, *, made_by: str) -> tuple[Series, ...]:
     return file.series
 
 
-def write_series(path: Path, series: Iterable[Series]) -> None:
+def write_series(path: Path, series: Iterable[RunSeries]) -> None:
     """Write a file of series, sorted by name and key so that its history shows what changed.
 
     Raises:
@@ -90,7 +90,7 @@ def write_series(path: Path, series: Iterable[Series]) -> None:
         raise ConfigInvalid(f"{path}: cannot be written: {exc.strerror}") from exc
 
 
-def with_series(path: Path, fresh: Series) -> None:
+def with_series(path: Path, fresh: RunSeries) -> None:
     """Add a series to the file; it replaces the one with its name.
 
     Raises:

@@ -45,7 +45,7 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class DecisionMemory:
     """The state that the next decision needs from earlier ones."""
 
     throttled: bool = False
@@ -97,7 +97,7 @@ class _Case:
 
     policy: Policy
     signals: Signals
-    memory: Memory
+    memory: DecisionMemory
     now_s: float
     demand: float
     desired: int
@@ -108,8 +108,8 @@ class _Missing(Exception):  # noqa: N818 - not an error: a state
 
 
 def decide(
-    policy: Policy, signals: Signals, demand: float, memory: Memory, now_s: float
-) -> tuple[Decision, Memory]:
+    policy: Policy, signals: Signals, demand: float, memory: DecisionMemory, now_s: float
+) -> tuple[Decision, DecisionMemory]:
     """Make one decision; return it and the state for the next one.
 
     Args:
@@ -145,7 +145,7 @@ def decide(
     )
 
 
-def _settled(wish: _Wish, case: _Case) -> tuple[Memory, Reason]:
+def _settled(wish: _Wish, case: _Case) -> tuple[DecisionMemory, Reason]:
     """Apply least dwell and longest pause to a wish; return the new state and the reason."""
     policy, memory, now_s = case.policy, case.memory, case.now_s
     throttle = wish.throttle
@@ -169,7 +169,7 @@ def _settled(wish: _Wish, case: _Case) -> tuple[Memory, Reason]:
     return memory, reason
 
 
-def _with_spending(memory: Memory, now_s: float) -> Memory:
+def _with_spending(memory: DecisionMemory, now_s: float) -> DecisionMemory:
     """Add the grams since the last decision to the budget; a new day starts at 0."""
     today = int(now_s // DAY_S)
     since_s = max(memory.at_s, today * DAY_S)

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from wattribute.accounting.carbon import find_place
 from wattribute.automation.scaler.avoided import Held, after
 from wattribute.automation.scaler.budgets import Budgets
-from wattribute.automation.scaler.decide import Decision, Memory, Reason, decide
+from wattribute.automation.scaler.decide import Decision, DecisionMemory, Reason, decide
 from wattribute.automation.scaler.policy import Policy, is_name, read_policy
 from wattribute.automation.scaler.signals import Signals
 from wattribute.automation.scaler.templates import Templates
@@ -54,7 +54,7 @@ class Reference:
 
 
 @dataclass(slots=True)
-class Scaled:
+class TriggerState:
     """What is known of one trigger. Changed by one thread at a time, read by all."""
 
     reference: Reference
@@ -67,7 +67,7 @@ class Scaled:
     """A thread decides, or is about to."""
     first: Future[None] | None = None
     """The first decision, for all that wait for it."""
-    memory: Memory = field(default_factory=Memory)
+    memory: DecisionMemory = field(default_factory=DecisionMemory)
     held: Held = field(default_factory=Held)
     demand: float | None = None
     demand_s: float = 0.0
@@ -83,7 +83,7 @@ class TooMany(WattributeError):  # noqa: N818 - a state of the scaler
     """No more ScaledObjects are remembered."""
 
 
-class Engine:
+class ScalingEngine:
     """All ScaledObjects; ``start`` it, ``close`` it."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Engine:
         self._location, self._now = location, now
         self.templates = Templates(settings.queries)
         self._budgets = Budgets(settings.state)
-        self._scaled: dict[Reference, Scaled] = {}
+        self._scaled: dict[Reference, TriggerState] = {}
         self._refused: dict[Reference, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scaler")
@@ -143,12 +143,12 @@ class Engine:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._budgets.save(self._spent(), force=True)
 
-    def all(self) -> list[Scaled]:
+    def all(self) -> list[TriggerState]:
         """Those that were asked for in the last hour."""
         with self._lock:
             return list(self._scaled.values())
 
-    def find(self, reference: Reference) -> Scaled:
+    def find(self, reference: Reference) -> TriggerState:
         """What is known of one; new ones have no decision yet (``first``).
 
         Raises:
@@ -161,7 +161,7 @@ class Engine:
         found.asked_s = self._now()
         return found
 
-    def first(self, scaled: Scaled) -> "Future[None]":
+    def first(self, scaled: TriggerState) -> "Future[None]":
         """Start the first decision on an object, if none is under way.
 
         Returns:
@@ -174,7 +174,7 @@ class Engine:
                 scaled.first = self._pool.submit(self._decide, scaled, self._settings.timeout)
             return scaled.first
 
-    def _admit(self, reference: Reference) -> Scaled:
+    def _admit(self, reference: Reference) -> TriggerState:
         try:
             policy, place = self._checked(reference)
         except ConfigInvalid as exc:
@@ -187,7 +187,7 @@ class Engine:
                     "scaler.max_objects if there are so many"
                 )
             scaled = self._scaled.setdefault(
-                reference, Scaled(reference, policy, place, self._now())
+                reference, TriggerState(reference, policy, place, self._now())
             )
             day, spent_g = self._budgets.spending_of(scaled.label)
             scaled.memory = replace(scaled.memory, day=day, spent_g=spent_g)
@@ -256,7 +256,7 @@ class Engine:
             if one.policy.kind == "carbon-budget"
         }
 
-    def _decide(self, scaled: Scaled, wait_s: float) -> None:
+    def _decide(self, scaled: TriggerState, wait_s: float) -> None:
         try:
             self._decide_now(scaled, wait_s)
         except Exception:  # noqa: BLE001 - our bug: one object must not end the others' turn
@@ -265,7 +265,7 @@ class Engine:
             scaled.decided_s = self._now()
             scaled.busy = False
 
-    def _decide_now(self, scaled: Scaled, wait_s: float) -> None:
+    def _decide_now(self, scaled: TriggerState, wait_s: float) -> None:
         policy = scaled.policy
         signals = Signals()
         if scaled.place:
@@ -286,7 +286,7 @@ class Engine:
         scaled.counts[decision.reason] += 1
         _log(scaled, before, decision)
 
-    def _demand(self, scaled: Scaled) -> tuple[float | None, str]:
+    def _demand(self, scaled: TriggerState) -> tuple[float | None, str]:
         """The demand, or the last one while it counts; else None and why."""
         policy = scaled.policy
         problem = ""
@@ -302,7 +302,7 @@ class Engine:
             return None, problem
         return scaled.demand, problem
 
-    def _with_power(self, scaled: Scaled, signals: Signals) -> Signals:
+    def _with_power(self, scaled: TriggerState, signals: Signals) -> Signals:
         policy = scaled.policy
         if policy.watts_per_replica or not policy.needs_power:
             return replace(signals, watts_per_replica=policy.watts_per_replica)
@@ -314,13 +314,13 @@ class Engine:
             return replace(signals, power_problem=f"power: {value:g} W per replica is not possible")
         return replace(signals, watts_per_replica=value)
 
-    def _question(self, scaled: Scaled, template: str) -> str:
+    def _question(self, scaled: TriggerState, template: str) -> str:
         reference = scaled.reference
         workload = scaled.policy.workload or reference.name
         return self.templates.question(template, reference.namespace, workload)
 
 
-def _held(scaled: Scaled, decision: Decision, signals: Signals) -> Held:
+def _held(scaled: TriggerState, decision: Decision, signals: Signals) -> Held:
     """The books of what waits; an intensity that is not known changes nothing."""
     policy = scaled.policy
     if signals.g_per_kwh is None:
@@ -331,7 +331,7 @@ def _held(scaled: Scaled, decision: Decision, signals: Signals) -> Held:
     return after(scaled.held, decision.demand - decision.value, signals.g_per_kwh, kwh)
 
 
-def _log(scaled: Scaled, before: Decision | None, decision: Decision) -> None:
+def _log(scaled: TriggerState, before: Decision | None, decision: Decision) -> None:
     """One line for each decision; those that change nothing are for the level ``debug``."""
     same = before is not None and (before.reason, before.allowed_replicas) == (
         decision.reason,

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wattribute.automation.scaler import metrics
-from wattribute.automation.scaler.engine import Engine, Reference, TooMany
+from wattribute.automation.scaler.engine import Reference, ScalingEngine, TooMany
 from wattribute.automation.scaler.watch import CarbonWatch
 from wattribute.automation.settings import ScalerSettings
 from wattribute.core.errors import ConfigInvalid
 from wattribute.http.access import Access
 from wattribute.http.listen import Address
-from wattribute.http.message import GET_ONLY, NO_SNIFFING, Request, Response
+from wattribute.http.message import GET_ONLY, NO_SNIFFING, HttpRequest, Response
 from wattribute.http.negotiation import TEXT
 from wattribute.http.server import Server
 from wattribute.http.tls import server_context
@@ -34,7 +34,7 @@ class JsonApi:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: ScalingEngine,
         carbon: CarbonWatch,
         policies: Mapping[str, Reference],
         settings: ScalerSettings,
@@ -75,7 +75,7 @@ class JsonApi:
         """Stop answering; also without a `start` before."""
         self._server.stop()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if request.method not in ("GET", "HEAD"):
             return GET_ONLY
         if request.path == "/healthz":
@@ -87,7 +87,7 @@ class JsonApi:
             return self._scale(request)
         return _error(HTTPStatus.NOT_FOUND, f"no such path; use {_PREFIX}NAMESPACE/NAME")
 
-    def _scale(self, request: Request) -> Response:
+    def _scale(self, request: HttpRequest) -> Response:
         if self._needs_token and not self._access.tokens(request.headers.get("authorization", "")):
             return _error(
                 HTTPStatus.UNAUTHORIZED,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from wattribute.automation.scaler.engine import Scaled
+from wattribute.automation.scaler.engine import TriggerState
 from wattribute.node.exporter.labels import block
 
 _FAMILIES: Final = (
@@ -20,7 +20,7 @@ _FAMILIES: Final = (
 
 
 def text(
-    objects: Iterable[Scaled], intensities: Mapping[str, float], refusals: int
+    objects: Iterable[TriggerState], intensities: Mapping[str, float], refusals: int
 ) -> Iterable[str]:
     """Render the page in lines.
 
@@ -43,7 +43,7 @@ def text(
     )
 
 
-def _samples(scaled: Scaled) -> Iterable[tuple[str, list[tuple[str, str]], float]]:
+def _samples(scaled: TriggerState) -> Iterable[tuple[str, list[tuple[str, str]], float]]:
     decision = scaled.decision
     if decision is None:
         return

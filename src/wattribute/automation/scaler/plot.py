@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
-from wattribute.automation.scaler.simulate import Hour, Simulation
+from wattribute.automation.scaler.simulate import HourlyMeans, Simulation
 from wattribute.core.units import GRAMS_PER_KILOGRAM, HOUR_S
 
 _WIDTH: Final = 960
 _LEFT, _RIGHT = 64, 20
 _PANEL, _GAP, _TOP = 150, 44, 74
 _BLUE, _GREY, _GREEN, _BROWN = "#1f5fa8", "#9aa3ad", "#2e7d4f", "#8a5a1c"
-_Pick = Callable[[Hour], float | None]
+_Pick = Callable[[HourlyMeans], float | None]
 
 
 def svg(simulation: Simulation, title: str) -> str:
@@ -73,7 +73,7 @@ def avoided(simulation: Simulation) -> str:
 
 
 def _panel(
-    hours: Sequence[Hour], name: str, lines: Sequence[tuple[str, str, _Pick]], top: int
+    hours: Sequence[HourlyMeans], name: str, lines: Sequence[tuple[str, str, _Pick]], top: int
 ) -> list[str]:
     values = [value for _, _, pick in lines for hour in hours if (value := pick(hour)) is not None]
     most = _round_up(max(values, default=0.0))
@@ -112,7 +112,7 @@ def _panel(
 
 
 def _steps(
-    hours: Sequence[Hour],
+    hours: Sequence[HourlyMeans],
     pick: _Pick,
     colour: str,
     at: Callable[[int, float], tuple[float, float]],
@@ -130,7 +130,7 @@ def _steps(
     return f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
 
 
-def _ticks(hours: Sequence[Hour]) -> range:
+def _ticks(hours: Sequence[HourlyMeans]) -> range:
     days = len(hours) / 24
     every = 6 if days <= 3 else 24 * max(1, round(days / 10))
     first = next(
@@ -139,7 +139,7 @@ def _ticks(hours: Sequence[Hour]) -> range:
     return range(first % every, len(hours), every)
 
 
-def _when(hours: Sequence[Hour], number: int) -> str:
+def _when(hours: Sequence[HourlyMeans], number: int) -> str:
     start = datetime.fromtimestamp(hours[number].start_s, UTC)
     return f"{start:%d %b}" if start.hour == 0 or len(hours) > 72 else f"{start:%H:%M}"
 

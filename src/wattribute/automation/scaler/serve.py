@@ -13,7 +13,7 @@ import msgspec
 from wattribute.accounting.carbon import open_grid
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import AccountingSettings
-from wattribute.automation.scaler.engine import Engine
+from wattribute.automation.scaler.engine import ScalingEngine
 from wattribute.automation.scaler.json_api import JsonApi
 from wattribute.automation.scaler.policy_file import read_policy_files
 from wattribute.automation.scaler.service import GrpcServer
@@ -54,7 +54,7 @@ def serve(
         grid = open_grid(accounting)
         refresh_s = min(_CARBON_S, settings.refresh * 4)
         carbon = CarbonWatch(grid, refresh_s=refresh_s, stale_s=settings.stale)
-        engine = Engine(
+        engine = ScalingEngine(
             settings,
             lambda query: _one_number(prometheus, query),
             carbon,
@@ -73,7 +73,7 @@ def serve(
 
 
 async def _run(
-    engine: Engine,
+    engine: ScalingEngine,
     json_api: JsonApi,
     settings: ScalerSettings,
     started: Callable[[str, str], None] | None,

@@ -17,7 +17,7 @@ from grpc.aio import ServicerContext as _Context
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from wattribute.automation.scaler.decide import Decision, Reason
-from wattribute.automation.scaler.engine import Engine, Reference, Scaled, TooMany
+from wattribute.automation.scaler.engine import Reference, ScalingEngine, TooMany, TriggerState
 from wattribute.automation.scaler.keda import externalscaler_pb2 as pb2
 from wattribute.automation.scaler.keda import externalscaler_pb2_grpc as pb2_grpc
 from wattribute.automation.scaler.policy import stated_fail_open
@@ -36,10 +36,10 @@ _GRACE_S: Final = 2.0
 _Ref = pb2.ScaledObjectRef
 
 
-class ExternalScaler(pb2_grpc.ExternalScalerServicer):
+class ScalerService(pb2_grpc.ExternalScalerServicer):
     """The five calls of KEDA's ExternalScaler."""
 
-    def __init__(self, engine: Engine, *, first_s: float) -> None:
+    def __init__(self, engine: ScalingEngine, *, first_s: float) -> None:
         """Answer from ``engine``; a new trigger waits at most ``first_s`` for a decision."""
         self._engine, self._first_s = engine, first_s
 
@@ -105,7 +105,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
             _tell(context, decision.detail)
         return _metrics(request.metricName, decision.value)
 
-    def _find(self, request: _Ref) -> Scaled:
+    def _find(self, request: _Ref) -> TriggerState:
         metadata = dict(request.scalerMetadata)
         return self._engine.find(Reference.of(request.namespace, request.name, metadata))
 
@@ -119,7 +119,7 @@ class ExternalScaler(pb2_grpc.ExternalScalerServicer):
             await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(exc))
         return await self._decision(scaled, context)
 
-    async def _decision(self, scaled: Scaled, context: _Context) -> Decision:
+    async def _decision(self, scaled: TriggerState, context: _Context) -> Decision:
         """Give the latest decision, or wait for the first one; abort the call if none comes."""
         if scaled.decision is None:
             first = asyncio.wrap_future(self._engine.first(scaled))
@@ -163,7 +163,7 @@ def _metrics(name: str, value: float) -> pb2.GetMetricsResponse:
 class GrpcServer:
     """A gRPC server on one address, in one event loop."""
 
-    def __init__(self, engine: Engine, settings: ScalerSettings) -> None:
+    def __init__(self, engine: ScalingEngine, settings: ScalerSettings) -> None:
         """Bind, without answering yet.
 
         Raises:
@@ -176,7 +176,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ]
         )
-        servicer = ExternalScaler(engine, first_s=settings.timeout + 1)
+        servicer = ScalerService(engine, first_s=settings.timeout + 1)
         pb2_grpc.add_ExternalScalerServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from wattribute.automation.scaler.decide import Memory, Reason, decide
+from wattribute.automation.scaler.decide import DecisionMemory, Reason, decide
 from wattribute.automation.scaler.policy import Policy
 from wattribute.automation.scaler.signals import Ahead, Signals
 from wattribute.core.errors import ConfigInvalid
@@ -46,7 +46,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
+class HourlyMeans:
     """The means and sums of one hour."""
 
     start_s: float
@@ -68,7 +68,7 @@ class Simulation:
 
     policy: Run
     run_now: Run
-    hours: Sequence[Hour]
+    hours: Sequence[HourlyMeans]
     reasons: dict[str, int]
     """Number of minutes by reason."""
 
@@ -154,7 +154,7 @@ def simulate(
     ):
         if not value:
             raise ConfigInvalid(f"{key}: missing in the policy; a simulation needs this key")
-    delayed, at_once, memory = _Queue(policy), _Queue(policy), Memory()
+    delayed, at_once, memory = _Queue(policy), _Queue(policy), DecisionMemory()
     starts = [entry.start_s for entry in carbon]
     minutes: list[_Minute] = []
     reasons: Counter[str] = Counter()
@@ -229,14 +229,14 @@ def _signals(
     return Signals(carbon[first].g_per_kwh, ahead, watts_per_replica=policy.watts_per_replica)
 
 
-def _hours(minutes: Sequence[_Minute]) -> list[Hour]:
+def _hours(minutes: Sequence[_Minute]) -> list[HourlyMeans]:
     hours = []
     for first in range(0, len(minutes), 60):
         part = minutes[first : first + 60]
         intensities = [minute.g_per_kwh for minute in part if minute.g_per_kwh is not None]
         count = len(part)
         hours.append(
-            Hour(
+            HourlyMeans(
                 part[0].start_s,
                 sum(intensities) / len(intensities) if intensities else None,
                 sum(minute.replicas for minute in part) / count,

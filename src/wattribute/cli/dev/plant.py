@@ -10,14 +10,17 @@ import click
 import msgspec
 
 from wattribute.cli.number import Number
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.units import joules, seconds
 
 if TYPE_CHECKING:
     from wattribute_testing.plant import Scenario, Truth
 
-_COLUMNS: Final = (Column("ROW"), *(Column(name, right=True) for name in ("CPU s", "JOULES")))
+_COLUMNS: Final = (
+    TerminalColumn("ROW"),
+    *(TerminalColumn(name, right=True) for name in ("CPU s", "JOULES")),
+)
 
 
 @click.command()

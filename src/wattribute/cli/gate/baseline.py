@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from wattribute.cli.gate.options import BASELINE, results_option
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.core.errors import ConfigInvalid
 
 _FILE: Final = click.option(
@@ -21,14 +21,14 @@ _FILE: Final = click.option(
     help="The baseline file. Commit it to the repository.",
 )
 _COLUMNS: Final = (
-    Column("NAME"),
-    Column("AT"),
-    Column("REVISION"),
-    Column("RUNS", right=True),
-    Column("ENERGY J", right=True),
-    Column("CPU S", right=True),
-    Column("ORIGIN"),
-    Column("MACHINE"),
+    TerminalColumn("NAME"),
+    TerminalColumn("AT"),
+    TerminalColumn("REVISION"),
+    TerminalColumn("RUNS", right=True),
+    TerminalColumn("ENERGY J", right=True),
+    TerminalColumn("CPU S", right=True),
+    TerminalColumn("ORIGIN"),
+    TerminalColumn("MACHINE"),
 )
 _AGE: Final = re.compile(r"(\d{1,5})([dhw])")
 _HOURS: Final = {"h": 1, "d": 24, "w": 168}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wattribute.automation.gate.check import Limit
     from wattribute.automation.gate.decision import Rules
-    from wattribute.automation.gate.series import Series
+    from wattribute.automation.gate.series import RunSeries
 
 
 @click.command()
@@ -64,7 +64,7 @@ def check(
     if not fresh:
         raise ConfigInvalid(f"{results}: no runs in this file. Run `wattribute gate run` first.")
     if baseline is not None or BASELINE.exists():
-        entries: Sequence[Series] | None = read_baseline(baseline or BASELINE)
+        entries: Sequence[RunSeries] | None = read_baseline(baseline or BASELINE)
     else:
         entries = None if limits else ()
     report = compared(fresh, entries, metrics, limits, rules)

@@ -8,38 +8,38 @@ from typing import Final
 import click
 import numpy as np
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import EXIT_CODES, Verdict
 from wattribute.automation.gate.metrics import METRICS
 from wattribute.automation.gate.output import render
 from wattribute.automation.gate.output.words import TITLES, allowed, amount, change, power
 from wattribute.automation.gate.power import spread_of
-from wattribute.automation.gate.series import Series
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.automation.gate.series import RunSeries
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.core.errors import ConfigInvalid
 
 _COMPARED: Final = (
-    Column("WHAT"),
-    Column("METRIC"),
-    Column("BASE", right=True),
-    Column("NEW", right=True),
-    Column("CHANGE (BOUNDS)", right=True),
-    Column("ALLOWED", right=True),
-    Column("ORIGIN"),
-    Column("RUNS", right=True),
-    Column("VERDICT"),
+    TerminalColumn("WHAT"),
+    TerminalColumn("METRIC"),
+    TerminalColumn("BASE", right=True),
+    TerminalColumn("NEW", right=True),
+    TerminalColumn("CHANGE (BOUNDS)", right=True),
+    TerminalColumn("ALLOWED", right=True),
+    TerminalColumn("ORIGIN"),
+    TerminalColumn("RUNS", right=True),
+    TerminalColumn("VERDICT"),
 )
 _MEASURED: Final = (
-    Column("METRIC"),
-    Column("MEAN", right=True),
-    Column("LEAST", right=True),
-    Column("MOST", right=True),
-    Column("SPREAD", right=True),
+    TerminalColumn("METRIC"),
+    TerminalColumn("MEAN", right=True),
+    TerminalColumn("LEAST", right=True),
+    TerminalColumn("MOST", right=True),
+    TerminalColumn("SPREAD", right=True),
 )
 _COLOURS: Final = {Verdict.PASS: "green", Verdict.REGRESSION: "red"}
 
 
-def publish(report: Report, reports: Sequence[tuple[str, Path | None]]) -> int:
+def publish(report: GateReport, reports: Sequence[tuple[str, Path | None]]) -> int:
     """Print and write what was asked for; the exit code of the verdict."""
     if all(file is not None for _, file in reports):
         show(report)
@@ -57,7 +57,7 @@ def publish(report: Report, reports: Sequence[tuple[str, Path | None]]) -> int:
     return EXIT_CODES[report.verdict]
 
 
-def show(report: Report) -> None:
+def show(report: GateReport) -> None:
     """The table, the reasons, the power of the test, the verdict last."""
     rows = [
         (
@@ -90,7 +90,7 @@ def show(report: Report) -> None:
     )
 
 
-def show_series(series: Series) -> None:
+def show_series(series: RunSeries) -> None:
     """What was measured, on standard error: the command's own output is left alone."""
     rows = []
     for name in METRICS:

@@ -6,7 +6,7 @@ import msgspec
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
 from wattribute.cli.periods import instant, period
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.core.units import HOUR_S, MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 from wattribute.settings import Settings
 
@@ -71,8 +71,8 @@ def show(
         return 1
     total_uj = sum(row.energy_uj for row in rows)
     columns = (
-        Column(by.upper()),
-        *(Column(title, right=True) for title in
+        TerminalColumn(by.upper()),
+        *(TerminalColumn(title, right=True) for title in
           ("KWH", "SHARE %", "LOW", "HIGH", "CPU HOURS", "ESTIMATED %")),
     )  # fmt: skip
     table = [

@@ -14,7 +14,7 @@ import click
 
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
 from wattribute.core.units import watts
 from wattribute.node.settings import NodeSettings
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from wattribute.core.clock import Clock
     from wattribute.core.records import Machine
     from wattribute.models.recording.recorder import Recorder
-    from wattribute.node.estimator.power_recording import Point, Recording
+    from wattribute.node.estimator.power_recording import LoadPoint, Recording
 
 _LEVELS: Final = "0,10,20,30,40,50,60,70,80,90,100"
 _COLUMNS: Final = (
-    Column("OF"),
-    *(Column(name, right=True) for name in ("LOAD %", "WATTS", "SECONDS")),
+    TerminalColumn("OF"),
+    *(TerminalColumn(name, right=True) for name in ("LOAD %", "WATTS", "SECONDS")),
 )
 _OF: Final = {"wall": "machine", "pkg": "packages", "dram": "memory"}
 _PATIENCE_S: Final = 10.0
@@ -234,7 +234,7 @@ def _progress(total_s: float) -> "Iterator[Callable[[float, str], None]]":
 
 
 def _recording(
-    settings: NodeSettings, machine: "Machine", points: "list[Point]", *, operation: bool
+    settings: NodeSettings, machine: "Machine", points: "list[LoadPoint]", *, operation: bool
 ) -> "Recording":
     from wattribute import __version__
     from wattribute.node.estimator.power_recording import SCHEMA, Recording

@@ -5,24 +5,24 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wattribute.models.training.evaluate import Evaluation, Group
+    from wattribute.models.training.evaluate import Evaluation, FigureGroup
     from wattribute.models.training.metrics import Score
 
 _COLUMNS: Final = (
-    Column("ROWS OF"),
-    Column("ROWS", right=True),
-    Column("SYSTEMS", right=True),
-    Column("MEDIAN APE %", right=True),
-    Column("MAPE %", right=True),
-    Column("P90 %", right=True),
-    Column("BIAS %", right=True),
-    Column("R2", right=True),
-    Column("IN BAND %", right=True),
+    TerminalColumn("ROWS OF"),
+    TerminalColumn("ROWS", right=True),
+    TerminalColumn("SYSTEMS", right=True),
+    TerminalColumn("MEDIAN APE %", right=True),
+    TerminalColumn("MAPE %", right=True),
+    TerminalColumn("P90 %", right=True),
+    TerminalColumn("BIAS %", right=True),
+    TerminalColumn("R2", right=True),
+    TerminalColumn("IN BAND %", right=True),
 )
 
 
@@ -98,7 +98,7 @@ def _print(result: "Evaluation") -> None:
         print_table(_COLUMNS, list(_rows(group)))
 
 
-def _rows(group: "Group") -> "Iterator[list[str]]":
+def _rows(group: "FigureGroup") -> "Iterator[list[str]]":
     yield _row(f"{group.subset} {group.scope} ({group.profile})", group.score)
     for level, score in group.by_level.items():
         yield _row(f"  at {level} % load", score)

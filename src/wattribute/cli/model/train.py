@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wattribute.cli.terminal import Column, clean, print_table
+from wattribute.cli.terminal import TerminalColumn, clean, print_table
 
 if TYPE_CHECKING:
     from wattribute.models.training.recordings import Read
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from wattribute.node.estimator.artefact import Artefact
 
 _COLUMNS: Final = (
-    Column("SHA-256"),
-    Column("CPU"),
-    Column("HOW"),
-    *(Column(name, right=True) for name in ("POINTS", "WALL %", "PKG %", "DRAM %")),
+    TerminalColumn("SHA-256"),
+    TerminalColumn("CPU"),
+    TerminalColumn("HOW"),
+    *(TerminalColumn(name, right=True) for name in ("POINTS", "WALL %", "PKG %", "DRAM %")),
 )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.units import GRAMS_PER_KILOGRAM, HOUR_S
 from wattribute.settings import Settings
@@ -17,18 +17,18 @@ from wattribute.settings import Settings
 if TYPE_CHECKING:
     from wattribute.automation.scaler.policy import Policy
     from wattribute.automation.scaler.signals import Ahead
-    from wattribute.automation.scaler.simulate import Arrivals, Hour, Simulation
+    from wattribute.automation.scaler.simulate import Arrivals, HourlyMeans, Simulation
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 _COLUMNS: Final = (
-    Column("FROM (UTC)"),
-    Column("g/kWh", right=True),
-    Column("REPLICAS", right=True),
-    Column("RUN NOW", right=True),
-    Column("WAITING", right=True),
-    Column("gCO2e", right=True),
-    Column("RUN NOW", right=True),
-    Column("REASON"),
+    TerminalColumn("FROM (UTC)"),
+    TerminalColumn("g/kWh", right=True),
+    TerminalColumn("REPLICAS", right=True),
+    TerminalColumn("RUN NOW", right=True),
+    TerminalColumn("WAITING", right=True),
+    TerminalColumn("gCO2e", right=True),
+    TerminalColumn("RUN NOW", right=True),
+    TerminalColumn("REASON"),
 )
 _MOST_HOURS: Final = 72
 """More are shown by day."""
@@ -127,9 +127,9 @@ def _show(found: "Simulation", title: str) -> None:
     print_table(_COLUMNS, [_row(list(group), by_day=by_day) for group in groups])
     click.echo(f"\n{title}: {avoided(found)}")
     run_columns = (
-        Column(""),
-        *(Column(name, right=True) for name in ("kWh", "kgCO2e", "UNITS", "LEFT")),
-        *(Column(name, right=True) for name in ("REPLICA-H", "MEAN DELAY", "LONGEST")),
+        TerminalColumn(""),
+        *(TerminalColumn(name, right=True) for name in ("kWh", "kgCO2e", "UNITS", "LEFT")),
+        *(TerminalColumn(name, right=True) for name in ("REPLICA-H", "MEAN DELAY", "LONGEST")),
     )
     rows = [
         [
@@ -147,7 +147,7 @@ def _show(found: "Simulation", title: str) -> None:
     print_table(run_columns, rows)
 
 
-def _row(hours: "list[Hour]", *, by_day: bool) -> list[str]:
+def _row(hours: "list[HourlyMeans]", *, by_day: bool) -> list[str]:
     count = len(hours)
     known = [one.g_per_kwh for one in hours if one.g_per_kwh is not None]
     start = datetime.fromtimestamp(hours[0].start_s, UTC)

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 from textual.worker import get_current_worker
 
-from wattribute.cli.terminal import Column, clean
+from wattribute.cli.terminal import TerminalColumn, clean
 from wattribute.cli.top.view import (
     SORTS,
     VIEWS,
@@ -83,7 +83,7 @@ class TopApp(App[None]):
         self._choice = replace(choice, limit=choice.limit or _ROWS)
         self._every_s = every_s
         self._picture: Picture | None = None
-        self._columns_of: tuple[Column, ...] = ()
+        self._columns_of: tuple[TerminalColumn, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Heading, filter, table, footing."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from wattribute.cli.top.view import Gpu, Part, Picture, Row
+from wattribute.cli.top.view import ComponentPower, ConsumerRow, Gpu, Picture
 from wattribute.node.exporter.api.shapes import (
     Component,
     ContainerRow,
@@ -16,7 +16,7 @@ from wattribute.node.exporter.api.shapes import (
 
 _SPECIAL: Final = frozenset({"system", "kernel"})
 _GIB: Final = 1 << 30
-_NOWHERE: Final = Row(watts=0.0, joules=0.0, cpu_percent=0.0)
+_NOWHERE: Final = ConsumerRow(watts=0.0, joules=0.0, cpu_percent=0.0)
 
 
 def picture_of(document: Document, where: str) -> Picture:
@@ -38,9 +38,9 @@ def picture_of(document: Document, where: str) -> Picture:
     )
 
 
-def _part(component: Component) -> Part:
+def _part(component: Component) -> ComponentPower:
     estimated = component.origin == "estimated"
-    return Part(
+    return ComponentPower(
         component=component.component,
         origin=component.origin,
         watts=component.watts,
@@ -50,7 +50,7 @@ def _part(component: Component) -> Part:
     )
 
 
-def _container(row: ContainerRow) -> Row:
+def _container(row: ContainerRow) -> ConsumerRow:
     return replace(
         _place(row),
         watts=row.watts,
@@ -83,7 +83,7 @@ def _gpu(gpu: GpuRow, zone: ZoneRow) -> Gpu:
     )
 
 
-def _process(row: ProcessRow, containers: Mapping[int, ContainerRow]) -> Row:
+def _process(row: ProcessRow, containers: Mapping[int, ContainerRow]) -> ConsumerRow:
     owner = containers.get(row.container)
     return replace(
         _place(owner) if owner else _NOWHERE,
@@ -98,7 +98,7 @@ def _process(row: ProcessRow, containers: Mapping[int, ContainerRow]) -> Row:
     )
 
 
-def _place(row: ContainerRow) -> Row:
+def _place(row: ContainerRow) -> ConsumerRow:
     """Names alone. The special rows repeat theirs as id and pod, for Kepler's dashboards."""
     if row.kind in _SPECIAL:
         return replace(_NOWHERE, container=row.container_name, namespace=row.namespace)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from wattribute.cli.terminal import Column
+from wattribute.cli.terminal import TerminalColumn
 
 By = Literal["process", "container", "pod", "gpu"]
 Sort = Literal["watts", "joules", "cpu", "name"]
@@ -15,7 +15,7 @@ SORTS: Final[tuple[Sort, ...]] = ("watts", "joules", "cpu", "name")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ConsumerRow:
     """One consumer."""
 
     watts: float
@@ -40,7 +40,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ComponentPower:
     """One component of the node, from one source."""
 
     component: str
@@ -53,7 +53,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu(Row):
+class Gpu(ConsumerRow):
     """One GPU; cpu_percent is the part of the last tick in which it was busy."""
 
     index: int = 0
@@ -77,9 +77,9 @@ class Picture:
     """Unix time of the tick."""
     age_s: float
     interval_s: float
-    parts: tuple[Part, ...]
-    containers: tuple[Row, ...]
-    processes: tuple[Row, ...] | None
+    parts: tuple[ComponentPower, ...]
+    containers: tuple[ConsumerRow, ...]
+    processes: tuple[ConsumerRow, ...] | None
     """None: the agent does not show them to us."""
     gpus: tuple[Gpu, ...] = ()
 
@@ -106,31 +106,31 @@ class Choice:
 
 
 _NUMBERS: Final = (
-    Column("WATTS", right=True),
-    Column("JOULES", right=True),
-    Column("CPU %", right=True),
+    TerminalColumn("WATTS", right=True),
+    TerminalColumn("JOULES", right=True),
+    TerminalColumn("CPU %", right=True),
 )
 _OLD_TICKS: Final = 3
 """A snapshot that is older than so many intervals is not news, and is said to be old."""
-_GPU_NUMBERS: Final = (Column("GPU W", right=True), Column("GPU J", right=True))
-_COLUMNS: Final[dict[By, tuple[Column, ...]]] = {
+_GPU_NUMBERS: Final = (TerminalColumn("GPU W", right=True), TerminalColumn("GPU J", right=True))
+_COLUMNS: Final[dict[By, tuple[TerminalColumn, ...]]] = {
     "process": (
-        Column("PID", right=True),
+        TerminalColumn("PID", right=True),
         *_NUMBERS,
-        *map(Column, ("COMMAND", "CONTAINER", "POD", "NAMESPACE")),
+        *map(TerminalColumn, ("COMMAND", "CONTAINER", "POD", "NAMESPACE")),
     ),
-    "container": (*_NUMBERS, *map(Column, ("CONTAINER", "POD", "NAMESPACE", "ID"))),
-    "pod": (*_NUMBERS, *map(Column, ("POD", "NAMESPACE", "CONTAINERS"))),
+    "container": (*_NUMBERS, *map(TerminalColumn, ("CONTAINER", "POD", "NAMESPACE", "ID"))),
+    "pod": (*_NUMBERS, *map(TerminalColumn, ("POD", "NAMESPACE", "CONTAINERS"))),
     "gpu": (
-        Column("GPU", right=True),
+        TerminalColumn("GPU", right=True),
         *_NUMBERS[:2],
-        Column("BUSY %", right=True),
-        *map(Column, ("MEMORY", "NAME", "UUID", "HOW")),
+        TerminalColumn("BUSY %", right=True),
+        *map(TerminalColumn, ("MEMORY", "NAME", "UUID", "HOW")),
     ),
 }
 
 
-def columns(by: By, *, gpus: bool = False) -> tuple[Column, ...]:
+def columns(by: By, *, gpus: bool = False) -> tuple[TerminalColumn, ...]:
     """The columns of a view; ``gpus``: of a machine that has some."""
     found = _COLUMNS[by]
     if not gpus or by == "gpu":
@@ -139,7 +139,7 @@ def columns(by: By, *, gpus: bool = False) -> tuple[Column, ...]:
     return (*found[:at], *_GPU_NUMBERS, *found[at:])
 
 
-def cells(row: Row, by: By, *, gpus: bool = False) -> tuple[str, ...]:
+def cells(row: ConsumerRow, by: By, *, gpus: bool = False) -> tuple[str, ...]:
     """One row's cells, in the order of the columns."""
     numbers = [f"{row.watts:.2f}", f"{row.joules:.1f}", f"{row.cpu_percent:.1f}"]
     if isinstance(row, Gpu):
@@ -155,9 +155,9 @@ def cells(row: Row, by: By, *, gpus: bool = False) -> tuple[str, ...]:
     return (*numbers, row.pod + ended, row.namespace, str(row.containers))
 
 
-def chosen(picture: Picture, choice: Choice) -> list[Row]:
+def chosen(picture: Picture, choice: Choice) -> list[ConsumerRow]:
     """The rows to show, in order."""
-    rows: Iterable[Row] = picture.containers
+    rows: Iterable[ConsumerRow] = picture.containers
     if choice.by == "process":
         rows = picture.processes or ()
     if choice.by == "pod":
@@ -193,14 +193,14 @@ def footing(picture: Picture) -> str:
     return "; ".join(facts)
 
 
-def _part(part: Part) -> str:
+def _part(part: ComponentPower) -> str:
     text = f"{part.component} {part.watts:.1f} W {part.origin}"
     if part.low_watts is None or part.high_watts is None:
         return text
     return f"{text} ({part.low_watts:.1f} to {part.high_watts:.1f})"
 
 
-def _mark(parts: Sequence[Part]) -> str:
+def _mark(parts: Sequence[ComponentPower]) -> str:
     """What the sum must say of itself, when a part of it is an estimate."""
     estimated = [part.origin == "estimated" for part in parts if part.watts]
     if not any(estimated):
@@ -208,28 +208,28 @@ def _mark(parts: Sequence[Part]) -> str:
     return " estimated" if all(estimated) else " partly estimated"
 
 
-def _words(row: Row) -> str:
+def _words(row: ConsumerRow) -> str:
     if isinstance(row, Gpu):
         return "\0".join((row.name, row.uuid, row.how, str(row.index))).casefold()
     words = (row.command, row.container, row.container_id, row.pod, row.namespace, str(row.pid))
     return "\0".join(words).casefold()
 
 
-def _name(row: Row) -> tuple[str, ...]:
+def _name(row: ConsumerRow) -> tuple[str, ...]:
     if isinstance(row, Gpu):
         return (f"{row.index:5d}",)
     return (row.namespace, row.pod, row.container, row.command, f"{row.pid:10d}")
 
 
-def _by_number(rows: Iterable[Row], sort: Sort) -> list[Row]:
+def _by_number(rows: Iterable[ConsumerRow], sort: Sort) -> list[ConsumerRow]:
     field = {"watts": "watts", "joules": "joules", "cpu": "cpu_percent"}[sort]
     # Equal numbers keep an order of their own, so that idle rows do not dance.
     return sorted(rows, key=lambda row: (-getattr(row, field), -row.joules, _name(row)))
 
 
-def _pods(containers: Iterable[Row]) -> list[Row]:
+def _pods(containers: Iterable[ConsumerRow]) -> list[ConsumerRow]:
     """Rows of containers added up by pod; what is in no pod stays by container."""
-    together: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    together: dict[tuple[str, str], list[ConsumerRow]] = defaultdict(list)
     for row in containers:
         by_itself = row.container_id or row.container
         pod = (row.pod_uid, row.pod) if row.pod_uid or row.pod else ("", by_itself)

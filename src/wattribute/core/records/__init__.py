@@ -41,7 +41,7 @@ from wattribute.core.records.snapshot import (
 )
 from wattribute.core.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
 from wattribute.core.records.workload import (
-    Allocation,
+    DeviceAllocation,
     IdentityHealth,
     NodeFacts,
     Placement,
@@ -50,7 +50,6 @@ from wattribute.core.records.workload import (
 
 __all__ = [
     "HOUR_SCHEMA",
-    "Allocation",
     "Attribution",
     "Cgroups",
     "Channel",
@@ -58,6 +57,7 @@ __all__ = [
     "ConsumerHour",
     "ContainerTable",
     "Counter",
+    "DeviceAllocation",
     "EstimateBand",
     "EstimatorInfo",
     "FloorState",

@@ -58,7 +58,7 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Allocation:
+class DeviceAllocation:
     """A device that the kubelet gave to a container."""
 
     namespace: str

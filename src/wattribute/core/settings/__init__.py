@@ -6,6 +6,6 @@ Each wing declares the sections that it needs (``node/settings.py`` and its like
 
 from wattribute.core.settings.keys import Key, keys
 from wattribute.core.settings.load import effective, load
-from wattribute.core.settings.section import Section, Tree, flag, words
+from wattribute.core.settings.section import Section, SettingsTree, flag, words
 
-__all__ = ["Key", "Section", "Tree", "effective", "flag", "keys", "load", "words"]
+__all__ = ["Key", "Section", "SettingsTree", "effective", "flag", "keys", "load", "words"]

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.structs import FieldInfo, fields
 
-from wattribute.core.settings.section import Tree
+from wattribute.core.settings.section import SettingsTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def keys(tree: type[msgspec.Struct]) -> Mapping[str, Key]:
 def _walk(tree: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[Key]:
     for branch in fields(tree):
         here = (*path, branch.name)
-        if issubclass(branch.type, Tree):
+        if issubclass(branch.type, SettingsTree):
             yield from _walk(branch.type, here)
             continue
         for field in fields(branch.type):

@@ -14,9 +14,9 @@ from msgspec import inspect
 
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.settings.keys import Key, keys
-from wattribute.core.settings.section import Tree
+from wattribute.core.settings.section import SettingsTree
 
-T = TypeVar("T", bound=Tree)
+T = TypeVar("T", bound=SettingsTree)
 Keys = Mapping[str, Key]
 
 _VARIABLE: Final = re.compile(r"WATTRIBUTE_[A-Z0-9]+(_[A-Z0-9]+)*__\w*")

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from wattribute.core.settings.keys import Key, keys
-from wattribute.core.settings.section import Tree
+from wattribute.core.settings.section import SettingsTree
 
 _INTRODUCTION: Final = """\
 # Settings
@@ -41,11 +41,11 @@ attribution:
 
 
 @cache
-def descriptions(tree: type[Tree]) -> Mapping[str, str]:
+def descriptions(tree: type[SettingsTree]) -> Mapping[str, str]:
     """Return the docstring of every section (``monitor``) and key (``monitor.interval``)."""
     described: dict[str, str] = {}
     for branch in msgspec.structs.fields(tree):
-        if issubclass(branch.type, Tree):
+        if issubclass(branch.type, SettingsTree):
             described |= descriptions(branch.type)
             continue
         definition = _classes(branch.type.__module__)[branch.type.__name__]
@@ -62,7 +62,7 @@ def _classes(module: str) -> Mapping[str, ast.ClassDef]:
     return {node.name: node for node in source.body if isinstance(node, ast.ClassDef)}
 
 
-def render(tree: type[Tree]) -> str:
+def render(tree: type[SettingsTree]) -> str:
     """Return the whole page, in Markdown."""
     parts = [_INTRODUCTION]
     section = ""

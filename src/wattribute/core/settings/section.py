@@ -42,7 +42,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Keys that belong together, written as a mapping in the file. An unknown key is an error."""
 
 
-class Tree(Struct, frozen=True, kw_only=True):
+class SettingsTree(Struct, frozen=True, kw_only=True):
     """Sections by name, or trees of them: one wing's settings, or the whole program's.
 
     Sections of inner trees stand beside those of the outer one in the file: ``node.meter`` is

@@ -12,7 +12,7 @@ from wattribute.core.errors import MeterAbsent
 from wattribute.core.records import Interval, Origin, Zone
 from wattribute.core.units import Nanoseconds, joules, nanoseconds, seconds
 from wattribute.node.activity.node import NodeTimes
-from wattribute.node.estimator.power_recording import Point, Scope
+from wattribute.node.estimator.power_recording import LoadPoint, Scope
 from wattribute.node.sharing.metering import Metering
 
 _SCOPE_OF_KIND: Final[dict[str, Scope]] = {"package": "pkg", "dram": "dram", "platform": "wall"}
@@ -33,7 +33,7 @@ class Loads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RecordedSample:
     """One interval of one meter, and the machine's load in it."""
 
     scope: Scope
@@ -67,7 +67,7 @@ class Recorder:
         """Busy seconds of the average CPU since the first reading, at each of ``_at_ns``."""
         self.read()
 
-    def read(self) -> list[Sample]:
+    def read(self) -> list[RecordedSample]:
         """What the meters finished since the reading before."""
         now_ns = self._clock.monotonic_ns()
         load = self._times.advance(now_ns).load
@@ -82,13 +82,13 @@ class Recorder:
                 found.append(self._sample(scope, parts))
         return found
 
-    def _sample(self, scope: Scope, parts: Sequence[Interval]) -> Sample:
+    def _sample(self, scope: Scope, parts: Sequence[Interval]) -> RecordedSample:
         start_ns, end_ns = parts[0].start_ns, parts[0].end_ns
         elapsed_s = seconds(Nanoseconds(end_ns - start_ns))
         before, after = np.interp((start_ns, end_ns), self._at_ns, self._busy)
         utilisation = min(1.0, max(0.0, float(after - before) / elapsed_s))
         energy_j = sum(joules(part.energy_uj) for part in parts)
-        return Sample(scope, start_ns, elapsed_s, utilisation, energy_j / elapsed_s)
+        return RecordedSample(scope, start_ns, elapsed_s, utilisation, energy_j / elapsed_s)
 
 
 def teaching_zones(zones: Iterable[Zone]) -> dict[Scope, frozenset[Zone]]:
@@ -127,7 +127,7 @@ def record_steps(
     wait: Callable[[float], bool],
     clock: Clock,
     tell: Callable[[float, float], None] = lambda *_: None,
-) -> list[Point]:
+) -> list[LoadPoint]:
     """One point for each scope and level.
 
     Args:
@@ -140,14 +140,14 @@ def record_steps(
         clock: the recorder's.
         tell: takes the level, and the seconds since it began, after every reading.
     """
-    points: list[Point] = []
+    points: list[LoadPoint] = []
     for level in levels:
         loads.set(level)
         begun_ns = clock.monotonic_ns()
         from_ns = begun_ns + nanoseconds(settle_s)
         until_ns = from_ns + nanoseconds(step_s)
         recorder.read()  # what lies before this step
-        samples: list[Sample] = []
+        samples: list[RecordedSample] = []
         while (now_ns := clock.monotonic_ns()) < until_ns:
             next_ns = from_ns if now_ns < from_ns else until_ns
             if wait(min(TICK_S, seconds(Nanoseconds(next_ns - now_ns)))):
@@ -166,9 +166,9 @@ def record_operation(
     wait: Callable[[float], bool],
     clock: Clock,
     tell: Callable[[float], None] = lambda _: None,
-) -> list[Point]:
+) -> list[LoadPoint]:
     """Points of whatever runs, by 5 % of load; loads that were seen for under 30 s are left out."""
-    bins: dict[int, list[Sample]] = defaultdict(list)
+    bins: dict[int, list[RecordedSample]] = defaultdict(list)
     start_ns = clock.monotonic_ns()
     while (elapsed_s := seconds(Nanoseconds(clock.monotonic_ns() - start_ns))) < for_s:
         stop = wait(min(TICK_S, for_s - elapsed_s))
@@ -181,7 +181,7 @@ def record_operation(
     return [point for point in points if point.seconds >= _LEAST_BIN_S]
 
 
-def _points(samples: Sequence[Sample]) -> list[Point]:
+def _points(samples: Sequence[RecordedSample]) -> list[LoadPoint]:
     """The mean over time, for each scope; nothing where a meter showed 0 W."""
     points = []
     for scope in ("wall", "pkg", "dram"):
@@ -191,7 +191,7 @@ def _points(samples: Sequence[Sample]) -> list[Point]:
         if watts > 0:
             utilisation = sum(s.utilisation * s.seconds for s in own) / total_s
             points.append(
-                Point(
+                LoadPoint(
                     scope=scope,
                     utilisation=round(utilisation, 4),
                     watts=round(watts, 3),

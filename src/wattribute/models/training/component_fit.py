@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 
 from wattribute.core.errors import DataInvalid
-from wattribute.models.training.metrics import Point
+from wattribute.models.training.metrics import ScoredRow
 from wattribute.models.training.systems import System
 from wattribute.models.training.wall_fit import LEVELS
-from wattribute.node.estimator.artefact import Memory, Package
+from wattribute.node.estimator.artefact import DramModel, Package
 from wattribute.node.estimator.components import memory_watts, package_watts
 from wattribute.node.estimator.cpu_names import base_key
 from wattribute.node.estimator.wall import Floats
@@ -71,7 +71,7 @@ def _by_model(measured: Sequence[System], package: Package) -> dict[str, list[fl
     }
 
 
-def fit_memory(systems: Sequence[System]) -> Memory:
+def fit_memory(systems: Sequence[System]) -> DramModel:
     """Watts of one 16 GB module by load, and how much less older generations draw.
 
     Raises:
@@ -80,7 +80,7 @@ def fit_memory(systems: Sequence[System]) -> Memory:
     measured = [s for s in systems if s.scope == "dram" and s.row.number("mem_gb")]
     if not measured:
         raise DataInvalid("no dram rows with mem_gb to fit the memory model on")
-    unit = Memory(levels=[0.0, 1.0], module_watts=[1.0, 1.0], before_2017=1.0)
+    unit = DramModel(levels=[0.0, 1.0], module_watts=[1.0, 1.0], before_2017=1.0)
 
     def per_module(s: System) -> Floats:
         return _levels(s) / memory_watts(s.host, unit, 0.0)
@@ -91,7 +91,9 @@ def fit_memory(systems: Sequence[System]) -> Memory:
     factor = 1.0
     if new and old:
         factor = float(f"{np.median(_filled(_by_cpu(old, per_module)) / curve):.6g}")
-    return Memory(levels=list(COMPONENT_LEVELS), module_watts=_shipped(curve), before_2017=factor)
+    return DramModel(
+        levels=list(COMPONENT_LEVELS), module_watts=_shipped(curve), before_2017=factor
+    )
 
 
 def fit_typical(systems: Sequence[System], predict: Callable[[System], Floats]) -> list[float]:
@@ -123,7 +125,7 @@ def fit_typical(systems: Sequence[System], predict: Callable[[System], Floats]) 
     return _shipped(np.maximum(0.0, offset + slope * levels))
 
 
-def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Point]]:
+def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[ScoredRow]]:
     """Each machine's points, predicted by a model fitted on those with another CPU model.
 
     The band is not known yet, and left open. Machines that are the only ones of their kind, so that
@@ -134,7 +136,7 @@ def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Poin
         scope: ``pkg`` or ``dram``.
     """
     measured = [s for s in systems if s.scope == scope]
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[ScoredRow]] = {}
     for key in sorted({base_key(s.host.cpu_key) for s in measured}):
         rest = [s for s in measured if base_key(s.host.cpu_key) != key]
         try:
@@ -144,7 +146,7 @@ def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Poin
         for s in measured:
             if base_key(s.host.cpu_key) == key:
                 found[s.system_id] = [
-                    Point(s.system_id, round(u * 10) * 10, w, predict(s, u), 0.0, inf)
+                    ScoredRow(s.system_id, round(u * 10) * 10, w, predict(s, u), 0.0, inf)
                     for u, w in zip(s.utilisation.tolist(), s.watts.tolist(), strict=True)
                 ]
     return found

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
-from wattribute.models.training.rows import Row, read_table
+from wattribute.models.training.rows import TrainingRow, read_table
 from wattribute.node.estimator.artefact import Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, family_of
 from wattribute.node.estimator.identity import Cpu
@@ -54,7 +54,7 @@ class CpuTable:
 
 
 def build_cpu_table(
-    specs: Path | None, rented_keys: Sequence[str], rows: Sequence[Row]
+    specs: Path | None, rented_keys: Sequence[str], rows: Sequence[TrainingRow]
 ) -> CpuTable:
     """From a table of specifications, and the measured machines themselves.
 

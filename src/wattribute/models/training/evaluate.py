@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeVar
 from msgspec import Struct
 
 from wattribute.models.training.hosts import host_of, watts_of
-from wattribute.models.training.metrics import Point, Score, score_of
-from wattribute.models.training.rows import Row, Rows
+from wattribute.models.training.metrics import Score, ScoredRow, score_of
+from wattribute.models.training.rows import TrainingRow, TrainingRows
 from wattribute.models.training.systems import is_tuned
 from wattribute.node.estimator.artefact import Artefact
 from wattribute.node.estimator.calibration import Measured
@@ -27,7 +27,7 @@ _LISTED_SYSTEMS: Final = 40
 _CALIBRATED: Final = ("wall", "pkg", "dram")
 
 
-class Group(Struct, frozen=True):
+class FigureGroup(Struct, frozen=True):
     """Rows that belong together, and their figures."""
 
     subset: str
@@ -54,16 +54,18 @@ class Evaluation(Struct, frozen=True):
     """Reason -> rows."""
     broken: list[str]
     """Each broken row, named."""
-    groups: list[Group]
+    groups: list[FigureGroup]
 
 
 @dataclass(slots=True)
 class _Taken:
-    points: list[Point] = field(default_factory=list)
+    points: list[ScoredRow] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
 
 
-def evaluate(artefact: Artefact, rows: Rows, *, calibrate: Calibrate = "none") -> Evaluation:
+def evaluate(
+    artefact: Artefact, rows: TrainingRows, *, calibrate: Calibrate = "none"
+) -> Evaluation:
     """Predict every row from its machine's description alone, and compare.
 
     Rows of machines set up for a benchmark are predicted as ``tuned``, others as ``typical``.
@@ -75,7 +77,7 @@ def evaluate(artefact: Artefact, rows: Rows, *, calibrate: Calibrate = "none") -
         scored.
     """
     left_out = dict(sorted(rows.dropped.items()))
-    systems: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    systems: dict[tuple[str, str], list[TrainingRow]] = defaultdict(list)
     for row in rows.rows:
         systems[row.scope, row.system_id].append(row)
     groups: dict[tuple[str, str, Profile], _Taken] = defaultdict(_Taken)
@@ -109,7 +111,9 @@ def evaluate(artefact: Artefact, rows: Rows, *, calibrate: Calibrate = "none") -
     )
 
 
-def _idle(scope: str, members: Sequence[Row]) -> tuple[tuple[Measured, ...], list[Row]]:
+def _idle(
+    scope: str, members: Sequence[TrainingRow]
+) -> tuple[tuple[Measured, ...], list[TrainingRow]]:
     """The idle reading, and the rows that are left to score."""
     least = min(members, key=lambda row: row.utilisation)
     if scope not in _CALIBRATED or least.utilisation > _IDLE_MOST:
@@ -118,14 +122,14 @@ def _idle(scope: str, members: Sequence[Row]) -> tuple[tuple[Measured, ...], lis
     return (reading,), [row for row in members if row is not least]
 
 
-def _point(model: HostModel, host: Host, row: Row) -> Point:
+def _point(model: HostModel, host: Host, row: TrainingRow) -> ScoredRow:
     if row.scope.startswith("vm_"):
         watts, low, high = _guest(model, host, row)
     else:
         curve = {"wall": model.wall, "pkg": model.package, "dram": model.memory}[row.scope]
         watts, low, high = curve.at(row.utilisation)
     level = round(row.utilisation * 10) * 10
-    return Point(row.system_id, level, watts_of(row), watts, low, high)
+    return ScoredRow(row.system_id, level, watts_of(row), watts, low, high)
 
 
 def _known(artefact: Artefact, model: HostModel, host: Host, scope: str) -> str:
@@ -136,7 +140,7 @@ def _known(artefact: Artefact, model: HostModel, host: Host, scope: str) -> str:
     return "seen" if measured else "cpu"
 
 
-def _guest(model: HostModel, host: Host, row: Row) -> tuple[float, float, float]:
+def _guest(model: HostModel, host: Host, row: TrainingRow) -> tuple[float, float, float]:
     """The guest's share of its host's packages, with or without its part of the floor."""
     share = min(1.0, (row.number("guest_vcpus") or host.threads) / host.threads)
     (watts, low, high), dynamic = guest_package_watts(model, share, row.utilisation)
@@ -145,10 +149,10 @@ def _guest(model: HostModel, host: Host, row: Row) -> tuple[float, float, float]
     return dynamic, dynamic * low / watts, dynamic * high / watts
 
 
-def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> Group:
+def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> FigureGroup:
     points = taken.points
     systems = _by(points, lambda i: points[i].system_id)
-    return Group(
+    return FigureGroup(
         subset=subset,
         scope=scope,
         profile=profile,
@@ -159,8 +163,10 @@ def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> Group:
     )
 
 
-def _by(points: Sequence[Point], key: Callable[[int], _Key]) -> list[tuple[_Key, list[Point]]]:
-    found: dict[_Key, list[Point]] = defaultdict(list)
+def _by(
+    points: Sequence[ScoredRow], key: Callable[[int], _Key]
+) -> list[tuple[_Key, list[ScoredRow]]]:
+    found: dict[_Key, list[ScoredRow]] = defaultdict(list)
     for i, point in enumerate(points):
         found[key(i)].append(point)
     return sorted(found.items())

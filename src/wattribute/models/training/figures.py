@@ -9,7 +9,7 @@ import numpy as np
 
 from wattribute.models.training.component_fit import held_out_parts
 from wattribute.models.training.crossval import cpu_folds, split_by_year
-from wattribute.models.training.metrics import Point, Score, score_of
+from wattribute.models.training.metrics import Score, ScoredRow, score_of
 from wattribute.models.training.ordinary import ordinary_points
 from wattribute.models.training.peers import PEERS
 from wattribute.models.training.systems import System
@@ -74,8 +74,8 @@ def figures_of(trained: Trained) -> Figures:
         s.system_id: s.host.maker for s in systems if s.host.maker and count[s.host.maker] >= _MANY
     }
 
-    def by(name: Callable[[Point], str]) -> dict[str, Score]:
-        groups: dict[str, list[Point]] = defaultdict(list)
+    def by(name: Callable[[ScoredRow], str]) -> dict[str, Score]:
+        groups: dict[str, list[ScoredRow]] = defaultdict(list)
         for point in cpu:
             groups[name(point)].append(point)
         return {key: score_of(found) for key, found in groups.items()}
@@ -112,7 +112,7 @@ def _by_year(trained: Trained) -> dict[str, Score]:
         (NEXT_YEAR, True),
         (f"{NEXT_YEAR}, CPU model never seen", False),
     ):
-        points: list[Point] = []
+        points: list[ScoredRow] = []
         for year in range(*NEXT):
             held, errors = split_by_year(curves, variances, years, year, then=year + 1, seen=seen)
             points += _points(trained, "cpu", held, errors)
@@ -125,14 +125,14 @@ def _by_year(trained: Trained) -> dict[str, Score]:
     return found
 
 
-def _wall_points(trained: Trained, known: str, given: Sequence[float] = ()) -> list[Point]:
+def _wall_points(trained: Trained, known: str, given: Sequence[float] = ()) -> list[ScoredRow]:
     held = trained.held_out
     return _points(trained, known, held.systems[known], held.errors[known], given)
 
 
 def _points(
     trained: Trained, known: str, held: Sequence[int], errors: Floats, given: Sequence[float] = ()
-) -> list[Point]:
+) -> list[ScoredRow]:
     """Held-out predictions at every measured point, between the model's levels too.
 
     Args:
@@ -161,14 +161,14 @@ def _points(
                 watts * float(np.exp(np.interp(u, band.levels, side) * left))
                 for side in (band.low, band.high)
             )
-            found.append(Point(system.system_id, round(u * 10) * 10, w, watts, low, high))
+            found.append(ScoredRow(system.system_id, round(u * 10) * 10, w, watts, low, high))
     return found
 
 
 def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
     found: dict[str, Score | str] = {}
     for name, peer in PEERS.items():
-        points: list[Point] = []
+        points: list[ScoredRow] = []
         try:
             for kept, held in cpu_folds([s.host for s in systems]):
                 if not kept or not held:
@@ -176,7 +176,7 @@ def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
                 test = [systems[i] for i in held]
                 for s, watts in zip(test, peer([systems[i] for i in kept], test), strict=True):
                     points += [
-                        Point(s.system_id, 0, w, max(1.0, float(p)), 0.0, 0.0)
+                        ScoredRow(s.system_id, 0, w, max(1.0, float(p)), 0.0, 0.0)
                         for w, p in zip(s.watts.tolist(), watts.tolist(), strict=True)
                     ]
         except ImportError as exc:
@@ -188,7 +188,7 @@ def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
 
 def _parts(trained: Trained, scope: str) -> dict[str, Score]:
     """Machine by machine, with the shipped band around the held-out prediction; first all."""
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[ScoredRow]] = {}
     hosts = {s.system_id: s.host for s in trained.data.systems if s.scope == scope}
     for system_id, points in held_out_parts(trained.data.systems, scope).items():
         model = HostModel(trained.artefact, hosts[system_id])
@@ -201,7 +201,7 @@ def _parts(trained: Trained, scope: str) -> dict[str, Score]:
     return _by_system(found)
 
 
-def _by_system(points: dict[str, list[Point]]) -> dict[str, Score]:
+def _by_system(points: dict[str, list[ScoredRow]]) -> dict[str, Score]:
     every = [point for found in points.values() for point in found]
     scores = {name: score_of(found) for name, found in points.items()}
     return {"all": score_of(every), **scores} if every else {}

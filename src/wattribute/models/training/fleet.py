@@ -17,13 +17,13 @@ import numpy as np
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
 from wattribute.models.training.recordings import Read
-from wattribute.node.estimator.artefact import Artefact, Fleet, Source
+from wattribute.node.estimator.artefact import Artefact, Fleet, TrainingSource
 from wattribute.node.estimator.cpu_names import base_key, cpu_key
 from wattribute.node.estimator.host import Host
 from wattribute.node.estimator.identity import find_cpu, identify
 from wattribute.node.estimator.microarchitectures import microarchitecture_of
 from wattribute.node.estimator.model import HostModel
-from wattribute.node.estimator.power_recording import Point, Recording
+from wattribute.node.estimator.power_recording import LoadPoint, Recording
 from wattribute.node.estimator.wall import Floats
 
 LEVELS: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -42,12 +42,12 @@ _Offsets = dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class RecordedMachine:
     """One recorded machine; several recordings of it are one."""
 
     digest: str
     host: Host
-    points: tuple[Point, ...]
+    points: tuple[LoadPoint, ...]
     offsets: Mapping[str, Floats]
 
 
@@ -72,7 +72,7 @@ class Learned:
     """The artefact, and what it is worth."""
 
     artefact: Artefact
-    machines: tuple[Machine, ...]
+    machines: tuple[RecordedMachine, ...]
     gains: tuple[Gain, ...]
 
 
@@ -96,7 +96,7 @@ def learn(artefact: Artefact, read: Sequence[Read]) -> Learned:
         version=f"{artefact.version.partition('+')[0]}+{together[:8]}",
         sources=[
             *(s for s in artefact.sources if not s.name.startswith(_OWN)),
-            Source(name=f"{_OWN} ({len(machines)} machines)", terms="the operator's own"),
+            TrainingSource(name=f"{_OWN} ({len(machines)} machines)", terms="the operator's own"),
         ],
         data_sha256={**artefact.data_sha256, "recordings": together},
         fleet=_fleet(machines, without=useless),
@@ -135,7 +135,7 @@ def _with_cpus(artefact: Artefact, recordings: Iterable[Recording]) -> Artefact:
     return msgspec.structs.replace(artefact, cpus=cpus)
 
 
-def _machines(artefact: Artefact, recordings: Iterable[Recording]) -> Iterable[Machine]:
+def _machines(artefact: Artefact, recordings: Iterable[Recording]) -> Iterable[RecordedMachine]:
     by_machine: dict[str, list[Recording]] = defaultdict(list)
     for recording in recordings:
         by_machine[recording.machine_digest].append(recording)
@@ -143,10 +143,10 @@ def _machines(artefact: Artefact, recordings: Iterable[Recording]) -> Iterable[M
         newest = max(own, key=lambda recording: recording.recorded_at)
         host = identify(artefact, newest.machine, tdp_watts=newest.tdp_watts)
         points = tuple(point for recording in own for point in recording.points)
-        yield Machine(digest, host, points, _offsets(artefact, host, points))
+        yield RecordedMachine(digest, host, points, _offsets(artefact, host, points))
 
 
-def _offsets(artefact: Artefact, host: Host, points: Sequence[Point]) -> _Offsets:
+def _offsets(artefact: Artefact, host: Host, points: Sequence[LoadPoint]) -> _Offsets:
     """What a machine draws beyond the model; between its points linear, outside as at the end."""
     model = HostModel(artefact, host)
     curves = {"wall": model.wall, "pkg": model.package, "dram": model.memory}
@@ -160,8 +160,8 @@ def _offsets(artefact: Artefact, host: Host, points: Sequence[Point]) -> _Offset
     return found
 
 
-def _fleet(machines: Iterable[Machine], without: Collection[str] = ()) -> Fleet:
-    by_cpu: dict[str, list[Machine]] = defaultdict(list)
+def _fleet(machines: Iterable[RecordedMachine], without: Collection[str] = ()) -> Fleet:
+    by_cpu: dict[str, list[RecordedMachine]] = defaultdict(list)
     for machine in machines:
         by_cpu[base_key(machine.host.cpu_key)].append(machine)
     cpu: dict[str, dict[str, list[float]]] = {}
@@ -195,7 +195,7 @@ def _shipped(offsets: _Offsets) -> dict[str, list[float]]:
     return {scope: [float(f"{v:.6g}") for v in values] for scope, values in offsets.items()}
 
 
-def _gains(artefact: Artefact, machines: Sequence[Machine]) -> Iterable[Gain]:
+def _gains(artefact: Artefact, machines: Sequence[RecordedMachine]) -> Iterable[Gain]:
     """Hold out each machine in turn, and predict it from the others."""
     before: dict[str, list[float]] = defaultdict(list)
     after: dict[str, list[float]] = defaultdict(list)
@@ -214,7 +214,7 @@ def _gains(artefact: Artefact, machines: Sequence[Machine]) -> Iterable[Gain]:
             )
 
 
-def _errors(artefact: Artefact, machine: Machine, scope: str) -> list[float]:
+def _errors(artefact: Artefact, machine: RecordedMachine, scope: str) -> list[float]:
     model = HostModel(artefact, machine.host)
     at: Callable[[float], tuple[float, float, float]]
     at = {"wall": model.wall, "pkg": model.package, "dram": model.memory}[scope].at

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from wattribute.core.units import MEGAHERTZ_PER_GIGAHERTZ
-from wattribute.models.training.rows import Row
+from wattribute.models.training.rows import TrainingRow
 from wattribute.node.estimator.artefact import Artefact, Microarchitecture
 from wattribute.node.estimator.cpu_names import cpu_key, ghz_in
 from wattribute.node.estimator.host import Host
@@ -16,12 +16,12 @@ _FORMS: Final = ("1u", "2u", "3u", "4u", "7u", "10u", "tower", "blade")
 _GB_PER_CORE: Final = 4.0
 
 
-def key_of(row: Row) -> str:
+def key_of(row: TrainingRow) -> str:
     """The CPU's key: by its name, else as the file has it."""
     return cpu_key(row.text.get("cpu_name", "")) or row.text.get("cpu_key", "")
 
 
-def host_of(artefact: Artefact, row: Row) -> Host:
+def host_of(artefact: Artefact, row: TrainingRow) -> Host:
     """The host that the row's columns describe; what they lack comes from the artefact's tables."""
     key = key_of(row)
     return assemble(
@@ -30,7 +30,7 @@ def host_of(artefact: Artefact, row: Row) -> Host:
 
 
 def assemble(
-    row: Row,
+    row: TrainingRow,
     cpu: Cpu | None,
     typical: Mapping[str, Microarchitecture],
     tdp_exponent: float,
@@ -76,7 +76,7 @@ def assemble(
     return _per_node(host) if totals else host
 
 
-def watts_of(row: Row) -> float:
+def watts_of(row: TrainingRow) -> float:
     """Watts of one machine: a row that says "per node" in its note, or has no nodes, already is."""
     nodes = row.number("nodes")
     return (

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ScoredRow:
     """One scored row."""
 
     system_id: str
@@ -36,7 +36,7 @@ class Score(Struct, frozen=True):
     """Rows whose measured watts lie in the 90 % band."""
 
 
-def score_of(points: Sequence[Point]) -> Score:
+def score_of(points: Sequence[ScoredRow]) -> Score:
     """Score one or more points."""
     measured = np.array([point.measured_w for point in points])
     predicted = np.array([point.predicted_w for point in points])

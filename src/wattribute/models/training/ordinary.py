@@ -14,7 +14,7 @@ import numpy as np
 
 from wattribute.models.training.component_fit import fit_typical
 from wattribute.models.training.crossval import COVERED, fit_without
-from wattribute.models.training.metrics import Point
+from wattribute.models.training.metrics import ScoredRow
 from wattribute.models.training.shipped import shipped_wall
 from wattribute.models.training.systems import System
 from wattribute.models.training.wall_fit import Curves, Variances
@@ -54,7 +54,7 @@ def hold_out_ordinary(
 
 def ordinary_points(
     artefact: Artefact, servers: Sequence[HeldOutServer], *, idle: bool
-) -> dict[str, list[Point]]:
+) -> dict[str, list[ScoredRow]]:
     """Their points by system; ``idle``: the one of least load is given, and left out."""
     found = {}
     for server in servers:
@@ -63,7 +63,7 @@ def ordinary_points(
         model = HostModel(_of(artefact, server), s.host, profile="typical", measured=given)
         points = list(zip(s.utilisation.tolist(), s.watts.tolist(), strict=True))[len(given) :]
         found[s.system_id] = [
-            Point(s.system_id, round(u * 10) * 10, w, *model.wall.at(u)) for u, w in points
+            ScoredRow(s.system_id, round(u * 10) * 10, w, *model.wall.at(u)) for u, w in points
         ]
     return found
 

@@ -28,7 +28,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecordingFolder:
     """What a folder holds."""
 
     taken: tuple[Read, ...]
@@ -38,7 +38,7 @@ class Found:
     """One line for each file that is no recording."""
 
 
-def read_recordings(folder: Path, accept: Sequence[str] = ()) -> Found:
+def read_recordings(folder: Path, accept: Sequence[str] = ()) -> RecordingFolder:
     """Read all ``*.json`` files of a folder, each content once.
 
     Args:
@@ -73,4 +73,4 @@ def read_recordings(folder: Path, accept: Sequence[str] = ()) -> Found:
     chosen = tuple(one.lower() for one in accept if one != ALL)
     taken = tuple(r for r in found.values() if everything or r.digest.startswith(chosen or ("-",)))
     waiting = tuple(r for r in found.values() if r not in taken)
-    return Found(taken, waiting, tuple(broken))
+    return RecordingFolder(taken, waiting, tuple(broken))

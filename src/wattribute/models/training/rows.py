@@ -18,7 +18,7 @@ _NEEDED: Final = ("scope", "system_id", "util_pct", "watts")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One measured point."""
 
     row_id: str
@@ -38,23 +38,23 @@ class Row:
 
 
 @dataclass(slots=True)
-class Rows:
+class TrainingRows:
     """The rows that can be used, and why others cannot."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[TrainingRow] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     """Reason -> how many."""
     named: list[str] = field(default_factory=list)
     """``row 17 (line 18): watts is nan``: each that is broken, not those left out on purpose."""
 
-    def add(self, other: "Rows") -> None:
+    def add(self, other: "TrainingRows") -> None:
         """Take over the rows of another file."""
         self.rows += other.rows
         self.dropped += other.dropped
         self.named += other.named
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path) -> TrainingRows:
     """Read a CSV file with the data dictionary's columns.
 
     A row that cannot be used is dropped and counted; a broken one is named too.
@@ -62,7 +62,7 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataInvalid: there is no such file, or it is no such table.
     """
-    found = Rows()
+    found = TrainingRows()
     for line, text in _table(path, _NEEDED):
         _take(found, line, text)
     return found
@@ -102,7 +102,7 @@ def _table(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
         raise DataInvalid(f"{path}: line {reader.line_num}: {exc}") from exc
 
 
-def _take(found: Rows, line: int, text: dict[str, str]) -> None:
+def _take(found: TrainingRows, line: int, text: dict[str, str]) -> None:
     row_id, scope = text.get("row_id", ""), text["scope"].strip()
     utilisation, watts = _number(text["util_pct"]) / 100, _number(text["watts"])
     broken = ""
@@ -125,7 +125,9 @@ def _take(found: Rows, line: int, text: dict[str, str]) -> None:
         found.dropped["watts is 0"] += 1
     else:
         found.rows.append(
-            Row(row_id, text.get("subset", ""), scope, text["system_id"], utilisation, watts, text)
+            TrainingRow(
+                row_id, text.get("subset", ""), scope, text["system_id"], utilisation, watts, text
+            )
         )
 
 

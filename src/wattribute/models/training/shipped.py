@@ -1,6 +1,6 @@
 """A fitted wall model as the artefact's tables."""
 
-from wattribute.node.estimator.artefact import Makers, Scaled, Smooth, Wall
+from wattribute.node.estimator.artefact import Makers, ScaledWeights, Smooth, Wall
 from wattribute.node.estimator.wall import WallModel
 
 
@@ -9,7 +9,7 @@ def shipped_wall(wall: WallModel, typical: list[float], few: list[str] | None = 
     return Wall(
         levels=wall.levels.tolist(),
         mean=wall.mean.tolist(),
-        linear=Scaled(
+        linear=ScaledWeights(
             centre=wall.linear_centre.tolist(),
             scale=wall.linear_scale.tolist(),
             weights=wall.linear.tolist(),

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from wattribute.models.training.hosts import watts_of
-from wattribute.models.training.rows import Row
+from wattribute.models.training.rows import TrainingRow
 from wattribute.models.training.wall_fit import LEVELS, Curves
 from wattribute.node.estimator.host import Host
 from wattribute.node.estimator.wall import Floats
@@ -26,7 +26,7 @@ class System:
     system_id: str
     scope: str
     host: Host
-    row: Row
+    row: TrainingRow
     utilisation: Floats
     watts: Floats
     """Of one machine, where a row was of several."""
@@ -43,14 +43,14 @@ class System:
         return is_tuned(self.row)
 
 
-def is_tuned(row: Row) -> bool:
+def is_tuned(row: TrainingRow) -> bool:
     """Whether the row's machine was set up for a benchmark of energy efficiency."""
     return any(row.text.get(column, "").startswith(_TUNED) for column in ("load_kind", "source"))
 
 
-def systems_of(rows: Iterable[Row], host_of: Callable[[Row], Host]) -> list[System]:
+def systems_of(rows: Iterable[TrainingRow], host_of: Callable[[TrainingRow], Host]) -> list[System]:
     """Group rows by scope and system, in the order in which these first appear."""
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[TrainingRow]] = defaultdict(list)
     for row in rows:
         groups[row.scope, row.system_id].append(row)
     found = []

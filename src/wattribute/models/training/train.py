@@ -29,7 +29,7 @@ from wattribute.models.training.ordinary import (
     log_watts,
     widen_typical,
 )
-from wattribute.models.training.rows import Row, Rows, is_measured, read_rows
+from wattribute.models.training.rows import TrainingRow, TrainingRows, is_measured, read_rows
 from wattribute.models.training.shipped import shipped_wall
 from wattribute.models.training.systems import System, systems_of, wall_curves
 from wattribute.models.training.wall_fit import (
@@ -46,7 +46,7 @@ from wattribute.node.estimator.artefact import (
     Band,
     Coefficients,
     Feature,
-    Source,
+    TrainingSource,
 )
 from wattribute.node.estimator.components import SMALL_CORES
 from wattribute.node.estimator.host import Host
@@ -87,7 +87,7 @@ Tell = Callable[[str], None]
 class Data:
     """What a folder holds."""
 
-    rows: Rows
+    rows: TrainingRows
     systems: list[System]
     curves: Curves
     curve_systems: tuple[System, ...]
@@ -122,7 +122,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         raise DataInvalid(
             f"{folder}: no CSV file with the columns scope, system_id, util_pct and watts"
         )
-    rows = Rows()
+    rows = TrainingRows()
     for path in measured:
         rows.add(read_rows(path))
     specs = next((path for path in files if path.name == "cpu_specs.csv"), None)
@@ -133,7 +133,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         for path in (*measured, *((specs,) if specs else ()))
     }
 
-    def host_of(row: Row) -> Host:
+    def host_of(row: TrainingRow) -> Host:
         cpu = table.cpus.get(key_of(row))
         return assemble(row, cpu, table.microarchitectures, table.tdp_exponent)
 
@@ -159,7 +159,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         model=MODEL,
         version=VERSION,
         licence=LICENCE,
-        sources=[Source(name=name, terms=terms) for name, terms in SOURCES],
+        sources=[TrainingSource(name=name, terms=terms) for name, terms in SOURCES],
         data_sha256=digests,
         features=[Feature(name=name, unit=unit) for name, unit in LINEAR]
         + [Feature(name=f"smooth_{name}", unit="as above") for name in SMOOTH],

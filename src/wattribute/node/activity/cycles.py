@@ -22,10 +22,10 @@ from wattribute.node.activity.ascending import distinct
 from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.bpf.cycles import SwitchBooks
 from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
-from wattribute.node.activity.bpf.perf import HARDWARE_EVENTS, Event, usable
+from wattribute.node.activity.bpf.perf import HARDWARE_EVENTS, PerfEvent, usable
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
-from wattribute.node.activity.entries import Entries, Ran
+from wattribute.node.activity.entries import EntryTotals, Ran
 from wattribute.node.activity.node import NodeTimes
 
 _PID_SHIFT: Final = np.uint64(40)
@@ -46,7 +46,7 @@ class CyclesActivity:
         cpustat: CpuStat,
         topology: Topology,
         max_processes: int,
-        events: Mapping[str, Event] | None = None,
+        events: Mapping[str, PerfEvent] | None = None,
     ) -> None:
         """Load the programs and open the counters.
 
@@ -71,7 +71,7 @@ class CyclesActivity:
         package_of_cpu = np.maximum(topology.package_of_cpu, 0)
         self._cpus_of_package = np.eye(self._packages)[:, package_of_cpu]
         self._has_siblings = bool((topology.sibling_of_cpu >= 0).any())
-        self._entries = Entries(max_processes)
+        self._entries = EntryTotals(max_processes)
         self._owed: list[tuple[Ran, NDArray[np.float64]]] = []
         """Usage that is charged and not returned yet, because the rest of a read failed."""
         hierarchy = cpuacct_hierarchy(procfs) if cgroups.accounting == "cpuacct" else 0

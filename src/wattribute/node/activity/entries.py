@@ -28,7 +28,7 @@ class Ran(NamedTuple):
     alive: NDArray[np.bool_]
 
 
-class Entries:
+class EntryTotals:
     """Totals of every entry at the last read, by serial number.
 
     The BPF program never uses a serial number twice.

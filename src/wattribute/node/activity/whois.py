@@ -10,7 +10,7 @@ from wattribute.node.activity.membership import Membership
 from wattribute.node.activity.processes import parse_stat, process_key
 
 
-class Found(NamedTuple):
+class ProcessIdentity(NamedTuple):
     """A process that exists."""
 
     key: int
@@ -20,7 +20,7 @@ class Found(NamedTuple):
     """Path of its cgroup, as in Cgroups.path; "" if it is not known."""
 
 
-Finder = Callable[[int], Found | None]
+Finder = Callable[[int], ProcessIdentity | None]
 """Returns the process of a pid; None if it has ended."""
 
 
@@ -41,13 +41,15 @@ class ProcessFinder:
         self._any = any_hierarchy
         self._membership: Membership | None = None
 
-    def __call__(self, pid: int) -> Found | None:
+    def __call__(self, pid: int) -> ProcessIdentity | None:
         """Return the process of a pid; None if it has ended."""
         try:
             stat = parse_stat((self._procfs / str(pid) / "stat").read_bytes())
         except (OSError, ValueError):
             return None
-        return Found(process_key(pid, stat), stat.comm, printable(self._paths().path_of(str(pid))))
+        return ProcessIdentity(
+            process_key(pid, stat), stat.comm, printable(self._paths().path_of(str(pid)))
+        )
 
     def _paths(self) -> Membership:
         if self._membership is None:

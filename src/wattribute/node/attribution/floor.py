@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.units import Microwatts
-from wattribute.node.attribution.sample import Sample
+from wattribute.node.attribution.sample import TickSample
 
 _QUIET: Final = 0.20
 """Only ticks that are less busy than this are used for the line."""
@@ -53,9 +53,9 @@ class FloorLearner:
         self._window_ns = window_ns
         self._given_uw = given_uw
         self._newest_ns = 0
-        self._all = Sample(1, _ALL_KEPT)
-        self._quiet = Sample(2, _QUIET_KEPT)
-        self._idle = Sample(2, _QUIET_KEPT)
+        self._all = TickSample(1, _ALL_KEPT)
+        self._quiet = TickSample(2, _QUIET_KEPT)
+        self._idle = TickSample(2, _QUIET_KEPT)
         self._fitted_at_ns = 0
         self._fitted_kept = self._limited_kept = 0
         self._line_uw: float | None = None
@@ -151,9 +151,9 @@ class FloorLearner:
             raise ValueError("the floor's state must be an object")  # noqa: TRY004 - one error type for all faults
         learner = cls(window_ns, given_uw)
         learner._newest_ns = newest_ns
-        learner._all = Sample.load(state.get("all"), 1, _ALL_KEPT, newest_ns)
-        learner._quiet = Sample.load(state.get("quiet"), 2, _QUIET_KEPT, newest_ns)
-        learner._idle = Sample.load(state.get("idle"), 2, _QUIET_KEPT, newest_ns)
+        learner._all = TickSample.load(state.get("all"), 1, _ALL_KEPT, newest_ns)
+        learner._quiet = TickSample.load(state.get("quiet"), 2, _QUIET_KEPT, newest_ns)
+        learner._idle = TickSample.load(state.get("idle"), 2, _QUIET_KEPT, newest_ns)
         return learner
 
 

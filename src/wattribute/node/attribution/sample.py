@@ -14,7 +14,7 @@ with every 2**k-th tick, and no randomness."""
 _BITS: Final = 64
 
 
-class Sample:
+class TickSample:
     """Keeps one tick in 2**k, with k as small as the capacity allows."""
 
     def __init__(self, columns: int, capacity: int) -> None:

@@ -37,14 +37,14 @@ class Feature(_Part, frozen=True):
     unit: Text
 
 
-class Source(_Part, frozen=True):
+class TrainingSource(_Part, frozen=True):
     """A source of training data, and its terms of use."""
 
     name: Text
     terms: Text
 
 
-class Scaled(_Part, frozen=True):
+class ScaledWeights(_Part, frozen=True):
     """Weights of features that are scaled by ``(x - centre) / scale``."""
 
     centre: Numbers
@@ -77,7 +77,7 @@ class Wall(_Part, frozen=True):
 
     levels: Numbers
     mean: Numbers
-    linear: Scaled
+    linear: ScaledWeights
     smooth: Smooth
     microarchitecture: dict[Name, Table]
     family: dict[Name, Numbers]
@@ -107,7 +107,7 @@ class Package(_Part, frozen=True):
     """What measured CPU models add to ln W at each level."""
 
 
-class Memory(_Part, frozen=True):
+class DramModel(_Part, frozen=True):
     """The model of DRAM: watts of a module of 16 GB; power grows with the root of the size."""
 
     levels: Numbers
@@ -121,7 +121,7 @@ class Coefficients(_Part, frozen=True):
 
     wall: Wall
     package: Package
-    memory: Memory
+    memory: DramModel
 
 
 class Band(_Part, frozen=True):
@@ -168,7 +168,7 @@ class Artefact(_Part, frozen=True, omit_defaults=True):
     model: Name
     version: Name
     licence: Text
-    sources: list[Source]
+    sources: list[TrainingSource]
     data_sha256: dict[str, str]
     """SHA-256 by training file."""
     features: list[Feature]

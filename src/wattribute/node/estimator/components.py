@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from wattribute.node.estimator.artefact import Memory, Package
+from wattribute.node.estimator.artefact import DramModel, Package
 from wattribute.node.estimator.cpu_names import base_key
 from wattribute.node.estimator.host import Host
 
@@ -64,7 +64,7 @@ def modules_of(host: Host) -> tuple[int, float]:
     return count, host.memory_gb / count
 
 
-def memory_watts(host: Host, part: Memory, utilisation: float) -> float:
+def memory_watts(host: Host, part: DramModel, utilisation: float) -> float:
     """Return the watts of all memory of the host.
 
     CPU utilisation stands in for the memory's activity, which is not visible.

@@ -28,7 +28,7 @@ How = Literal["steps", "operation"]
 Scope = Literal["wall", "pkg", "dram"]
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class LoadPoint(Struct, frozen=True, kw_only=True):
     """The mean power at one load."""
 
     scope: Scope
@@ -56,7 +56,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     machine: Machine
     tdp_watts: Annotated[float, Meta(ge=0, le=5000)] = 0.0
     """TDP of one CPU package from the settings or the package's own limit; 0: not known."""
-    points: Annotated[list[Point], Meta(min_length=1, max_length=_MOST_POINTS)]
+    points: Annotated[list[LoadPoint], Meta(min_length=1, max_length=_MOST_POINTS)]
 
 
 def encode_recording(recording: Recording) -> bytes:

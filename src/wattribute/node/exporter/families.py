@@ -15,7 +15,7 @@ Generation = Literal["kepler-0.9", "kepler-0.11", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FamilyGroup:
     """Families that are shown together, under a title of docs/reference/metrics.md."""
 
     title: str
@@ -29,17 +29,17 @@ _011: Final = "`/metrics/kepler-0.11`; `/metrics` with `--metrics kepler-0.11`"
 _PROCESSES: Final = ", and `exporter.processes: true`"
 
 GROUPS: Final = (
-    Group("Wattribute: energy", "`/metrics`, always", own.FAMILIES),
-    Group("Wattribute: health", "`/metrics`, always, also when stale", health.FAMILIES),
-    Group("Kepler 0.9: containers", _09, generation_0_9.CONTAINERS),
-    Group("Kepler 0.9: node", _09, generation_0_9.NODE),
-    Group("Kepler 0.9: virtual machines", _09, generation_0_9.VMS),
-    Group("Kepler 0.9: processes", _09 + _PROCESSES, generation_0_9.PROCESSES),
-    Group("Kepler 0.11: node", _011, (nodes_0_11.BUILD_INFO, *nodes_0_11.NODE)),
-    Group("Kepler 0.11: containers", _011, generation_0_11.CONTAINERS),
-    Group("Kepler 0.11: pods", _011, generation_0_11.PODS),
-    Group("Kepler 0.11: virtual machines", _011, generation_0_11.VMS),
-    Group("Kepler 0.11: processes", _011 + _PROCESSES, generation_0_11.PROCESSES),
+    FamilyGroup("Wattribute: energy", "`/metrics`, always", own.FAMILIES),
+    FamilyGroup("Wattribute: health", "`/metrics`, always, also when stale", health.FAMILIES),
+    FamilyGroup("Kepler 0.9: containers", _09, generation_0_9.CONTAINERS),
+    FamilyGroup("Kepler 0.9: node", _09, generation_0_9.NODE),
+    FamilyGroup("Kepler 0.9: virtual machines", _09, generation_0_9.VMS),
+    FamilyGroup("Kepler 0.9: processes", _09 + _PROCESSES, generation_0_9.PROCESSES),
+    FamilyGroup("Kepler 0.11: node", _011, (nodes_0_11.BUILD_INFO, *nodes_0_11.NODE)),
+    FamilyGroup("Kepler 0.11: containers", _011, generation_0_11.CONTAINERS),
+    FamilyGroup("Kepler 0.11: pods", _011, generation_0_11.PODS),
+    FamilyGroup("Kepler 0.11: virtual machines", _011, generation_0_11.VMS),
+    FamilyGroup("Kepler 0.11: processes", _011 + _PROCESSES, generation_0_11.PROCESSES),
 )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from wattribute.core.clock import Clock
 from wattribute.core.records import Snapshot
 from wattribute.core.units import NANOSECONDS_PER_SECOND, seconds
-from wattribute.http.message import GET_ONLY, NO_SNIFFING, Request, Response
+from wattribute.http.message import GET_ONLY, NO_SNIFFING, HttpRequest, Response
 from wattribute.http.negotiation import OPENMETRICS, TEXT, accepts_gzip, wants_openmetrics
 from wattribute.node.exporter import health, page
 from wattribute.node.exporter.api.document import document
@@ -54,7 +54,7 @@ class Site:
         self._metrics = MetricsBodies(self._metrics_families, node, settings.pod_labels)
         self._kepler_011 = MetricsBodies(self._newer, node, settings.pod_labels)
         self._api: tuple[Snapshot, dict[int | None, bytes]] | None = None
-        self._routes: dict[str, Callable[[Request], Response]] = {
+        self._routes: dict[str, Callable[[HttpRequest], Response]] = {
             "/": self._page,
             "/metrics": lambda request: self._exposition(request, self._metrics),
             "/metrics/kepler-0.11": lambda request: self._exposition(request, self._kepler_011),
@@ -63,7 +63,7 @@ class Site:
             "/api/v1/snapshot": self._snapshot,
         }
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: HttpRequest) -> Response:
         """The answer to a request; never raises for what a client sent."""
         response = self._answer(request)
         headers = dict([NO_SNIFFING])
@@ -73,7 +73,7 @@ class Site:
             response.status, response.body, response.content_type, tuple(headers.items())
         )
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> Response:
         if request.path not in _OPEN and not self._access.allows(
             request.headers.get("authorization", "")
         ):
@@ -98,7 +98,7 @@ class Site:
         with_processes = processes and self._settings.processes
         return kepler_families("kepler-0.11", processes=with_processes)
 
-    def _exposition(self, request: Request, bodies: MetricsBodies) -> Response:
+    def _exposition(self, request: HttpRequest, bodies: MetricsBodies) -> Response:
         snapshot = self._source()
         if snapshot is None:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
@@ -121,7 +121,7 @@ class Site:
     def _is_stale(self, snapshot: Snapshot) -> bool:
         return self._age_ns(snapshot) > max(3 * snapshot.interval_ns, _STALE_NS)
 
-    def _healthz(self, _: Request) -> Response:
+    def _healthz(self, _: HttpRequest) -> Response:
         """Alive: a fresh snapshot, or still in the time in which the first one may come."""
         snapshot = self._source()
         if snapshot is None:
@@ -135,12 +135,12 @@ class Site:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, f"the last reading is {age_s:.0f} s old")
         return _text(HTTPStatus.OK, "ok")
 
-    def _readyz(self, _: Request) -> Response:
+    def _readyz(self, _: HttpRequest) -> Response:
         if self._source() is None:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
         return _text(HTTPStatus.OK, "ok")
 
-    def _snapshot(self, request: Request) -> Response:
+    def _snapshot(self, request: HttpRequest) -> Response:
         snapshot = self._source()
         if snapshot is None:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "no reading yet")
@@ -179,7 +179,7 @@ class Site:
                 cached[1][most] = body
         return body
 
-    def _page(self, _: Request) -> Response:
+    def _page(self, _: HttpRequest) -> Response:
         body, policy = page.load()
         headers = (
             ("Content-Security-Policy", policy),

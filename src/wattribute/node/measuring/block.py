@@ -14,7 +14,7 @@ from wattribute.core.errors import ActivityFailed
 from wattribute.core.records import Origin
 from wattribute.node.measuring.opening import open_window
 from wattribute.node.measuring.result import ComponentEnergy, Measurement
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 from wattribute.node.measuring.window import Window  # noqa: TC001
 from wattribute.node.settings import NodeSettings
 
@@ -64,7 +64,7 @@ class Measure(AbstractContextManager["Measure"]):
         if self._window is not None:
             raise RuntimeError("this measure() is in use: make a new one")
         self._stop.clear()
-        tree = Tree(Path(self._settings.activity.procfs), with_self=True)
+        tree = ProcessTree(Path(self._settings.activity.procfs), with_self=True)
         self._window, self._notes = open_window(self._settings, tree)
         tree.begin()  # what opening the meters cost (some 10 ms) is not the block's
         self._ticker = threading.Thread(target=self._tick, name="wattribute", daemon=True)

@@ -14,7 +14,7 @@ from wattribute.core.errors import ActivityFailed
 from wattribute.core.units import NANOSECONDS_PER_SECOND
 from wattribute.node.measuring.opening import open_window
 from wattribute.node.measuring.result import Measurement
-from wattribute.node.measuring.tree import Tree, is_subreaper, set_subreaper
+from wattribute.node.measuring.tree import ProcessTree, is_subreaper, set_subreaper
 from wattribute.node.measuring.window import COARSE_NS, Window
 from wattribute.node.settings import NodeSettings
 
@@ -57,7 +57,7 @@ def run_command(
     try:
         # Before the fork: /proc tells a live child's time in steps of 10 ms only, and a step taken
         # before the base would be missing for good.
-        tree = Tree(Path(settings.activity.procfs), with_self=False)
+        tree = ProcessTree(Path(settings.activity.procfs), with_self=False)
         child = _Child(command, blocked, handlers, folder)
         try:
             window, notes = open_window(settings, tree, child.pid)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wattribute.core.units import Nanoseconds
 from wattribute.node.measuring.kernel_tree import KernelTree
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 from wattribute.node.meter import GpuMeter
 from wattribute.node.sharing.gpu_shares import GpuShare, share_gpus
 
@@ -20,7 +20,7 @@ _LATE_S: Final = 0.5
 class GpuWork:
     """Tells the work's processes from others on the GPUs, by their pids."""
 
-    def __init__(self, meters: Sequence[GpuMeter], tree: Tree | KernelTree) -> None:
+    def __init__(self, meters: Sequence[GpuMeter], tree: ProcessTree | KernelTree) -> None:
         """Make the first reading when ``read`` is called first."""
         self._meters = tuple(meters)
         self._tree = tree

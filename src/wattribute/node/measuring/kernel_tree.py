@@ -12,7 +12,7 @@ from wattribute.core.errors import ActivityError
 from wattribute.core.records import Processes
 from wattribute.node.activity import Activity
 from wattribute.node.activity.bpf.perf import HARDWARE_EVENTS
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 
 _LATE_S: Final = 0.05
 """Death records come up to so much after the exit (99 % of them within 25 ms)."""
@@ -25,7 +25,7 @@ class KernelTree:
     accounting has, so the larger of both is the truth.
     """
 
-    def __init__(self, tree: Tree, activity: Activity, clock: Clock, root: int) -> None:
+    def __init__(self, tree: ProcessTree, activity: Activity, clock: Clock, root: int) -> None:
         """Take over an open source; ``root`` is the command's process."""
         self._tree = tree
         self._activity = activity

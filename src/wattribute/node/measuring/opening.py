@@ -9,7 +9,7 @@ from wattribute.core.records import Topology
 from wattribute.node.activity.choose import choose_activity
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 from wattribute.node.measuring.window import Window
 from wattribute.node.settings import NodeSettings
 from wattribute.node.sharing.given_floors import floor_policy
@@ -17,7 +17,7 @@ from wattribute.node.sources import open_sources
 
 
 def open_window(
-    settings: NodeSettings, tree: Tree, root: int | None = None
+    settings: NodeSettings, tree: ProcessTree, root: int | None = None
 ) -> tuple[Window, tuple[str, ...]]:
     """Open the meters, and make the first reading; the window, and what its user must know.
 
@@ -48,8 +48,8 @@ def open_window(
 
 
 def _followed(
-    settings: NodeSettings, topology: Topology, tree: Tree, root: int
-) -> Tree | KernelTree:
+    settings: NodeSettings, topology: Topology, tree: ProcessTree, root: int
+) -> ProcessTree | KernelTree:
     """Return the tree as eBPF sees it, where it may be used; else as it is."""
     try:
         choice = choose_activity(settings, topology)

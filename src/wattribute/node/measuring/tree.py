@@ -27,7 +27,7 @@ _FIRST_TIME: Final = 13
 """Index of ``utime`` in proc_pid_stat(5), counted from 0, of pid; then stime, cutime, cstime."""
 
 
-class Tree:
+class ProcessTree:
     """This process's descendants, with or without itself."""
 
     def __init__(self, procfs: Path, *, with_self: bool) -> None:

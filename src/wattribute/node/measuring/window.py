@@ -17,7 +17,7 @@ from wattribute.node.attribution.share import pay_floor
 from wattribute.node.measuring.gpus import GpuWork
 from wattribute.node.measuring.kernel_tree import KernelTree
 from wattribute.node.measuring.result import ComponentEnergy
-from wattribute.node.measuring.tree import Tree
+from wattribute.node.measuring.tree import ProcessTree
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.gpu_shares import GpuShare
 from wattribute.node.sharing.sharer import Share
@@ -39,7 +39,7 @@ class Window:
         self,
         sources: Sources,
         procfs: Path,
-        tree: Tree | KernelTree,
+        tree: ProcessTree | KernelTree,
         clock: Clock,
         *,
         policy: str = "none",

@@ -10,7 +10,7 @@ from wattribute.core.errors import MeterAbsent, MeterError, MeterFailed
 from wattribute.core.records import Counter, Gauge, GpuState, GpuUsage, Reading, Zone
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.meter.amdsmi_device import AmdDevice
-from wattribute.node.meter.amdsmi_library import Handle, Library, Refused, opened
+from wattribute.node.meter.amdsmi_library import AmdSmiLibrary, AmdSmiRefused, Handle, opened
 from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.settings import NodeSettings
 
@@ -39,7 +39,7 @@ class AmdSmiMeter:
         self._unseen = ""
         self._last_ns: Nanoseconds | None = None
         self._due_ns: int | None = None
-        self._library: Library | None = opened(rocm)
+        self._library: AmdSmiLibrary | None = opened(rocm)
         try:
             self._look(self._library)
             self._check()
@@ -116,18 +116,18 @@ class AmdSmiMeter:
         if not any(self._energy(device) for device in self._devices.values()):
             raise MeterFailed(f"amdsmi: no device tells energy or power: {self.problems[0]}")
 
-    def _look(self, library: Library) -> None:
+    def _look(self, library: AmdSmiLibrary) -> None:
         """Make the devices those that are there now; who was known before keeps its place."""
         boards: dict[str, list[Handle]] = {}
         unseen = []
         try:
             for address, handle in library.devices():
-                if isinstance(address, Refused):
+                if isinstance(address, AmdSmiRefused):
                     unseen.append(f"{address}; it is looked for again")
                     continue
                 board = address.rpartition(".")[0] + ".0"
                 boards.setdefault(board, []).append(handle)
-        except Refused as refused:
+        except AmdSmiRefused as refused:
             raise MeterFailed(f"amdsmi: {refused}") from refused
         for index, (address, handles) in enumerate(boards.items()):
             device = self._devices.get(address)

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeVar
 
 from wattribute.core.records import Counter, Gauge, GpuState, Zone
 from wattribute.core.units import MICROJOULES_PER_JOULE, Microjoules, Microwatts
-from wattribute.node.meter.amdsmi_library import Handle, Library, Refused, User
+from wattribute.node.meter.amdsmi_library import AmdSmiLibrary, AmdSmiRefused, Handle, User
 
 EnergyForm = Literal["counter", "average", "power"]
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class AmdDevice:
         self._failures = 0
         self._energy_problem = self._use_problem = ""
 
-    def found(self, library: Library, index: int, handles: Sequence[Handle]) -> None:
+    def found(self, library: AmdSmiLibrary, index: int, handles: Sequence[Handle]) -> None:
         """It is there, under these handles: one for each of its partitions."""
         if self.lost:
             self._form, self._engine_ns = None, None
@@ -53,7 +53,7 @@ class AmdDevice:
         energy = _ENERGY_WORDS[self._form or "power"]
         return f"{self._name}: {energy}, shared by engines' time and compute units occupied"
 
-    def energy(self, library: Library) -> Counter | Gauge | None:
+    def energy(self, library: AmdSmiLibrary) -> Counter | Gauge | None:
         """Its counter or power; None: it was refused, and ``problems`` say why."""
         self._energy_problem = ""
         board = self._handles[0]
@@ -61,20 +61,22 @@ class AmdDevice:
             if self._form in (None, "counter"):
                 try:
                     counter = Counter(Microjoules(library.energy_uj(board)), None)
-                except Refused as refused:
+                except AmdSmiRefused as refused:
                     if self._form == "counter" or not refused.unsupported:
                         raise
                 else:
                     self._form = "counter"
                     return counter
             watts, averaged = library.power_w(board)
-        except Refused as refused:
+        except AmdSmiRefused as refused:
             self._energy_problem = self._failed(refused)
             return None
         self._form = "average" if averaged else "power"
         return Gauge(Microwatts(watts * MICROJOULES_PER_JOULE), averaged=averaged)
 
-    def use(self, library: Library, elapsed_ns: int) -> tuple[GpuState, dict[int, tuple[int, int]]]:
+    def use(
+        self, library: AmdSmiLibrary, elapsed_ns: int
+    ) -> tuple[GpuState, dict[int, tuple[int, int]]]:
         """Its state, and (busy_ns, memory_bytes) by pid.
 
         Args:
@@ -94,7 +96,7 @@ class AmdDevice:
             use_of_pid[user.pid] = (busy_ns, user.memory_bytes)
         return self._state(library, use_of_pid, elapsed_ns), use_of_pid
 
-    def _users(self, library: Library) -> dict[int, User]:
+    def _users(self, library: AmdSmiLibrary) -> dict[int, User]:
         """By pid; a process on several partitions is one."""
         users: dict[int, User] = {}
         for handle in self._handles:
@@ -110,7 +112,7 @@ class AmdDevice:
         return users
 
     def _state(
-        self, library: Library, use_of_pid: dict[int, tuple[int, int]], elapsed_ns: int
+        self, library: AmdSmiLibrary, use_of_pid: dict[int, tuple[int, int]], elapsed_ns: int
     ) -> GpuState:
         board = self._handles[0]
         busy_ns = sum(ns for ns, _ in use_of_pid.values())
@@ -138,12 +140,12 @@ class AmdDevice:
         """An answer; None where it is refused, which is noted unless the device has no such."""
         try:
             return ask()
-        except Refused as refused:
+        except AmdSmiRefused as refused:
             if not refused.unsupported:
                 self._use_problem = self._failed(refused)
             return None
 
-    def _failed(self, refused: Refused) -> str:
+    def _failed(self, refused: AmdSmiRefused) -> str:
         self._failures += 1
         self.lost = self.lost or refused.lost
         again = "; it is looked for again" if refused.lost else ""

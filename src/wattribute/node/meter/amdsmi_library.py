@@ -28,7 +28,7 @@ _UNSUPPORTED: Final = frozenset({2, 3, 45, 52})
 _NO_PERMISSION: Final = 10
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not always an error
+class AmdSmiRefused(Exception):  # noqa: N818 - an answer, not always an error
     """The library answered a call with a code."""
 
     def __init__(self, call: str, code: int, said: str) -> None:
@@ -58,7 +58,7 @@ class User(NamedTuple):
     """That it occupies at this instant."""
 
 
-def opened(rocm: Path) -> "Library":
+def opened(rocm: Path) -> "AmdSmiLibrary":
     """AMD SMI of the ROCm in a folder.
 
     Raises:
@@ -73,10 +73,10 @@ def opened(rocm: Path) -> "Library":
         ctypes.CDLL(str(file))
     except OSError as exc:
         raise MeterDenied(f"meter.rocm: cannot be loaded: {exc}") from exc
-    library = Library(_package(rocm, file))
+    library = AmdSmiLibrary(_package(rocm, file))
     try:
         library.open()
-    except Refused as refused:
+    except AmdSmiRefused as refused:
         if refused.lost:
             raise MeterAbsent(f"{refused}; load the driver (modprobe amdgpu)") from refused
         if refused.code == _NO_PERMISSION:
@@ -109,7 +109,7 @@ def _package(rocm: Path, file: Path) -> Any:  # noqa: ANN401 - a module without 
     return amdsmi
 
 
-class Library:
+class AmdSmiLibrary:
     """AMD SMI, initialised. Every method may raise Refused."""
 
     def __init__(self, package: Any) -> None:  # noqa: ANN401
@@ -124,21 +124,21 @@ class Library:
         """Let go of the driver."""
         try:
             self._call(self._smi.amdsmi_shut_down)
-        except Refused:
+        except AmdSmiRefused:
             return  # it was closed by a driver that went away
 
-    def devices(self) -> Iterator[tuple[str | Refused, Handle]]:
+    def devices(self) -> Iterator[tuple[str | AmdSmiRefused, Handle]]:
         """(PCI address, handle) of each; one that does not answer is there, and refused."""
         for handle in self._call(self._smi.amdsmi_get_processor_handles):
             try:
                 yield self._address(handle), handle
-            except Refused as refused:
+            except AmdSmiRefused as refused:
                 yield refused, handle
 
     def _address(self, handle: Handle) -> str:
         address = str(self._call(self._smi.amdsmi_get_gpu_device_bdf, handle)).lower()
         if not _ADDRESS.fullmatch(address):
-            raise Refused("amdsmi_get_gpu_device_bdf", 0, f"{address!r} is no PCI address")
+            raise AmdSmiRefused("amdsmi_get_gpu_device_bdf", 0, f"{address!r} is no PCI address")
         return address
 
     def name(self, handle: Handle) -> tuple[str, int]:
@@ -153,7 +153,7 @@ class Library:
         counts, resolution_uj = answer.get("energy_accumulator", 0), answer["counter_resolution"]
         least_uj, most_uj = _RESOLUTION_UJ
         if not counts or not least_uj <= resolution_uj <= most_uj:
-            raise Refused(
+            raise AmdSmiRefused(
                 "amdsmi_get_energy_count", 2, f"{counts} counts of {resolution_uj} uJ: no counter"
             )
         return int(counts * resolution_uj)
@@ -165,7 +165,7 @@ class Library:
             watts = answer.get(key)
             if isinstance(watts, int) and 0 < watts < _POWER_MAX_W:
                 return watts, averaged
-        raise Refused("amdsmi_get_power_info", 2, "it tells no power")
+        raise AmdSmiRefused("amdsmi_get_power_info", 2, "it tells no power")
 
     def busy_percent(self, handle: Handle) -> int | None:
         """Part of the time in which its processors did anything; None: not told."""
@@ -195,4 +195,4 @@ class Library:
         except self._smi.AmdSmiException as exc:
             code = getattr(exc, "err_code", 0)
             text = " ".join(str(getattr(exc, "err_info", exc)).split())
-            raise Refused(function.__name__, int(code), text) from exc
+            raise AmdSmiRefused(function.__name__, int(code), text) from exc

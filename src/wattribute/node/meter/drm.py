@@ -11,7 +11,7 @@ from wattribute.core.records import GpuState, GpuUsage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.meter.backend import MeterBackend
 from wattribute.node.meter.drm_cards import Card, find_cards
-from wattribute.node.meter.fdinfo import Clients, Engine, Seen
+from wattribute.node.meter.fdinfo import Clients, EngineTime, Seen
 from wattribute.node.meter.filemeter import FileMeter, Form, Sensor
 from wattribute.node.settings import NodeSettings
 
@@ -132,8 +132,8 @@ class EngineTimes:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        self._before: dict[tuple[str, str], Mapping[str, Engine]] = {}
-        self._older: dict[tuple[str, str], Mapping[str, Engine]] = {}
+        self._before: dict[tuple[str, str], Mapping[str, EngineTime]] = {}
+        self._older: dict[tuple[str, str], Mapping[str, EngineTime]] = {}
         """Of the tick before that: a client that could not be read once is not a new one."""
         self._clock: dict[tuple[str, str], int] = {}
         """By device and class of engines: its cycle counter at the last tick."""
@@ -146,7 +146,7 @@ class EngineTimes:
         processes have open is shared evenly.
         """
         used_ns: dict[tuple[str, str, int], float] = {}
-        now: dict[tuple[str, str], Mapping[str, Engine]] = {}
+        now: dict[tuple[str, str], Mapping[str, EngineTime]] = {}
         clock: dict[tuple[str, str], int] = {}
         for sighting in clients:
             client = sighting.client
@@ -168,7 +168,9 @@ class EngineTimes:
         return _by_process(used_ns, elapsed_ns)
 
 
-def _time(before: Engine | None, now: Engine, last_total: int | None, elapsed_ns: int) -> float:
+def _time(
+    before: EngineTime | None, now: EngineTime, last_total: int | None, elapsed_ns: int
+) -> float:
     """Nanoseconds on a class of engines, at most the whole time."""
     amount = now.amount - (before.amount if before else 0)
     if amount <= 0:  # 0, or another client with an old one's number

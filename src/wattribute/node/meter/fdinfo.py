@@ -25,7 +25,7 @@ _NEW_LOOKS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineTime:
     """What one client did on one class of engines, since it was opened."""
 
     amount: int
@@ -43,7 +43,7 @@ class Client:
     device: str
     """PCI address, ``0000:03:00.0``."""
     id: str
-    engines: Mapping[str, Engine]
+    engines: Mapping[str, EngineTime]
     """By class: ``render``, ``rcs``, ``gfx``, ``compute``, ..."""
     memory_bytes: int
     """On the board; 0: not told."""
@@ -172,7 +172,7 @@ def _drm_files(folder: Path) -> Iterable[str]:
             yield fd
 
 
-def _engines(fields: Mapping[str, str]) -> dict[str, Engine]:
+def _engines(fields: Mapping[str, str]) -> dict[str, EngineTime]:
     engines = {}
     for key, value in fields.items():
         kind, _, name = key.removeprefix("drm-").partition("-")
@@ -183,7 +183,7 @@ def _engines(fields: Mapping[str, str]) -> dict[str, Engine]:
         capacity = _number(fields.get(f"drm-engine-capacity-{name}", "")) or 1
         if amount is None or (kind == "cycles" and (total is None or name in engines)):
             continue  # cycles without a clock say nothing; nanoseconds are better
-        engines[name] = Engine(amount, total if kind == "cycles" else None, capacity)
+        engines[name] = EngineTime(amount, total if kind == "cycles" else None, capacity)
     return engines
 
 

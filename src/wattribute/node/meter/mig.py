@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from wattribute.node.meter.dcgm import DcgmReader
-from wattribute.node.meter.nvml_library import Handle, Holder, Instance, Library, Refused
+from wattribute.node.meter.nvml_library import Handle, Holder, Instance, NvmlLibrary, NvmlRefused
 
 Source = Literal["gpm", "dcgm", "memory"]
 
@@ -17,7 +17,7 @@ class MigDevice:
     """
 
     def __init__(
-        self, library: Library, handle: Handle, uuid: str, dcgm: DcgmReader | None
+        self, library: NvmlLibrary, handle: Handle, uuid: str, dcgm: DcgmReader | None
     ) -> None:
         """Ask what there is.
 
@@ -93,7 +93,7 @@ class MigDevice:
                 )
                 if old is not None:
                     parts[instance.id] = self._library.gpm_busy(old, new)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if refused.lost:
                     raise
                 self.problem = str(refused)

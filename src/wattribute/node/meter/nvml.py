@@ -20,7 +20,7 @@ from wattribute.node.settings import NodeSettings
 if TYPE_CHECKING:
     from wattribute.node.meter.dcgm import DcgmReader
     from wattribute.node.meter.nvml_device import NvmlDevice
-    from wattribute.node.meter.nvml_library import Library
+    from wattribute.node.meter.nvml_library import NvmlLibrary
 
 _LIBRARY: Final = "libnvidia-ml.so.1"
 _MOUNTS: Final = (
@@ -91,7 +91,7 @@ class NvmlMeter:
         self._due_ns: int | None = None
         self._pause_ns = _FIRST_PAUSE_NS
         self._dcgm: DcgmReader | None = None
-        self._library: Library | None = self._opened()
+        self._library: NvmlLibrary | None = self._opened()
         try:
             self._look(self._library)
             self._check(self._library)
@@ -169,14 +169,14 @@ class NvmlMeter:
             self._dcgm.close()
         self._shut()
 
-    def _check(self, library: "Library") -> None:
+    def _check(self, library: "NvmlLibrary") -> None:
         if not self._devices and not self._unseen:
             raise MeterAbsent("nvml: the driver shows no device")
         readings = [device.energy(library) for device in self._devices.values()]
         if not any(readings):
             raise MeterFailed(f"nvml: no device tells energy or power: {self.problems[0]}")
 
-    def _opened(self) -> "Library":
+    def _opened(self) -> "NvmlLibrary":
         try:
             from wattribute.node.meter import nvml_library  # noqa: PLC0415 - only where there is NVML
         except ImportError as exc:
@@ -193,20 +193,20 @@ class NvmlMeter:
             self._library.close()
             self._library = None
 
-    def _look(self, library: "Library") -> None:
+    def _look(self, library: "NvmlLibrary") -> None:
         """Make the devices those that are there now; who was known before keeps its place."""
         from wattribute.node.meter.nvml_device import NvmlDevice  # noqa: PLC0415
-        from wattribute.node.meter.nvml_library import Refused  # noqa: PLC0415
+        from wattribute.node.meter.nvml_library import NvmlRefused  # noqa: PLC0415
 
         lost_indices = {device.index for device in self._devices.values() if device.lost}
         unseen = []
         zone_ids = set()
         for index, handle in library.devices():
             try:
-                if isinstance(handle, Refused):
+                if isinstance(handle, NvmlRefused):
                     raise handle
                 device = NvmlDevice(library, index, handle)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if index not in lost_indices:  # that one says so itself
                     unseen.append(f"gpu {index}: {refused}; it is looked for again")
                 continue

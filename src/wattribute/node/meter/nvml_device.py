@@ -14,7 +14,13 @@ from wattribute.core.units import (
 )
 from wattribute.node.meter.dcgm import DcgmReader
 from wattribute.node.meter.mig import MigDevice
-from wattribute.node.meter.nvml_library import Handle, Holder, Library, Refused, Sample
+from wattribute.node.meter.nvml_library import (
+    Handle,
+    Holder,
+    NvmlLibrary,
+    NvmlRefused,
+    ProcessSample,
+)
 from wattribute.node.meter.nvml_samples import busy_by_pid
 
 _MPS_SERVER: Final = "nvidia-cuda-mps"
@@ -44,7 +50,7 @@ _ACTIVITY_WORDS: Final = {
 class NvmlDevice:
     """One GPU; a call that fails is noted, and costs only what it would have told."""
 
-    def __init__(self, library: Library, index: int, handle: Handle) -> None:
+    def __init__(self, library: NvmlLibrary, index: int, handle: Handle) -> None:
         """Ask who it is.
 
         Raises:
@@ -62,7 +68,7 @@ class NvmlDevice:
         """Time since then."""
         self._unheard_ns = 0
         """The last part of it, in which the device worked all the same."""
-        self._seen: frozenset[Sample] | None = None
+        self._seen: frozenset[ProcessSample] | None = None
         """All that was buffered at the last read, once the driver's clock was set back."""
         self._samples_told = True
         """False: this device tells no time by process."""
@@ -102,7 +108,7 @@ class NvmlDevice:
             self._mig.close()
             self._mig = None
 
-    def energy(self, library: Library) -> Counter | Gauge | None:
+    def energy(self, library: NvmlLibrary) -> Counter | Gauge | None:
         """Its counter or power; None: it was refused, and ``problems`` say why."""
         self._energy_problem = ""
         try:
@@ -114,12 +120,12 @@ class NvmlDevice:
             averaged = self._form == "average"
             milliwatts = (library.average_mw if averaged else library.power_mw)(self.handle)
             return Gauge(Microwatts(milliwatts * MICROWATTS_PER_MILLIWATT), averaged=averaged)
-        except Refused as refused:
+        except NvmlRefused as refused:
             self._energy_problem = self._failed(refused)
             return None
 
     def use(
-        self, library: Library, dcgm: DcgmReader | None, elapsed_ns: int
+        self, library: NvmlLibrary, dcgm: DcgmReader | None, elapsed_ns: int
     ) -> tuple[GpuState, dict[int, tuple[int, int]]] | None:
         """Its state, and (busy_ns, memory_bytes) by pid; None: it does not answer.
 
@@ -140,17 +146,17 @@ class NvmlDevice:
                 activity = "none"
             self._activity = activity
             return self._state(library, activity, sum(busy.values()), elapsed_ns), use_of_pid
-        except Refused as refused:
+        except NvmlRefused as refused:
             self._use_problem = self._failed(refused)
             return None
 
-    def _failed(self, refused: Refused) -> str:
+    def _failed(self, refused: NvmlRefused) -> str:
         self._failures += 1
         self.lost = self.lost or refused.lost
         again = "; it is looked for again" if refused.lost else ""
         return f"gpu {self.index} ({self.zone.id}): {refused}{again}"
 
-    def _best_form(self, library: Library) -> EnergyForm:
+    def _best_form(self, library: NvmlLibrary) -> EnergyForm:
         """A counter misses nothing; a mean over a second little.
 
         Power of the instant is a window of 25 ms in every 100 on some devices.
@@ -162,21 +168,21 @@ class NvmlDevice:
         for form, ask in ways:
             try:
                 ask(self.handle)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if not refused.unsupported:
                     raise
             else:
                 return form
         return "power"
 
-    def _holders(self, library: Library) -> list[Holder]:
+    def _holders(self, library: NvmlLibrary) -> list[Holder]:
         try:
             return library.holders(self.handle)
-        except Refused as refused:
+        except NvmlRefused as refused:
             self._tolerate(refused)
             return []
 
-    def _tolerate(self, refused: Refused) -> None:
+    def _tolerate(self, refused: NvmlRefused) -> None:
         """A device that is gone ends the read; one call that fails is noted."""
         if refused.lost:
             raise refused
@@ -185,7 +191,7 @@ class NvmlDevice:
 
     def _busy(
         self,
-        library: Library,
+        library: NvmlLibrary,
         dcgm: DcgmReader | None,
         holders: Sequence[Holder],
         elapsed_ns: int,
@@ -204,7 +210,7 @@ class NvmlDevice:
         busy = self._sampled(library, elapsed_ns) if self._samples_told else {}
         return self._by_client(library, busy, holders), "sm" if self._samples_told else "memory"
 
-    def _sampled(self, library: Library, elapsed_ns: int) -> dict[int, int]:
+    def _sampled(self, library: NvmlLibrary, elapsed_ns: int) -> dict[int, int]:
         """Time by pid, from the samples since the newest that was seen.
 
         After a long silence we ask from a little before now on: a driver that gives means
@@ -216,7 +222,7 @@ class NvmlDevice:
         since_us = self._since_us + silent_us if self._since_us and self._seen is None else 0
         try:
             samples = library.samples(self.handle, since_us)
-        except Refused as refused:
+        except NvmlRefused as refused:
             self._samples_told = not refused.unsupported
             self._tolerate(refused)
             return {}
@@ -233,7 +239,7 @@ class NvmlDevice:
         return busy_by_pid(samples, since_us, elapsed_ns) if elapsed_ns else {}
 
     def _by_client(
-        self, library: Library, busy: dict[int, int], holders: Sequence[Holder]
+        self, library: NvmlLibrary, busy: dict[int, int], holders: Sequence[Holder]
     ) -> dict[int, int]:
         """The time of an MPS server is its clients': by memory, evenly where that is not told."""
         clients = [holder for holder in holders if holder.mps]
@@ -250,14 +256,16 @@ class NvmlDevice:
             busy[client.pid] = busy.get(client.pid, 0) + round(shared_ns * part)
         return busy
 
-    def _is_server(self, library: Library, pid: int) -> bool:
+    def _is_server(self, library: NvmlLibrary, pid: int) -> bool:
         if pid not in self._servers:
             if len(self._servers) >= _MOST_NAMES:  # pids of long ago
                 self._servers.clear()
             self._servers[pid] = _MPS_SERVER in library.process_name(pid)
         return self._servers[pid]
 
-    def _state(self, library: Library, activity: str, busy_ns: int, elapsed_ns: int) -> GpuState:
+    def _state(
+        self, library: NvmlLibrary, activity: str, busy_ns: int, elapsed_ns: int
+    ) -> GpuState:
         utilisation = None
         if activity in ("sm", "gpm", "dcgm") and elapsed_ns:
             utilisation = min(busy_ns / elapsed_ns, 1.0)
@@ -298,6 +306,6 @@ class NvmlDevice:
     def _if_told(self, ask: Callable[[Handle], T]) -> T | None:
         try:
             return ask(self.handle)
-        except Refused as refused:
+        except NvmlRefused as refused:
             self._tolerate(refused)
             return None

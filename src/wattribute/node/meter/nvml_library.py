@@ -25,7 +25,7 @@ _ANOTHER_LIST: Final = (
 )
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not always an error
+class NvmlRefused(Exception):  # noqa: N818 - an answer, not always an error
     """The library answered a call with a code."""
 
     def __init__(self, code: int, call: str) -> None:
@@ -61,7 +61,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not always an error
         )
 
 
-class Sample(NamedTuple):
+class ProcessSample(NamedTuple):
     """What one process did in a stretch of time that ends at ``at_us``."""
 
     pid: int
@@ -90,7 +90,7 @@ class Instance(NamedTuple):
     uuid: str
 
 
-def opened(library: ctypes.CDLL) -> "Library":
+def opened(library: ctypes.CDLL) -> "NvmlLibrary":
     """NVML over a loaded libnvidia-ml.so.1.
 
     Raises:
@@ -107,7 +107,7 @@ def opened(library: ctypes.CDLL) -> "Library":
         pynvml.nvmlInit()
     except pynvml.NVMLError as exc:
         raise _cannot_open(exc.value) from exc
-    return Library()
+    return NvmlLibrary()
 
 
 def _cannot_open(code: int) -> MeterError:
@@ -135,7 +135,7 @@ def _words(code: int) -> str:
         return f"NVML error {code}"
 
 
-class Library:
+class NvmlLibrary:
     """NVML, initialised. Every method may raise Refused."""
 
     def close(self) -> None:
@@ -145,12 +145,12 @@ class Library:
         except pynvml.NVMLError:
             return  # it was closed by a driver that went away
 
-    def devices(self) -> Iterator[tuple[int, Handle | Refused]]:
+    def devices(self) -> Iterator[tuple[int, Handle | NvmlRefused]]:
         """Every device by its number; a lost one is there, and refused."""
         for index in range(int(_call(pynvml.nvmlDeviceGetCount))):
             try:
                 yield index, _call(pynvml.nvmlDeviceGetHandleByIndex, index)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 yield index, refused
 
     def driver(self) -> str:
@@ -179,7 +179,7 @@ class Library:
             pynvml.nvmlDeviceGetFieldValues, handle, [pynvml.NVML_FI_DEV_POWER_AVERAGE]
         )
         if field.nvmlReturn != pynvml.NVML_SUCCESS:
-            raise Refused(field.nvmlReturn, "NVML_FI_DEV_POWER_AVERAGE")
+            raise NvmlRefused(field.nvmlReturn, "NVML_FI_DEV_POWER_AVERAGE")
         return int(field.value.uiVal)
 
     def power_mw(self, handle: Handle) -> int:
@@ -195,10 +195,10 @@ class Library:
         """Part of its last sampling period (1/6 to 1 s) in which the device did anything."""
         return int(_call(pynvml.nvmlDeviceGetUtilizationRates, handle).gpu)
 
-    def samples(self, handle: Handle, since_us: int) -> list[Sample]:
+    def samples(self, handle: Handle, since_us: int) -> list[ProcessSample]:
         """What processes did after an instant of the driver's clock; 0: all that is buffered."""
         samples = self._listed(pynvml.nvmlDeviceGetProcessUtilization, handle, since_us)
-        return [Sample(int(s.pid), int(s.timeStamp), int(s.smUtil)) for s in samples]
+        return [ProcessSample(int(s.pid), int(s.timeStamp), int(s.smUtil)) for s in samples]
 
     def holders(self, handle: Handle) -> list[Holder]:
         """Processes with a compute, MPS or graphics context, each once."""
@@ -221,14 +221,14 @@ class Library:
         """The program of a process, as the driver knows it; "" if it does not."""
         try:
             return str(_call(pynvml.nvmlSystemGetProcessName, pid))
-        except (Refused, UnicodeDecodeError):
+        except (NvmlRefused, UnicodeDecodeError):
             return ""
 
     def mig(self, handle: Handle) -> bool:
         """Whether MIG mode is on."""
         try:
             current, _ = _call(pynvml.nvmlDeviceGetMigMode, handle)
-        except Refused as refused:
+        except NvmlRefused as refused:
             if refused.lost:
                 raise
             return False
@@ -244,7 +244,7 @@ class Library:
         for place in range(slots):
             try:
                 mig = _call(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, place)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if refused.lost:
                     raise
                 continue  # an empty place
@@ -257,7 +257,7 @@ class Library:
         """Whether the device tells activity by instance (Hopper and later)."""
         try:
             return bool(_call(pynvml.nvmlGpmQueryDeviceSupport, handle).isSupportedDevice)
-        except Refused:
+        except NvmlRefused:
             return False
 
     def gpm_sample(self, handle: Handle, instance: int) -> Any:  # noqa: ANN401 - a pointer
@@ -265,7 +265,7 @@ class Library:
         sample = _call(pynvml.nvmlGpmSampleAlloc)
         try:
             _call(pynvml.nvmlGpmMigSampleGet, handle, instance, sample)
-        except Refused:
+        except NvmlRefused:
             self.gpm_free(sample)
             raise
         return sample
@@ -280,7 +280,7 @@ class Library:
         _call(pynvml.nvmlGpmMetricsGet, get)
         metric = get.metrics[0]
         if metric.nvmlReturn != pynvml.NVML_SUCCESS:
-            raise Refused(metric.nvmlReturn, "NVML_GPM_METRIC_SM_UTIL")
+            raise NvmlRefused(metric.nvmlReturn, "NVML_GPM_METRIC_SM_UTIL")
         return min(max(float(metric.value) / 100, 0.0), 1.0)
 
     def gpm_free(self, sample: Any) -> None:  # noqa: ANN401
@@ -293,7 +293,7 @@ class Library:
             function = getattr(pynvml, f"nvmlDeviceGet{kind}RunningProcesses_{version}")
             try:
                 return self._listed(function, handle)
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if refused.code not in _ANOTHER_LIST:
                     if refused.unsupported and kind != "Compute":
                         return []
@@ -304,7 +304,7 @@ class Library:
         for attempt in range(_RETRIES):
             try:
                 return list(_call(function, *arguments))
-            except Refused as refused:
+            except NvmlRefused as refused:
                 if refused.empty:
                     return []
                 grew = refused.code == pynvml.NVML_ERROR_INSUFFICIENT_SIZE
@@ -321,4 +321,4 @@ def _call(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN
     try:
         return function(*arguments)
     except pynvml.NVMLError as exc:
-        raise Refused(exc.value, function.__name__) from exc
+        raise NvmlRefused(exc.value, function.__name__) from exc

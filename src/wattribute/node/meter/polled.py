@@ -25,7 +25,7 @@ DENIED_PAUSE_S: Final = 900.0
 _CLOSE_S: Final = 5.0
 
 
-class Source(Protocol):
+class PowerSource(Protocol):
     """What is asked for power, in the thread of one PolledMeter."""
 
     def poll(self) -> Mapping[Zone, Gauge]:
@@ -62,7 +62,7 @@ class PolledMeter:
     covers: Final = frozenset({"platform", "machine"})
     """Known before the first answer, so that nothing else is chosen for it."""
 
-    def __init__(self, name: str, source: Source, every_s: float) -> None:
+    def __init__(self, name: str, source: PowerSource, every_s: float) -> None:
         """Begin to ask; ``every_s``: seconds from one answer to the next question."""
         self.name = name
         self._source = source

@@ -13,7 +13,7 @@ from wattribute.node.monitor.containers import ContainerBook
 from wattribute.node.monitor.groups import KERNEL, SYSTEM, Groups
 from wattribute.node.monitor.node import NodeBook
 from wattribute.node.monitor.processes import ProcessBook
-from wattribute.node.monitor.rows import Rows
+from wattribute.node.monitor.rows import UsageRows
 from wattribute.node.monitor.vms import VmBook
 from wattribute.node.sharing.gpu_shares import GpuShare
 from wattribute.node.sharing.sharer import Share
@@ -37,7 +37,7 @@ class Books:
 
     def book_use(
         self,
-        rows: Rows,
+        rows: UsageRows,
         groups: Groups,
         cgroups: Cgroups,
         *,
@@ -82,7 +82,7 @@ class Books:
             columns["gpu_ns"][:] += sum_by(container, share.busy_ns, columns.size)
 
     def _container_slots(
-        self, rows: Rows, groups: Groups, now_ns: Nanoseconds, hold_until_ns: int
+        self, rows: UsageRows, groups: Groups, now_ns: Nanoseconds, hold_until_ns: int
     ) -> NDArray[np.int64]:
         """Index into groups -> slot; a pod's ``ended`` row is made when it first has time."""
         ran = np.zeros(len(groups.groups), np.bool_)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wattribute.core.records import Consumer, Workload
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.columns import Columns
-from wattribute.node.monitor.groups import Group
+from wattribute.node.monitor.groups import RowGroup
 
 NEVER_NS = np.iinfo(np.int64).max
 
@@ -40,8 +40,8 @@ class ContainerBook:
             }
         )
         self.consumers: list[Consumer] = []
-        self.groups: list[Group] = []
-        self._slot: dict[Group, int] = {}
+        self.groups: list[RowGroup] = []
+        self._slot: dict[RowGroup, int] = {}
         """The last row of each group, alive or lingering."""
         self._uids = count(1)
         self._shown_ns = 0
@@ -50,7 +50,7 @@ class ContainerBook:
         """By pod uid, (channels, 2): energy of rows that were dropped while other rows of the pod
         remain, so that what is summed by pod never falls."""
 
-    def slot(self, group: Group, now_ns: Nanoseconds, hold_until_ns: int) -> int:
+    def slot(self, group: RowGroup, now_ns: Nanoseconds, hold_until_ns: int) -> int:
         """The slot of a group that is there now.
 
         A new one is published as 0 until ``hold_until_ns``. One that lingers (its container
@@ -65,7 +65,7 @@ class ContainerBook:
         """Rows that are there; those that lingered go on."""
         self.columns["ended_ns"][slots] = 0
 
-    def nameable(self, now_ns: Nanoseconds) -> list[tuple[Group, int, bool]]:
+    def nameable(self, now_ns: Nanoseconds) -> list[tuple[RowGroup, int, bool]]:
         """Rows that may still get a name or other facts: alive, or never shown with energy.
 
         Returns:
@@ -81,7 +81,7 @@ class ContainerBook:
         ]
 
     def name(
-        self, group: Group, workload: Workload, now_ns: Nanoseconds, birth_hold_ns: int
+        self, group: RowGroup, workload: Workload, now_ns: Nanoseconds, birth_hold_ns: int
     ) -> int:
         """Give the row of a group what has become known of it; the row's uid then."""
         slot = self._slot[group]
@@ -116,7 +116,7 @@ class ContainerBook:
         hold_until_ns = self.columns["hold_until_ns"]
         hold_until_ns[slot] = max(int(hold_until_ns[slot]), until_ns)
 
-    def end_missing(self, present: Iterable[Group], now_ns: Nanoseconds) -> None:
+    def end_missing(self, present: Iterable[RowGroup], now_ns: Nanoseconds) -> None:
         """End the rows of groups that are no longer there; special rows never end."""
         here = set(present)
         ended_ns = self.columns["ended_ns"]
@@ -166,7 +166,9 @@ class ContainerBook:
         self.columns["tick_ns"][:] = 0
         self.columns["tick_uj"][:] = 0
 
-    def restore(self, group: Group, consumer: Consumer, now_ns: Nanoseconds, *, ended: bool) -> int:
+    def restore(
+        self, group: RowGroup, consumer: Consumer, now_ns: Nanoseconds, *, ended: bool
+    ) -> int:
         """A row from the state file."""
         slot = self._add(group, replace(consumer, uid=next(self._uids)), now_ns, 0)
         self.columns["born_ns"][slot] = 0  # some time before now
@@ -175,7 +177,7 @@ class ContainerBook:
         return slot
 
     def _add(
-        self, group: Group, consumer: Consumer, now_ns: Nanoseconds, hold_until_ns: int
+        self, group: RowGroup, consumer: Consumer, now_ns: Nanoseconds, hold_until_ns: int
     ) -> int:
         slot = self.columns.append(1).start
         self.columns["born_ns"][slot] = now_ns
@@ -189,7 +191,7 @@ class ContainerBook:
         self.columns["ended_ns"][slot] = now_ns
 
 
-def _nameless(group: Group, uid: int) -> Consumer:
+def _nameless(group: RowGroup, uid: int) -> Consumer:
     """A consumer as the cgroup path alone tells (rules 6 and 10 of design section 9)."""
     if group.kind == "system":
         name = "system_processes"

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from wattribute.core.records import Cgroups, GpuState, GpuUsage
 from wattribute.core.units import Nanoseconds
-from wattribute.node.activity.whois import Finder, Found
+from wattribute.node.activity.whois import Finder, ProcessIdentity
 from wattribute.node.meter import GpuMeter
 from wattribute.node.monitor.groups import UNKNOWN_INDEX, Groups
 from wattribute.node.monitor.processes import ProcessBook
-from wattribute.node.monitor.rows import RESIDUAL_BIT, Rows
+from wattribute.node.monitor.rows import RESIDUAL_BIT, UsageRows
 from wattribute.node.sharing.gpu_shares import GpuShare, share_gpus
 
 _KEY_BITS: Final = 40
@@ -52,14 +52,16 @@ class GpuUsers:
         """Drop pending GPU use; its energy becomes unattributed."""
         self._uses.clear()
 
-    def with_users(self, rows: Rows, cgroups: Cgroups, groups: Groups, book: ProcessBook) -> Rows:
+    def with_users(
+        self, rows: UsageRows, cgroups: Cgroups, groups: Groups, book: ProcessBook
+    ) -> UsageRows:
         """The rows, and one more for each user of a GPU that is in no book yet."""
         pids = sorted({int(pid) for use in self._uses for pid in use.pid})
         here = _in_rows(rows, pids)
         process_of = {pid: self._find(pid) for pid in pids if pid and pid not in here}
         self._end_added(here, book)
         self._key_of = dict(here)
-        added: list[tuple[int, int, Found | None]] = []
+        added: list[tuple[int, int, ProcessIdentity | None]] = []
         for pid in pids:
             if pid in here:
                 continue
@@ -90,7 +92,7 @@ class GpuUsers:
                 book.end(np.array([key], np.uint64))
 
 
-def _in_rows(rows: Rows, pids: Sequence[int]) -> dict[int, int]:
+def _in_rows(rows: UsageRows, pids: Sequence[int]) -> dict[int, int]:
     """Key by pid, of those that ran; of two with one pid the one that lives, or began last."""
     if not pids:
         return {}
@@ -101,7 +103,7 @@ def _in_rows(rows: Rows, pids: Sequence[int]) -> dict[int, int]:
     return {int(rows.pid[row]): int(rows.key[row]) for row in ranked}
 
 
-def _in_book(book: ProcessBook, pid: int, process: Found | None) -> int | None:
+def _in_book(book: ProcessBook, pid: int, process: ProcessIdentity | None) -> int | None:
     """Key of a process that the book knows; of one that has ended, the last of its pid."""
     if not pid:
         there = book.find(np.array([_NOBODY_KNOWN], np.uint64))[0] >= 0
@@ -117,8 +119,11 @@ def _in_book(book: ProcessBook, pid: int, process: Found | None) -> int | None:
 
 
 def _with_rows(
-    rows: Rows, added: Sequence[tuple[int, int, Found | None]], cgroups: Cgroups, groups: Groups
-) -> Rows:
+    rows: UsageRows,
+    added: Sequence[tuple[int, int, ProcessIdentity | None]],
+    cgroups: Cgroups,
+    groups: Groups,
+) -> UsageRows:
     """Rows without CPU time at the end."""
     keys, pids, processes = zip(*added, strict=True)
     count, packages = len(added), rows.cpu_ns.shape[1]
@@ -138,7 +143,7 @@ def _with_rows(
     )
 
 
-def _group_of(process: Found | None, cgroups: Cgroups, groups: Groups) -> int:
+def _group_of(process: ProcessIdentity | None, cgroups: Cgroups, groups: Groups) -> int:
     """Index into Groups.groups; a process that is not known any more is ``system``'s."""
     if process is None or process.cgroup not in cgroups.path:
         return UNKNOWN_INDEX

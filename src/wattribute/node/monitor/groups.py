@@ -10,7 +10,7 @@ from wattribute.core.records import Cgroups, Placement
 from wattribute.node.workload.cgroup_path import place
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """What keeps one total: a container, the ended containers of a pod, or a special row."""
 
     kind: str
@@ -21,8 +21,8 @@ class Group(NamedTuple):
     runtime: str = ""
 
 
-SYSTEM = Group("system")
-KERNEL = Group("kernel")
+SYSTEM = RowGroup("system")
+KERNEL = RowGroup("kernel")
 
 SYSTEM_INDEX = 0
 KERNEL_INDEX = 1
@@ -39,7 +39,7 @@ class Groups:
     """All cgroups of one generation, placed."""
 
     generation: int
-    groups: tuple[Group, ...]
+    groups: tuple[RowGroup, ...]
     of_cgroup: NDArray[np.int64]
     """Row of Cgroups -> index into groups."""
     vm_ids: tuple[str, ...]
@@ -61,17 +61,17 @@ class Groups:
         return np.where(cgroups.id[at] == ids, at, -1)
 
 
-def _group_of(placement: Placement) -> Group:
+def _group_of(placement: Placement) -> RowGroup:
     if placement.kind == "container":
-        return Group("container", placement.container_id, placement.pod_uid, placement.runtime)
+        return RowGroup("container", placement.container_id, placement.pod_uid, placement.runtime)
     if placement.kind == "pod":
-        return Group("ended", placement.pod_uid, placement.pod_uid, placement.runtime)
+        return RowGroup("ended", placement.pod_uid, placement.pod_uid, placement.runtime)
     return SYSTEM
 
 
 def group_cgroups(cgroups: Cgroups) -> Groups:
     """Place every cgroup by its path."""
-    groups: dict[Group, int] = {}
+    groups: dict[RowGroup, int] = {}
     order = list(_FIXED)
     vms: dict[str, int] = {}
     of_cgroup = np.zeros(len(cgroups.path), np.int64)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import Allocation, Consumer, GpuState
+from wattribute.core.records import Consumer, DeviceAllocation, GpuState
 
 _REPLICA: Final = ("::", "/vgpu")
 """What NVIDIA's and GKE's plugins put between a device that pods share in turn, and the number of
@@ -19,7 +19,7 @@ _INTEL_REPLICA: Final = re.compile(r"(card\d+)-\d+")
 
 def slots_held(
     state: GpuState,
-    allocations: Sequence[Allocation],
+    allocations: Sequence[DeviceAllocation],
     consumers: Sequence[Consumer],
     there: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
@@ -53,7 +53,7 @@ def slots_held(
     return slots_of_row
 
 
-def _of_vendor(allocation: Allocation, vendor: str) -> bool:
+def _of_vendor(allocation: DeviceAllocation, vendor: str) -> bool:
     """Whether a resource (``nvidia.com/gpu``) or driver (``gpu.nvidia.com``) is a vendor's.
 
     Intel's ``gpu.intel.com/xe_monitoring`` is the right to look at all devices, not to have one.

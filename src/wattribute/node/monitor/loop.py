@@ -18,7 +18,7 @@ from wattribute.node.monitor.groups import Groups, group_cgroups
 from wattribute.node.monitor.naming import Namer, Names
 from wattribute.node.monitor.payer import FloorPayer, GpuFloor
 from wattribute.node.monitor.publish import Publisher
-from wattribute.node.monitor.rows import RowBuilder, Rows
+from wattribute.node.monitor.rows import RowBuilder, UsageRows
 from wattribute.node.monitor.saving import restore_books, to_state
 from wattribute.node.monitor.state import StateFile
 from wattribute.node.sharing.cpu_use import CpuUse
@@ -285,7 +285,7 @@ class Monitor:
             books.drop_ended(now_ns, rules.linger_ns, process_linger_ns)
         self._note_use(rows, usage)
 
-    def _note_use(self, rows: Rows, usage: Usage) -> None:
+    def _note_use(self, rows: UsageRows, usage: Usage) -> None:
         busy_ns = max(int(usage.busy_ns.sum()), 1)
         self._misfit = rows.misfit
         self._coverage = int(rows.cpu_ns.sum()) / busy_ns
@@ -382,7 +382,7 @@ class Monitor:
         self._names.close()
 
 
-def _cpu_use(usage: Usage, rows: Rows) -> CpuUse:
+def _cpu_use(usage: Usage, rows: UsageRows) -> CpuUse:
     """Return what the sharer needs of a tick."""
     return CpuUse(
         usage.start_ns, usage.end_ns, rows.key, rows.cpu_ns, rows.counters, usage.capacity_ns

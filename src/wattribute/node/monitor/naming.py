@@ -12,7 +12,7 @@ from typing import Final
 from wattribute.core.records import Cgroups, IdentityHealth, Workload
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.containers import ContainerBook
-from wattribute.node.monitor.groups import Group, Groups
+from wattribute.node.monitor.groups import Groups, RowGroup
 from wattribute.node.workload import Allocations, Cluster, Identity
 
 SANDBOX: Final = "POD"
@@ -62,9 +62,9 @@ class Namer:
         self._engines = names.engines
         self._cluster = names.cluster
         self._is_sandbox = names.is_sandbox
-        self._applied: dict[Group, tuple[Workload, int]] = {}
+        self._applied: dict[RowGroup, tuple[Workload, int]] = {}
         """What the row of a group was told last, and the row's uid then."""
-        self._looks: dict[Group, _Look] = {}
+        self._looks: dict[RowGroup, _Look] = {}
 
     def name(
         self,
@@ -91,7 +91,7 @@ class Namer:
             return
         rows = book.nameable(now_ns)
         workload_of = self._known([group for group, _, _ in rows], groups, cgroups)
-        applied: dict[Group, tuple[Workload, int]] = {}
+        applied: dict[RowGroup, tuple[Workload, int]] = {}
         for group, slot, born in rows:
             workload = workload_of.get(group)
             if workload is None:
@@ -105,8 +105,8 @@ class Namer:
         self._applied = applied
 
     def _known(
-        self, nameable: list[Group], groups: Groups, cgroups: Cgroups
-    ) -> Mapping[Group, Workload]:
+        self, nameable: list[RowGroup], groups: Groups, cgroups: Cgroups
+    ) -> Mapping[RowGroup, Workload]:
         """What the sources know now; the cluster's word goes before the engines'."""
         workload_by_id = self._named_containers([g for g in nameable if g.kind == "container"])
         workload_of = {
@@ -119,7 +119,7 @@ class Namer:
         unknown = [group for group in nameable if group.pod_uid and group not in workload_of]
         pods = self._cluster.pods({group.pod_uid for group in unknown})
         tops = dict(zip(groups.groups, groups.top_cgroup.tolist(), strict=True)) if pods else {}
-        looks: dict[Group, _Look] = {}
+        looks: dict[RowGroup, _Look] = {}
         for group in unknown:
             workload = pods.get(group.pod_uid)
             if workload is not None and group.kind == "container":
@@ -131,7 +131,7 @@ class Namer:
         self._looks = looks
         return workload_of
 
-    def _named_containers(self, containers: list[Group]) -> dict[str, Workload]:
+    def _named_containers(self, containers: list[RowGroup]) -> dict[str, Workload]:
         """By id; engines are not asked for containers of pods, which they name in their own way."""
         workload_by_id: dict[str, Workload] = {}
         if self._engines is not None:

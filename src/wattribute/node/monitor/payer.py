@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.floor import policy_named
-from wattribute.core.records import Allocation, Consumer, GpuState, Machine, Usage
+from wattribute.core.records import Consumer, DeviceAllocation, GpuState, Machine, Usage
 from wattribute.core.sums import sum_by
 from wattribute.core.units import MILLICORES_PER_CORE
 from wattribute.node.attribution.policy import FloorBasis, share_floor
@@ -46,14 +46,16 @@ class FloorPayer:
         }
         self.capacity: Mapping[str, int] = self._machine
         self._states: Mapping[str, GpuState] = {}
-        self._allocations: tuple[Allocation, ...] = ()
+        self._allocations: tuple[DeviceAllocation, ...] = ()
 
     def adopt(self, capacity: Mapping[str, int]) -> None:
         """Take what the cluster says that the node has, where the machine itself does not tell."""
         of_machine = {resource: amount for resource, amount in self._machine.items() if amount}
         self.capacity = {**self._machine, **capacity, **of_machine}
 
-    def know_gpus(self, states: Iterable[GpuState], allocations: tuple[Allocation, ...]) -> None:
+    def know_gpus(
+        self, states: Iterable[GpuState], allocations: tuple[DeviceAllocation, ...]
+    ) -> None:
         """Take what the GPUs are called now, and to whom the kubelet gave them."""
         self._states = {state.device: state for state in states}
         self._allocations = allocations

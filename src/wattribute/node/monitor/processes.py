@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wattribute.core.units import DAY_S, NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.monitor.columns import Columns
-from wattribute.node.monitor.rows import RESIDUAL_BIT, Rows
+from wattribute.node.monitor.rows import RESIDUAL_BIT, UsageRows
 
 _PID_SHIFT: Final = 40
 """As in Processes.key."""
@@ -81,7 +81,7 @@ class ProcessBook:
 
     def book(
         self,
-        rows: Rows,
+        rows: UsageRows,
         container: NDArray[np.int64],
         vm: NDArray[np.int64],
         now_ns: Nanoseconds,

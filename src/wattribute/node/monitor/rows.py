@@ -14,8 +14,8 @@ from wattribute.node.attribution.reconcile import own_time, reconcile
 from wattribute.node.monitor.groups import (
     KERNEL_INDEX,
     UNKNOWN_INDEX,
-    Group,
     Groups,
+    RowGroup,
 )
 from wattribute.node.monitor.interrupts import Interrupts
 
@@ -31,7 +31,7 @@ RESIDUAL_BIT = np.uint64(1 << 63)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class UsageRows:
     """Who used what in one interval, one row per process or residual; n rows."""
 
     key: NDArray[np.uint64]
@@ -65,13 +65,13 @@ class RowBuilder:
         self._vm_of = vm_of
         self._vms: dict[int, str] = {}
         self._interrupts = Interrupts()
-        self._waiting: dict[Group | int, int] = {}
-        self._serial: dict[Group, int] = {}
+        self._waiting: dict[RowGroup | int, int] = {}
+        self._serial: dict[RowGroup, int] = {}
         self._serials = count()
         self._debt_ids = np.zeros(0, np.uint64)
         self._debt_ns = np.zeros(0, np.int64)
 
-    def build(self, usage: Usage, groups: Groups) -> Rows:
+    def build(self, usage: Usage, groups: Groups) -> UsageRows:
         """Reconcile processes with cgroup counters; the difference becomes rows of its own."""
         processes, cgroups = usage.processes, usage.cgroups
         at = groups.of_ids(cgroups, processes.cgroup)
@@ -100,7 +100,7 @@ class RowBuilder:
         with_rest = np.flatnonzero(booked_ns)
         rest = _Rest(with_rest, booked_ns[with_rest], self._keys(groups, with_rest))
         cpu_ns, misfit = _by_package(usage, groups, group, result.row_ns, rest)
-        return Rows(
+        return UsageRows(
             key=np.concatenate([processes.key, rest.key]),
             pid=np.concatenate([processes.pid, np.zeros(len(rest.key), np.int64)]),
             comm=np.concatenate([processes.comm, np.zeros(len(rest.key), "S16")]),
@@ -200,7 +200,7 @@ class _Rest:
     key: NDArray[np.uint64]
 
 
-def _distinct(groups: Groups) -> list[Group | int]:
+def _distinct(groups: Groups) -> list[RowGroup | int]:
     """A name for each group: the fixed ones are the same consumer, with counters of their own."""
     fixed = UNKNOWN_INDEX + 1
     return [*range(fixed), *groups.groups[fixed:]]

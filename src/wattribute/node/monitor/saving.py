@@ -6,7 +6,7 @@ from wattribute.core.records import Counter
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.groups import KERNEL, SYSTEM
-from wattribute.node.monitor.state import SCHEMA, SavedReading, SavedTotals, SavedZone, State
+from wattribute.node.monitor.state import SCHEMA, SavedReading, SavedState, SavedTotals, SavedZone
 from wattribute.node.sharing.metering import Metering
 
 
@@ -19,7 +19,7 @@ def to_state(
     boot_id: str,
     wall_ns: int,
     processes: bool,
-) -> State:
+) -> SavedState:
     """Everything that must survive; process totals only where they are published."""
     node = books.node
     containers = books.containers.columns
@@ -60,7 +60,7 @@ def to_state(
         for zone, reading in metering.last_readings.items()
         if isinstance(value := reading.value, Counter)
     ]
-    return State(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings)
+    return SavedState(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings)
 
 
 def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> None:

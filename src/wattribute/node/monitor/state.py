@@ -17,7 +17,7 @@ from wattribute.core.errors import StateInvalid
 from wattribute.core.files import write_whole
 from wattribute.core.records import Channel, Consumer, Counter, Origin, Reading, Zone
 from wattribute.core.units import Nanoseconds
-from wattribute.node.monitor.groups import Group
+from wattribute.node.monitor.groups import RowGroup
 
 SCHEMA: Final = 1
 
@@ -62,7 +62,7 @@ class SavedTotals:
     idle_uj: list[Amount] = field(default_factory=list)
     unattributed_uj: list[Amount] = field(default_factory=list)
     zones: list[SavedZone] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
+    groups: list[RowGroup] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     ended: list[bool] = field(default_factory=list)
     hold_until_ns: list[Moment] = field(default_factory=list)
@@ -79,7 +79,7 @@ class SavedTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SavedState:
     """Everything in the file."""
 
     schema: int
@@ -106,7 +106,7 @@ class StateFile:
         self.machine_id = machine_id
         self.boot_id = boot_id
 
-    def load(self) -> State | None:
+    def load(self) -> SavedState | None:
         """The saved state if it is of this machine; None if there is none yet.
 
         Within one boot the machine is the same, even if it goes by another name now: in a
@@ -122,7 +122,7 @@ class StateFile:
         except OSError as error:
             raise StateInvalid(f"{self._path}: {error.strerror}; starting from 0") from error
         try:
-            state = msgspec.json.decode(content, type=State)
+            state = msgspec.json.decode(content, type=SavedState)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise StateInvalid(f"{self._path}: not a state file ({error}); from 0") from error
         if state.schema != SCHEMA:
@@ -133,7 +133,7 @@ class StateFile:
         _check_shape(self._path, state.totals)
         return state
 
-    def save(self, state: State) -> None:
+    def save(self, state: SavedState) -> None:
         """Write the state to disk, in place of the old one.
 
         Raises:
@@ -141,7 +141,7 @@ class StateFile:
         """
         write_whole(self._path, _ENCODER.encode(state), 0o600)
 
-    def confirm(self, state: State) -> None:
+    def confirm(self, state: SavedState) -> None:
         """Write what was loaded back, unchanged.
 
         Where that fails the file may be older than what was shown last (its file system is

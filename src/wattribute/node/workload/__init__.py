@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from wattribute.core.records import Allocation, IdentityHealth, NodeFacts, Workload
+from wattribute.core.records import DeviceAllocation, IdentityHealth, NodeFacts, Workload
 
 
 class Identity(Protocol):
@@ -46,7 +46,7 @@ class Cluster(Identity, Protocol):
 class Allocations(Protocol):
     """A source of device allocations to containers. It never blocks: its own thread asks."""
 
-    def current(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[DeviceAllocation, ...]:
         """Return the allocations of the last answer; empty before the first answer."""
         ...
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute.core.records import Allocation
+from wattribute.core.records import DeviceAllocation
 from wattribute.node.workload.kube.pod_resources import PodResources, allocations
 from wattribute.node.workload.kube.protobuf import fields
 
@@ -51,10 +51,10 @@ def test_devices_of_plugins_and_of_claims_are_told_with_their_containers(
     source = asked(kubelet.socket)
 
     assert source.current() == (
-        Allocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-a"),
-        Allocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-b"),
-        Allocation("ml", "train-0", "side", "rdma/hca", "0"),
-        Allocation("prod", "infer", "server", "gpu.nvidia.com", "gpu-2"),
+        DeviceAllocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-a"),
+        DeviceAllocation("ml", "train-0", "main", "nvidia.com/gpu", "GPU-b"),
+        DeviceAllocation("ml", "train-0", "side", "rdma/hca", "0"),
+        DeviceAllocation("prod", "infer", "server", "gpu.nvidia.com", "gpu-2"),
     )
     health = source.health()
     assert (health.up, health.pods, health.failures, health.message) == (True, 2, 0, "")

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from wattribute.accounting.chargeback.charges import Charges
 from wattribute.accounting.chargeback.engines import Span
-from wattribute.accounting.chargeback.grams import NodeFacts
+from wattribute.accounting.chargeback.grams import CarbonFacts
 from wattribute.accounting.chargeback.money import Currency
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.settings.yaml import parse
@@ -48,7 +48,7 @@ class NodePrice:
     patterns: tuple[tuple[str, str], ...]
     per_hour: Decimal
 
-    def matches(self, node: NodeFacts) -> bool:
+    def matches(self, node: CarbonFacts) -> bool:
         """All patterns match; none matches every node."""
         return all(fnmatchcase(getattr(node, name), glob) for name, glob in self.patterns)
 
@@ -94,7 +94,7 @@ class Prices:
         at = datetime.fromtimestamp(hour * HOUR_S, self.zone)
         return next((price.per_kwh for price in self.energy if price.matches(at)), None)
 
-    def charges(self, nodes: Sequence[NodeFacts], energy: pa.Table, span: Span) -> Charges:
+    def charges(self, nodes: Sequence[CarbonFacts], energy: pa.Table, span: Span) -> Charges:
         """A charge per node and hour for the machine, and one for its electricity.
 
         Args:
@@ -148,7 +148,7 @@ class Prices:
         )
         return (note,)
 
-    def _per_hour(self, node: NodeFacts) -> int:
+    def _per_hour(self, node: CarbonFacts) -> int:
         found = next((price for price in self.nodes if price.matches(node)), None)
         if found is None and self.nodes:
             raise ConfigInvalid(

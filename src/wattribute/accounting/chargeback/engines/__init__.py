@@ -39,7 +39,7 @@ class Span:
         return self.end - self.first
 
 
-class Engine(Protocol):
+class FrameEngine(Protocol):
     """What the arithmetic needs from whoever computes."""
 
     name: EngineName
@@ -75,7 +75,7 @@ class Engine(Protocol):
 
 def open_engine(
     name: str, folders: Sequence[str], *, memory: str = "", master: str = ""
-) -> AbstractContextManager[Engine]:
+) -> AbstractContextManager[FrameEngine]:
     """Start an engine.
 
     Args:
@@ -89,7 +89,9 @@ def open_engine(
     """
     match name:
         case "duckdb":
-            opened: AbstractContextManager[Engine] = _module(name, "duckdb").DuckDB(folders, memory)
+            opened: AbstractContextManager[FrameEngine] = _module(name, "duckdb").DuckDB(
+                folders, memory
+            )
         case "polars":
             opened = _module(name, "polars").Polars()
         case "spark":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from wattribute.core.registry import Registry
 
 if TYPE_CHECKING:
-    from wattribute.automation.gate.check import Report
+    from wattribute.automation.gate.check import GateReport
 
 FORMATS: Final = Registry(
     "report format",
@@ -22,10 +22,10 @@ FORMATS: Final = Registry(
         "openmetrics": ("openmetrics:render", "OpenMetrics text."),
     },
 )
-"""The formats by name. Each names a function that makes a text of a ``Report``."""
+"""The formats by name. Each names a function that makes a text of a ``GateReport``."""
 
 
-def render(name: str, report: "Report") -> str:
+def render(name: str, report: "GateReport") -> str:
     """Write a report in one of ``FORMATS``. The text ends with a line feed, or is empty.
 
     Raises:

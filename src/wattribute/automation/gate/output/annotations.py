@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Final
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Verdict
 from wattribute.automation.gate.output.words import TITLES, place, sentence
 
@@ -22,7 +22,7 @@ _SEVERITIES: Final = {
 }
 
 
-def github(report: Report) -> str:
+def github(report: GateReport) -> str:
     """Write lines ``::error file=...::message``, which a step of the job prints."""
     lines = []
     for comparison in report.comparisons:
@@ -32,7 +32,7 @@ def github(report: Report) -> str:
     return "".join(lines)
 
 
-def gitlab(report: Report) -> str:
+def gitlab(report: GateReport) -> str:
     """Write a code quality report (``artifacts:reports:codequality``) for merge requests."""
     body = []
     for comparison in report.comparisons:

@@ -2,12 +2,12 @@
 
 import json
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.metrics import METRICS
 from wattribute.automation.gate.output.words import one_line
 
 
-def render(report: Report) -> str:
+def render(report: GateReport) -> str:
     """Write one point for each comparison whose new value is known."""
     points = [
         {

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import EXIT_CODES
 
 
-def render(report: Report) -> str:
-    """Write the report; keys are the fields of ``Report``, ``Comparison`` and ``Rules``.
+def render(report: GateReport) -> str:
+    """Write the report; keys are the fields of ``GateReport``, ``Comparison`` and ``Rules``.
 
     Later versions may add keys, and never rename them.
     """

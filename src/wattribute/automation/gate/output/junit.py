@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import quoteattr
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Comparison, Verdict
 from wattribute.automation.gate.output.words import one_line, power
 
@@ -13,7 +13,7 @@ _TAGS = {
 }
 
 
-def render(report: Report) -> str:
+def render(report: GateReport) -> str:
     """Write a regression as a failure, and an undecided comparison as an error, never as a pass."""
     tags = [_TAGS.get(comparison.verdict) for comparison in report.comparisons]
     counts = (
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _case(comparison: Comparison, report: Report) -> list[str]:
+def _case(comparison: Comparison, report: GateReport) -> list[str]:
     name = comparison.metric + (" limit" if comparison.limit is not None else "")
     head = f"    <testcase classname={_attribute(comparison.name)} name={_attribute(name)}"
     properties = [

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.output.words import TITLES, allowed, amount, change, one_line, power
 
 MARKER: Final = "<!-- wattribute-gate -->"
@@ -12,7 +12,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#!|~@&])")
 _SIGNS: Final = {"pass": "pass", "regression": "**regression**"}
 
 
-def render(report: Report) -> str:
+def render(report: GateReport) -> str:
     """Write the verdict, the comparisons, what such runs can show, and the machine."""
     lines = [MARKER, f"## {TITLES[report.verdict]}", ""]
     lines += [

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Comparison, Verdict
 from wattribute.automation.gate.output.words import one_line
 
@@ -16,7 +16,7 @@ _FAMILIES = (
 )
 
 
-def render(report: Report) -> str:
+def render(report: GateReport) -> str:
     """Write gauges by name and metric, and the verdict as a state set."""
     lines: list[str] = []
     for family, field, text in _FAMILIES:
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 
-def _rows(report: Report, family: str, field: str) -> Iterator[str]:
+def _rows(report: GateReport, family: str, field: str) -> Iterator[str]:
     for comparison in report.comparisons:
         value = getattr(comparison, field)
         if value is not None and comparison.limit is None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Final
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Comparison, Verdict
 from wattribute.automation.gate.output.words import place, sentence
 
@@ -17,7 +17,7 @@ _RULES: Final = {
 _PLACE: Final = ".energy-baseline.json"
 
 
-def render(report: Report) -> str:
+def render(report: GateReport) -> str:
     """Write one result for each comparison that did not pass."""
     body = {
         "$schema": _SCHEMA,

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from wattribute.automation.gate.check import Report
+from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Comparison, Verdict
 from wattribute.automation.gate.metrics import METRICS
 
@@ -52,7 +52,7 @@ def allowed(comparison: Comparison) -> str:
     return f"{100 * comparison.tolerance:+.1f} %"
 
 
-def power(comparison: Comparison, report: Report) -> str:
+def power(comparison: Comparison, report: GateReport) -> str:
     """Describe what such runs can find; "" where nothing was compared."""
     if comparison.spread is None or comparison.limit is not None:
         return ""

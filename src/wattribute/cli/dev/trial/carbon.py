@@ -9,7 +9,7 @@ import msgspec
 from wattribute.accounting.backends import CARBON_SOURCES
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from wattribute.accounting.carbon import Intensity
 
 _COLUMNS: Final = (
-    Column("QUESTION"),
-    Column("FROM (UTC)"),
-    Column("TO (UTC)"),
-    Column("g/kWh", right=True),
-    Column("NOTES"),
+    TerminalColumn("QUESTION"),
+    TerminalColumn("FROM (UTC)"),
+    TerminalColumn("TO (UTC)"),
+    TerminalColumn("g/kWh", right=True),
+    TerminalColumn("NOTES"),
 )
 _FORECAST_HOURS: Final = 6
 

@@ -9,7 +9,7 @@ import msgspec
 
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
-from wattribute.cli.terminal import Column, print_table
+from wattribute.cli.terminal import TerminalColumn, print_table
 from wattribute.core.units import joules, microwatts, power_of, watts
 from wattribute.settings import Settings
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from wattribute.node.settings import NodeSettings
 
 _COLUMNS: Final = (
-    Column("ZONE"),
-    Column("SOURCE"),
-    Column("FIRST"),
-    Column("LAST"),
-    Column("POWER W", right=True),
+    TerminalColumn("ZONE"),
+    TerminalColumn("SOURCE"),
+    TerminalColumn("FIRST"),
+    TerminalColumn("LAST"),
+    TerminalColumn("POWER W", right=True),
 )
 _PATIENCE_S: Final = 10.0
 """For the first answer of a meter that is asked in the background."""

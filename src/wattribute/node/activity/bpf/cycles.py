@@ -15,7 +15,7 @@ from wattribute.node.activity.bpf import syscall
 from wattribute.node.activity.bpf.folders import FolderNews
 from wattribute.node.activity.bpf.load import Programs
 from wattribute.node.activity.bpf.maps import HashReader, shared_array, update
-from wattribute.node.activity.bpf.perf import Event, open_on
+from wattribute.node.activity.bpf.perf import PerfEvent, open_on
 from wattribute.node.activity.bpf.spec import shipped
 
 KEY: Final = np.dtype([("process", "<u8"), ("cgroup", "<u8"), ("package", "<u8")])
@@ -65,7 +65,7 @@ class SwitchBooks:
     def __init__(
         self,
         topology: Topology,
-        events: Mapping[str, Event],
+        events: Mapping[str, PerfEvent],
         hierarchy: int,
         max_processes: int,
     ) -> None:

@@ -23,22 +23,22 @@ _CORE_TYPES: Final = ("cpu_core", "cpu_atom", "cpu_lowpower")
 """The PMUs of a hybrid CPU, one per kind of core; each has a file ``cpus`` and a file ``type``."""
 
 
-class Event(NamedTuple):
+class PerfEvent(NamedTuple):
     """An event to count, with the fields of struct perf_event_attr."""
 
     type: int
     config: int
 
 
-HARDWARE_EVENTS: Final[Mapping[str, Event]] = {
-    "cycles": Event(_HARDWARE, 0),
-    "instructions": Event(_HARDWARE, 1),
-    "cache_misses": Event(_HARDWARE, 3),
+HARDWARE_EVENTS: Final[Mapping[str, PerfEvent]] = {
+    "cycles": PerfEvent(_HARDWARE, 0),
+    "instructions": PerfEvent(_HARDWARE, 1),
+    "cache_misses": PerfEvent(_HARDWARE, 3),
 }
 """enum perf_hw_id. cache_misses is defined by the CPU: usually misses of the last level."""
 
 
-def usable(events: Mapping[str, Event], cpu: int) -> dict[str, Event]:
+def usable(events: Mapping[str, PerfEvent], cpu: int) -> dict[str, PerfEvent]:
     """Return the events that this machine can count; ``cycles`` must be one of them.
 
     Raises:
@@ -65,7 +65,7 @@ def usable(events: Mapping[str, Event], cpu: int) -> dict[str, Event]:
     return usable_events
 
 
-def open_on(event: Event, cpu: int) -> int:
+def open_on(event: PerfEvent, cpu: int) -> int:
     """Start to count everything that runs on one CPU, and return the descriptor.
 
     Raises:
@@ -74,10 +74,10 @@ def open_on(event: Event, cpu: int) -> int:
     config = event.config
     if event.type == _HARDWARE:
         config |= _core_type(cpu) << 32  # which PMU of a hybrid CPU (since 5.13)
-    return syscall.perf_event_open(_attr(Event(event.type, config)), -1, cpu)
+    return syscall.perf_event_open(_attr(PerfEvent(event.type, config)), -1, cpu)
 
 
-def _counts(event: Event) -> bool:
+def _counts(event: PerfEvent) -> bool:
     """Tell whether the counter rises while this process runs."""
     fd = syscall.perf_event_open(_attr(event), 0, -1)
     try:
@@ -87,7 +87,7 @@ def _counts(event: Event) -> bool:
         os.close(fd)
 
 
-def _attr(event: Event) -> bytearray:
+def _attr(event: PerfEvent) -> bytearray:
     attr = bytearray(_ATTR_SIZE)
     struct.pack_into("<IIQ", attr, 0, event.type, _ATTR_SIZE, event.config)
     struct.pack_into("<Q", attr, 32, _ENABLED_AND_RUNNING)

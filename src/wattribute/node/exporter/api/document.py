@@ -10,7 +10,7 @@ from wattribute.node.exporter.api.shapes import (
     GpuRow,
     HealthDocument,
     MeterRow,
-    Node,
+    NodeDocument,
     ZoneRow,
 )
 from wattribute.node.exporter.identity import zone_name
@@ -48,7 +48,7 @@ def document(
         elapsed_s=seconds(snapshot.elapsed_ns),
         interval_s=seconds(snapshot.interval_ns),
         policy=snapshot.policy,
-        node=Node(
+        node=NodeDocument(
             name=node.name,
             cpu=printable(machine.cpu_name),
             virtual=bool(machine.hypervisor),

@@ -11,7 +11,7 @@ import msgspec
 SCHEMA: Final = 1
 
 
-class Node(msgspec.Struct, frozen=True):
+class NodeDocument(msgspec.Struct, frozen=True):
     """The machine."""
 
     name: str
@@ -204,7 +204,7 @@ class Document(msgspec.Struct, frozen=True):
     interval_s: float
     policy: str
     """How the floor is shared."""
-    node: Node
+    node: NodeDocument
     components: list[Component]
     zones: list[ZoneRow]
     containers: list[ContainerRow]

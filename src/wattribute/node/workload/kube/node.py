@@ -12,7 +12,7 @@ from wattribute.core.errors import IdentityError
 from wattribute.core.records import NodeFacts
 from wattribute.node.workload.kube.endpoint import Endpoint
 from wattribute.node.workload.kube.resources import amounts
-from wattribute.node.workload.kube.shapes import NODE, Node
+from wattribute.node.workload.kube.shapes import NODE, KubeNode
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class NodeWatch:
             self._endpoint.close()
 
 
-def facts_of(node: Node) -> NodeFacts:
+def facts_of(node: KubeNode) -> NodeFacts:
     """Return the facts that are kept about a node."""
     labels = node.metadata.labels or {}
 

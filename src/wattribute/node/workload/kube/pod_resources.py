@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from wattribute.core.errors import IdentityDenied, IdentityError, IdentityFailed
-from wattribute.core.records import Allocation, IdentityHealth
+from wattribute.core.records import DeviceAllocation, IdentityHealth
 from wattribute.node.workload.kube.protobuf import fields
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ Call = Callable[[Path, str], bytes]
 """Takes a socket and a method, and returns the answer; raises IdentityError."""
 
 
-def allocations(message: bytes) -> tuple[Allocation, ...]:
+def allocations(message: bytes) -> tuple[DeviceAllocation, ...]:
     """Decode a ListPodResourcesResponse into one allocation per device.
 
     Raises:
@@ -65,7 +65,7 @@ class PodResources:
         """
         self._socket = socket_file
         self._ask = ask or _by_grpc
-        self._held: tuple[Allocation, ...] = ()
+        self._held: tuple[DeviceAllocation, ...] = ()
         self._requests = self._failures = 0
         self._message = "no answer yet"
         self._denied = False
@@ -74,7 +74,7 @@ class PodResources:
         self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
         self._thread.start()
 
-    def current(self) -> tuple[Allocation, ...]:
+    def current(self) -> tuple[DeviceAllocation, ...]:
         """Return the allocations of the last answer; the call never waits."""
         return self._held
 
@@ -138,7 +138,7 @@ def _by_grpc(socket_file: Path, method: str) -> bytes:
     return call(socket_file, method, b"", timeout_s=_TIMEOUT_S, most=_LARGEST_BYTES)
 
 
-def _of_pod(pod: bytes) -> Iterator[Allocation]:
+def _of_pod(pod: bytes) -> Iterator[DeviceAllocation]:
     name = namespace = ""
     containers = []
     for number, value in fields(pod):
@@ -151,7 +151,7 @@ def _of_pod(pod: bytes) -> Iterator[Allocation]:
     for container in containers:
         container_name, devices = _of_container(container)
         for resource, device in devices:
-            yield Allocation(namespace, name, container_name, resource, device)
+            yield DeviceAllocation(namespace, name, container_name, resource, device)
 
 
 def _of_container(container: bytes) -> tuple[str, list[tuple[str, str]]]:

@@ -56,7 +56,7 @@ class Terminated(msgspec.Struct, frozen=True, gc=False):
     container_id: str = msgspec.field(name="containerID", default="")
 
 
-class State(msgspec.Struct, frozen=True, gc=False):
+class ContainerInstanceState(msgspec.Struct, frozen=True, gc=False):
     """The state of a container's instance; only its end is read."""
 
     terminated: Terminated | None = None
@@ -68,8 +68,8 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     name: str = ""
     container_id: str = msgspec.field(name="containerID", default="")
     """``containerd://ID``; "" until the container is created."""
-    state: State | None = None
-    last_state: State | None = msgspec.field(name="lastState", default=None)
+    state: ContainerInstanceState | None = None
+    last_state: ContainerInstanceState | None = msgspec.field(name="lastState", default=None)
 
 
 class PodSpec(msgspec.Struct, frozen=True, rename="camel"):
@@ -123,7 +123,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     capacity: dict[str, str | int | float] | None = None
 
 
-class Node(msgspec.Struct, frozen=True):
+class KubeNode(msgspec.Struct, frozen=True):
     """A node, as far as it is read."""
 
     metadata: Metadata = Metadata()
@@ -131,7 +131,7 @@ class Node(msgspec.Struct, frozen=True):
     status: NodeStatus | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class WatchEvent(msgspec.Struct, frozen=True):
     """One line of a watch."""
 
     type: str
@@ -147,8 +147,8 @@ class Status(msgspec.Struct, frozen=True):
 
 POD: Final = msgspec.json.Decoder(Pod)
 POD_LIST: Final = msgspec.json.Decoder(PodList)
-NODE: Final = msgspec.json.Decoder(Node)
-EVENT: Final = msgspec.json.Decoder(Event)
+NODE: Final = msgspec.json.Decoder(KubeNode)
+EVENT: Final = msgspec.json.Decoder(WatchEvent)
 STATUS: Final = msgspec.json.Decoder(Status)
 
 Decoder = msgspec.json.Decoder[Any]
