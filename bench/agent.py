@@ -66,7 +66,7 @@ class Agent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it."""
+        """Stop the agent, and wait for its end."""
         self.close()
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Agent:
         return body
 
     def snapshot(self) -> dict[str, Any]:
-        """/api/v1/snapshot."""
+        """Return the body of ``/api/v1/snapshot``."""
         tree: dict[str, Any] = json.loads(self.get("/api/v1/snapshot"))
         return tree
 

@@ -17,7 +17,7 @@ class ProcPoller:
     """Looks at the processes of one cgroup, in a thread, until it is stopped."""
 
     def __init__(self, cgroup: str, interval_s: float) -> None:
-        """Start looking."""
+        """Start to look at /proc in a thread."""
         self._cgroup = cgroup
         self._interval_s = interval_s
         self.seen_ns: dict[int, int] = {}

@@ -17,7 +17,7 @@ _MARKER = (
 
 
 def pytest_addoption(parser: "pytest.Parser") -> None:
-    """The flags."""
+    """Add the flags of the plugin to pytest."""
     group = parser.getgroup("energy", "energy of tests (wattribute)")
     group.addoption(
         "--energy", action="store_true", help="Measure the energy of each test, and check limits."

@@ -46,7 +46,7 @@ class _Row:
 
 
 def render() -> str:
-    """The page."""
+    """Return the page of values as Markdown."""
     source = (CHART / "values.yaml").read_text(encoding="utf-8")
     lines = source.splitlines()
     parts = [_INTRODUCTION]

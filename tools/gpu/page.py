@@ -19,7 +19,7 @@ _INTRODUCTION = """\
 def render(
     cases: Sequence[Case], devices: Sequence[str], driver: str, date: str, notes: Sequence[str]
 ) -> str:
-    """The page."""
+    """Return the page of the validation as Markdown."""
     lines = [
         f"{date}, driver {driver}:",
         "",

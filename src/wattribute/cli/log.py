@@ -34,7 +34,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object per line: time, level, logger, message, and traceback where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format a record as one line of text."""
         entry = {
             "time": _time(record),
             "level": record.levelname.lower(),

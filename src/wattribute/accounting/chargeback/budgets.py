@@ -40,7 +40,7 @@ class Burn:
 
     @property
     def state(self) -> State:
-        """In words."""
+        """Describe in words how much of the budget is used."""
         if self.share is None or self.rate is None:
             return "not known"
         if self.share > 1:

@@ -75,7 +75,7 @@ class Month:
 
     @property
     def text(self) -> str:
-        """``2026-10``."""
+        """The month as text, as in ``2026-10``."""
         return f"{self.year:04}-{self.month:02}"
 
     @property
@@ -99,5 +99,5 @@ class Month:
 
 
 def hour_text(hour: int) -> str:
-    """``2026-10-01T00:00Z``."""
+    """Format an hour since 1970, as in ``2026-10-01T00:00Z``."""
     return f"{datetime.fromtimestamp(hour * HOUR_S, UTC):%Y-%m-%dT%H:%MZ}"

@@ -111,7 +111,7 @@ class LedgerFiles:
 
     @property
     def all(self) -> list[str]:
-        """Every file."""
+        """Every file of the ledger that the month needs."""
         return [path for chunk in self.chunks for path in chunk]
 
 

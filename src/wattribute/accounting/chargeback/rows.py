@@ -77,25 +77,15 @@ def statement_of(
     """
     unit = charges.currency
     floor = _floor(totals)
-    some = [
-        account
-        for account in accounts
-        if account.number in totals and _matters(totals[account.number], unit)
+    shown, sums = _shown(accounts, totals, unit)
+    cents = to_cents([amounts.cost for amounts in sums], unit.cents(charges.total), unit.per_cent)
+    bands = [
+        _band(amounts, account.number, floor) for account, amounts in zip(shown, sums, strict=True)
     ]
-    sums = [totals[account.number] for account in some]
-    small = Totals()
-    for account in accounts:
-        if account.number in totals and account not in some:
-            small.add(totals[account.number])
-    if _matters(small, unit):  # thousands of owners with a part of a cent each
-        some.append(Account(TOO_SMALL, "(rows too small to show)", "too-small"))
-        sums.append(small)
-    cents = to_cents([one.cost for one in sums], unit.cents(charges.total), unit.per_cent)
-    bands = [_band(one, account.number, floor) for account, one in zip(some, sums, strict=True)]
     whole = tuple(sum(ends) for ends in zip(*bands, strict=True)) or (0, 0, 0)
     priced = [
-        (account, one, unit.of_cents(cent), band)
-        for account, one, cent, band in zip(some, sums, cents, bands, strict=True)
+        (account, amounts, unit.of_cents(cent), band)
+        for account, amounts, cent, band in zip(shown, sums, cents, bands, strict=True)
     ]
     priced.sort(key=lambda item: (-item[2], -item[1].energy_uj, item[0].name))
     allocated = [item for item in priced if _is_allocated(item[0], method)]
@@ -133,6 +123,25 @@ def statement_of(
         engine=request.engine,
         node_hours=node_hours,
     )
+
+
+def _shown(
+    accounts: Sequence[Account], totals: Mapping[int, Totals], unit: Currency
+) -> tuple[list[Account], list[Totals]]:
+    """Return the accounts that get a row, and their totals; small ones share a row at the end."""
+    shown, sums, small = [], [], Totals()
+    for account in accounts:
+        if account.number not in totals:
+            continue
+        if _matters(totals[account.number], unit):
+            shown.append(account)
+            sums.append(totals[account.number])
+        else:
+            small.add(totals[account.number])
+    if _matters(small, unit):  # thousands of owners with a part of a cent each
+        shown.append(Account(TOO_SMALL, "(rows too small to show)", "too-small"))
+        sums.append(small)
+    return shown, sums
 
 
 def _is_allocated(account: Account, method: Method) -> bool:

@@ -43,7 +43,7 @@ class Converter:
         """Of the file to write, in order."""
 
     def row(self, row: Mapping[str, str | None]) -> Row:
-        """One row."""
+        """Convert one row of the bill."""
         found: Row = dict.fromkeys(self.columns)
         for column, source in self._sources.items():
             if source and column in found:

@@ -106,7 +106,7 @@ def _bar(row: StatementRow, scale: float) -> Bar:
 
 
 def line(row: StatementRow) -> FigureRow:
-    """One row."""
+    """Return one row of the table as texts."""
     carbon_band = ""
     if row.carbon_low_ug != row.carbon_high_ug:
         carbon_band = f"{kg(row.carbon_low_ug)} to {kg(row.carbon_high_ug)}"

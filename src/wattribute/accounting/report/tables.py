@@ -26,7 +26,7 @@ class ReportTable:
     rows: tuple[tuple[Value, ...], ...]
 
     def as_csv(self) -> bytes:
-        """As ``csv_of``."""
+        """Return the table as CSV; see ``csv_of``."""
         return csv_of(self.columns, self.rows)
 
     def as_parquet(self) -> bytes:

@@ -22,7 +22,7 @@ _SURE: Final = 0.995
 
 
 def money(amount: Decimal) -> str:
-    """``1,234.56``."""
+    """Format an amount of money, as in ``1,234.56``."""
     return f"{amount:,}"
 
 

@@ -75,7 +75,7 @@ class TriggerState:
 
     @property
     def label(self) -> str:
-        """``namespace/name``."""
+        """The object in messages: ``namespace/name``."""
         return f"{self.reference.namespace}/{self.reference.name}"
 
 

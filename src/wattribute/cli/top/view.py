@@ -16,7 +16,7 @@ SORTS: Final[tuple[Sort, ...]] = ("watts", "joules", "cpu", "name")
 
 @dataclass(frozen=True, slots=True)
 class ConsumerRow:
-    """One consumer."""
+    """A process, container or pod in the table, with its power and energy."""
 
     watts: float
     """Mean power of the last tick."""

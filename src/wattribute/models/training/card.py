@@ -63,7 +63,7 @@ _LIMITS: Final = """\
 
 
 def render(trained: Trained) -> str:
-    """The page."""
+    """Return the model card as Markdown."""
     figures = figures_of(trained)
     return "\n".join(
         (

@@ -35,7 +35,7 @@ class Span:
 
     @property
     def hours(self) -> int:
-        """How many."""
+        """The number of hours in the span."""
         return self.end - self.first
 
 

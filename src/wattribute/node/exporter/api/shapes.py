@@ -12,7 +12,7 @@ SCHEMA: Final = 1
 
 
 class NodeDocument(msgspec.Struct, frozen=True):
-    """The machine."""
+    """The machine that the snapshot is about."""
 
     name: str
     cpu: str
@@ -127,7 +127,7 @@ class ContainerRow(msgspec.Struct, frozen=True):
 
 
 class ProcessRow(msgspec.Struct, frozen=True):
-    """A process."""
+    """A process in the snapshot."""
 
     pid: int
     """0: time of its container whose process is not known."""
@@ -157,7 +157,7 @@ class Vm(msgspec.Struct, frozen=True):
 
 
 class MeterRow(msgspec.Struct, frozen=True):
-    """A meter."""
+    """A meter in the snapshot, and whether it works."""
 
     name: str
     up: bool
