@@ -129,7 +129,7 @@ def test_a_stream_says_when_activity_changes(stub: Any, demand: Any) -> None:
         ({"region": "ATLANTIS"}, "no place that is known"),
         ({"region": ""}, "region: missing"),
         ({"query": "other"}, "no template 'other'"),
-        ({"namespace": 'x"}'}, "is no name of a namespace"),
+        ({"namespace": 'x"}'}, "is not the name of a namespace"),
     ],
 )
 def test_wrong_metadata_are_told_and_get_the_stated_replicas(

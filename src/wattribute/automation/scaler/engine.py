@@ -84,7 +84,7 @@ class TooMany(WattributeError):  # noqa: N818 - a state of the scaler
 
 
 class ScalingEngine:
-    """All ScaledObjects; ``start`` it, ``close`` it."""
+    """Decides on all ScaledObjects, from ``start`` to ``close``."""
 
     def __init__(
         self,
@@ -95,17 +95,17 @@ class ScalingEngine:
         location: str = "",
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Nothing is known yet.
+        """Read the templates and the state file; nothing is decided yet.
 
         Args:
-            settings: The settings.
-            ask: PromQL to its one number; raises WattributeError.
-            carbon: Intensities.
+            settings: Of the scaler.
+            ask: Sends PromQL and returns its one number; raises WattributeError.
+            carbon: Gives carbon intensities.
             location: Region of policies that name none.
-            now: Unix time.
+            now: Returns the Unix time in seconds.
 
         Raises:
-            ConfigInvalid: a template or the state file is wrong.
+            ConfigInvalid: A template or the state file is wrong.
         """
         self._settings, self._ask, self._carbon = settings, ask, carbon
         self._location, self._now = location, now
@@ -121,14 +121,14 @@ class ScalingEngine:
         self.refusals = 0
 
     def start(self, listed: Iterable[Reference] = ()) -> None:
-        """Begin to decide again and again.
+        """Start to decide periodically.
 
         Args:
-            listed: Decided even if nobody asks: somebody may read their metrics.
+            listed: Objects to decide on even if KEDA does not ask, because their metrics are read.
 
         Raises:
-            ConfigInvalid: one of these is wrong.
-            TooMany: there are too many of them.
+            ConfigInvalid: The metadata of one of them are wrong.
+            TooMany: There are too many of them.
         """
         self._listed = tuple(listed)
         for reference in self._listed:
@@ -136,30 +136,30 @@ class ScalingEngine:
         self._thread.start()
 
     def close(self) -> None:
-        """End; what waits for an answer is not waited for."""
+        """Stop deciding, without waiting for answers that are still open."""
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join(2)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._budgets.save(self._spent(), force=True)
+        self._budgets.save(self._spending(), force=True)
 
     def all(self) -> list[TriggerState]:
-        """Those that were asked for in the last hour."""
+        """Return the objects that KEDA asked about in the last hour."""
         with self._lock:
             return list(self._scaled.values())
 
     def find(self, reference: Reference) -> TriggerState:
-        """What is known of one; new ones have no decision yet (``first``).
+        """Return the state of an object; a new one has no decision yet (see ``first``).
 
         Raises:
-            ConfigInvalid: its metadata are wrong.
-            TooMany: there are too many already.
+            ConfigInvalid: Its metadata are wrong.
+            TooMany: There are too many objects already.
         """
-        found = self._scaled.get(reference)
-        if found is None:
-            found = self._admit(reference)
-        found.asked_s = self._now()
-        return found
+        state = self._scaled.get(reference)
+        if state is None:
+            state = self._admit(reference)
+        state.asked_s = self._now()
+        return state
 
     def first(self, scaled: TriggerState) -> "Future[None]":
         """Start the first decision on an object, if none is under way.
@@ -184,7 +184,7 @@ class ScalingEngine:
             if len(self._scaled) >= self._settings.max_objects:
                 raise TooMany(
                     f"{len(self._scaled)} ScaledObjects are known already; raise "
-                    "scaler.max_objects if there are so many"
+                    "scaler.max_objects if you have more"
                 )
             scaled = self._scaled.setdefault(
                 reference, TriggerState(reference, policy, place, self._now())
@@ -196,7 +196,9 @@ class ScalingEngine:
     def _checked(self, reference: Reference) -> tuple[Policy, str]:
         for text in (reference.namespace, reference.name):
             if not is_name(text):
-                raise ConfigInvalid(f"{text[:40]!r} is no name of a namespace or ScaledObject")
+                raise ConfigInvalid(
+                    f"{text[:40]!r} is not the name of a namespace or a ScaledObject"
+                )
         policy = read_policy(dict(reference.metadata))
         self.templates.check(policy.query)
         if policy.needs_power and not policy.watts_per_replica:
@@ -233,27 +235,27 @@ class ScalingEngine:
             now_s = self._now()
             with self._lock:
                 for reference in [
-                    key for key, one in self._scaled.items() if now_s - one.asked_s > _FORGET_S
+                    key for key, state in self._scaled.items() if now_s - state.asked_s > _FORGET_S
                 ]:
                     del self._scaled[reference]
                 due = [
-                    one
-                    for one in self._scaled.values()
-                    if one.decision
-                    and not one.busy
-                    and now_s - one.decided_s >= self._settings.refresh
+                    state
+                    for state in self._scaled.values()
+                    if state.decision
+                    and not state.busy
+                    and now_s - state.decided_s >= self._settings.refresh
                 ]
-                for one in due:
-                    one.busy = True
-            for one in due:
-                self._pool.submit(self._decide, one, 0.0)
-            self._budgets.save(self._spent())
+                for state in due:
+                    state.busy = True
+            for state in due:
+                self._pool.submit(self._decide, state, 0.0)
+            self._budgets.save(self._spending())
 
-    def _spent(self) -> dict[str, tuple[int, float]]:
+    def _spending(self) -> dict[str, tuple[int, float]]:
         return {
-            one.label: (one.memory.day, one.memory.spent_g)
-            for one in self.all()
-            if one.policy.kind == "carbon-budget"
+            state.label: (state.memory.day, state.memory.spent_g)
+            for state in self.all()
+            if state.policy.kind == "carbon-budget"
         }
 
     def _decide(self, scaled: TriggerState, wait_s: float) -> None:
@@ -281,13 +283,13 @@ class ScalingEngine:
             decision = Decision(value, value, count, count, Reason.FAIL_OPEN, problem)
         else:
             decision, scaled.memory = decide(policy, signals, demand, scaled.memory, now_s)
-            scaled.held = _held(scaled, decision, signals)
+            scaled.held = _account_of(scaled, decision, signals)
         before, scaled.decision = scaled.decision, decision
         scaled.counts[decision.reason] += 1
         _log(scaled, before, decision)
 
     def _demand(self, scaled: TriggerState) -> tuple[float | None, str]:
-        """The demand, or the last one while it counts; else None and why."""
+        """Return the demand, or the last one if it is recent; otherwise None and the reason."""
         policy = scaled.policy
         problem = ""
         try:
@@ -295,7 +297,7 @@ class ScalingEngine:
             if 0 <= value < 1e15:
                 scaled.demand, scaled.demand_s = value, self._now()
             else:
-                problem = f"demand: {policy.query}: {value:g} is no demand"
+                problem = f"demand: {policy.query}: {value:g} is not a demand"
         except WattributeError as exc:
             problem = f"demand: {exc}"
         if problem and self._now() - scaled.demand_s > self._settings.stale:
@@ -320,8 +322,8 @@ class ScalingEngine:
         return self.templates.question(template, reference.namespace, workload)
 
 
-def _held(scaled: TriggerState, decision: Decision, signals: Signals) -> Held:
-    """The books of what waits; an intensity that is not known changes nothing."""
+def _account_of(scaled: TriggerState, decision: Decision, signals: Signals) -> Held:
+    """Return the account of demand that waits; an unknown intensity changes nothing."""
     policy = scaled.policy
     if signals.g_per_kwh is None:
         return scaled.held
@@ -332,7 +334,7 @@ def _held(scaled: TriggerState, decision: Decision, signals: Signals) -> Held:
 
 
 def _log(scaled: TriggerState, before: Decision | None, decision: Decision) -> None:
-    """One line for each decision; those that change nothing are for the level ``debug``."""
+    """Log a decision; one that changes nothing has the level ``debug``."""
     same = before is not None and (before.reason, before.allowed_replicas) == (
         decision.reason,
         decision.allowed_replicas,
