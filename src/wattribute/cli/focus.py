@@ -42,8 +42,8 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
     r"""Check whether FILE (CSV or Parquet) follows the rules of FOCUS; exit 1 if it does not.
 
     \b
-    Structure (columns, nulls), formats, allowed values, rules within a row; and of charges that
-    were split: ratios sum to 1, parts sum to the charge, one remainder at most.
+    The checks are: structure (columns, nulls), formats, allowed values, rules within a row; and for
+    split charges: ratios add up to 1, parts add up to the charge, at most one remainder.
 
     \b
     wattribute focus validate focus.parquet
@@ -92,7 +92,7 @@ def validate(*, file: Path, version: str | None, as_json: bool) -> int:
     type=click.Choice(["1.2", "1.3", "1.4"]),
     default="1.4",
     show_default=True,
-    help="In 1.2, which has no columns for splits, they are named x_Allocated...",
+    help="Version to write. 1.2 has no columns for splits; they are named x_Allocated...",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
@@ -107,8 +107,9 @@ def export(
 ) -> int:
     r"""Write a month's bill in FOCUS format, with each charge split as in a statement.
 
-    Lines of nodes are replaced by one row per owner, with energy and grams beside the cost, and a
-    row of what nobody took; the others go through as they are. Every charge is the sum of its rows.
+    Each charge for a node becomes one row per owner, with energy and emissions beside the cost, and
+    one row for the unallocated part. Other charges stay as they are. The rows of a charge add up to
+    the charge.
 
     \b
     Example:

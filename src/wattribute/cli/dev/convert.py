@@ -25,8 +25,8 @@ def convert_config(*, file: IO[str], as_json: bool) -> int:
 
     FILE is the YAML of Kepler 0.10 and later, the environment of 0.9 and before
     (KEY=VALUE lines), or a ConfigMap that holds one of the two; - reads standard
-    input. The settings go to standard output; what was dropped, and why, to
-    standard error.
+    input. The settings go to standard output; dropped settings, with
+    the reason, go to standard error.
     """
     try:
         text = file.read()

@@ -29,7 +29,7 @@ _COLUMNS: Final = (
     "--scenario",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What to play, in JSON; without it one busy process and one at a third of a CPU.",
+    help="Scenario in JSON. Without it, one process uses a whole CPU and another one third.",
 )
 @click.option(
     "--seconds",
@@ -65,8 +65,8 @@ def plant(
 ) -> int:
     """Simulate a machine with power sensors; an agent reads it with --sysfs FOLDER.
 
-    Real processes run; their energy is CPU time x watts, as the scenario says. It
-    ends after --seconds or with Ctrl-C, and prints what was true.
+    Real processes run; their energy is CPU time x watts, as the scenario says. The
+    command ends after --seconds or with Ctrl-C, and prints the true energy.
     """
     try:
         from wattribute_testing.plant import run_plant

@@ -12,22 +12,32 @@ from wattribute.settings import Settings
 
 
 @click.command()
-@click.option("--month", metavar="YYYY-MM", help="A whole month; without a period: everything.")
-@click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
-@click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option(
+    "--month", metavar="YYYY-MM", help="Whole month as the period  [default: all stored hours]"
+)
+@click.option(
+    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
+)
+@click.option(
+    "--to",
+    "to_s",
+    callback=instant,
+    metavar="DAY|HOUR",
+    help="End of the period (UTC), not included.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
 def check(
     *, settings: Settings, month: str | None, from_s: int | None, to_s: int | None, as_json: bool
 ) -> int:
-    r"""Look for damaged files, entries that are there twice, and hours that are missing.
+    r"""Look for damaged files, duplicate entries and missing hours.
 
     \b
     Example:
       wattribute ledger check --month 2026-10
 
-    Exit code: 0; 1 if files are damaged or entries are there twice (sums are wrong then); 5 if the
-    ledger cannot be read. Gaps are named, and are no fault: nobody saw those hours.
+    Exit code: 0; 1 if files are damaged or entries are duplicate, which makes sums wrong; 5 if the
+    ledger cannot be read. Missing hours are listed, but are no error.
     """
     with needs("chargeback"):
         from wattribute.accounting.ledger.store import Store

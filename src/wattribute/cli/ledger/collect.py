@@ -29,17 +29,27 @@ _LINES: Final = 20
 
 
 @click.command()
-@click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
-@click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option(
+    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
+)
+@click.option(
+    "--to",
+    "to_s",
+    callback=instant,
+    metavar="DAY|HOUR",
+    help="End of the period (UTC), not included.",
+)
 @click.option(
     "--spool",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Read what `wattribute agent --spool` wrote, instead of Prometheus.",
+    help="Read files of `wattribute agent --spool` instead of Prometheus.",
 )
-@click.option("--month", metavar="YYYY-MM", help="A whole month, up to what is past.")
+@click.option("--month", metavar="YYYY-MM", help="Whole month as the period, as far as it is past.")
 @click.option(
-    "--recheck", is_flag=True, help="Read again what is sealed and whole; write what differs."
+    "--recheck",
+    is_flag=True,
+    help="Read stored hours again, and add corrections where they differ.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--prometheus", "--ledger", "--log-level", "--log-format")
@@ -53,11 +63,12 @@ def collect(
     recheck: bool,
     as_json: bool,
 ) -> int:
-    r"""Read hours from a Prometheus-compatible API or an agent's spool, and seal them.
+    r"""Read hours of energy use from Prometheus or an agent's spool, and store them.
 
-    An hour is sealed once, ten minutes after its end (ledger.settle). What comes late is added by
-    the next run that covers the hour, as corrections; nothing is overwritten. A run may be stopped
-    and started again. Without --from it begins where the ledger ends, at least a day back.
+    An hour is stored once, ten minutes after its end (ledger.settle). Data that arrive later are
+    added as corrections by the next run that covers the hour; nothing is overwritten. A run may be
+    stopped and started again. Without --from it begins where the stored hours end, at least a day
+    back.
 
     \b
     Examples:

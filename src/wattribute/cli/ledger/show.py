@@ -17,13 +17,21 @@ from wattribute.settings import Settings
     default="namespace",
     show_default=True,
     metavar="KEY",
-    help="cluster, node, instance_type, region, kind, component, origin, namespace, pod, "
+    help="Group by: cluster, node, instance_type, region, kind, component, origin, namespace, pod, "
     "container, owner_kind, owner_name, label:NAME, annotation:NAME; or team, product, "
     "environment, cost_center, by the rules of the settings (ownership.rules).",
 )
-@click.option("--month", metavar="YYYY-MM", help="A whole month.")
-@click.option("--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour (UTC).")
-@click.option("--to", "to_s", callback=instant, metavar="DAY|HOUR", help="End, not included.")
+@click.option("--month", metavar="YYYY-MM", help="Whole month as the period.")
+@click.option(
+    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
+)
+@click.option(
+    "--to",
+    "to_s",
+    callback=instant,
+    metavar="DAY|HOUR",
+    help="End of the period (UTC), not included.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in microjoules.")
 @with_settings("--ledger")
 def show(
@@ -35,10 +43,11 @@ def show(
     to_s: int | None,
     as_json: bool,
 ) -> int:
-    r"""Energy by namespace, label, node, ...; nodes' floors as (idle), unsplit.
+    r"""Show energy by namespace, label, node and other keys. Idle energy is not split.
 
-    Who pays the floor, and money, are `wattribute statement`. By team and so on, what no rule
-    gives to anybody is (unowned), and a rule that matches nothing is said.
+    Idle energy is in the row (idle); `wattribute statement` splits it, and shows costs. By team,
+    product and the like, energy that no rule assigns is in the row (unowned), and rules that match
+    nothing are listed.
 
     \b
     Example:
