@@ -65,24 +65,24 @@ class AnswerReader:
             IntensityFailed: it is not one.
         """
         try:
-            found = datetime.fromisoformat(str(text))
+            parsed = datetime.fromisoformat(str(text))
         except ValueError:
             raise self.wrong(f"{str(text)[:40]!r} is no time") from None
-        if found.tzinfo is None:
+        if parsed.tzinfo is None:
             raise self.wrong(f"{str(text)[:40]!r} has no time zone")
-        return found.astimezone(UTC)
+        return parsed.astimezone(UTC)
 
     def within(
         self, values: Iterable[Intensity], start: datetime, end: datetime
     ) -> Sequence[Intensity]:
         """Those that overlap ``[start, end)``, in order; of two of one instant the later listed."""
-        by_start = {one.start: one for one in values if one.end > start and one.start < end}
+        by_start = {item.start: item for item in values if item.end > start and item.start < end}
         ordered = [by_start[instant] for instant in sorted(by_start)]
-        for one, following in pairwise(ordered):
-            if one.end > following.start:
+        for item, following in pairwise(ordered):
+            if item.end > following.start:
                 raise self.wrong(f"two values overlap at {following.start:%Y-%m-%dT%H:%M}Z")
         return ordered
 
-    def wrong(self, what: str) -> IntensityFailed:
+    def wrong(self, problem: str) -> IntensityFailed:
         """The error of an answer that cannot be true."""
-        return IntensityFailed(f"{self._source}: {self._place.name}: {what}")
+        return IntensityFailed(f"{self._source}: {self._place.name}: {problem}")

@@ -92,17 +92,17 @@ def _write(
         [
             (
                 source,
-                one.place,
-                one.basis.value,
-                one.forecast,
-                _unix(one.start),
-                _unix(one.end),
-                one.g_per_kwh,
-                one.estimated,
-                one.source,
+                item.place,
+                item.basis.value,
+                item.forecast,
+                _unix(item.start),
+                _unix(item.end),
+                item.g_per_kwh,
+                item.estimated,
+                item.source,
                 _unix(now),
             )
-            for one in values
+            for item in values
         ],
     )
 

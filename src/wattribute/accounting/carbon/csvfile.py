@@ -32,22 +32,22 @@ class CsvFile:
     def latest(self, place: Place) -> Intensity:
         """The row that holds now."""
         now = datetime.now(UTC)
-        found = [one for one in self._all(place) if one.start <= now < one.end]
-        if not found:
+        matching = [item for item in self._all(place) if item.start <= now < item.end]
+        if not matching:
             raise IntensityAbsent(f"csv: {self._path}: has no row of now for {place.name}")
-        return found[-1]
+        return matching[-1]
 
     def between(self, place: Place, start: datetime, end: datetime) -> Sequence[Intensity]:
         """The rows of that time."""
-        return [one for one in self._all(place) if one.end > start and one.start < end]
+        return [item for item in self._all(place) if item.end > start and item.start < end]
 
     def forecast(self, place: Place, hours: int) -> Sequence[Intensity]:
         """The rows that are ahead of now."""
         now = datetime.now(UTC)
-        found = self.between(place, now, now + hours * HOUR)
-        if not found:
+        matching = self.between(place, now, now + hours * HOUR)
+        if not matching:
             raise IntensityAbsent(f"csv: {self._path}: has no row ahead of now for {place.name}")
-        return found
+        return matching
 
     def _all(self, place: Place) -> list[Intensity]:
         """The rows of a place: those that name it, its zone, or none; each until the next."""

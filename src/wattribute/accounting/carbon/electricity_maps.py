@@ -52,15 +52,15 @@ class ElectricityMaps:
         values = (self._value(reading, row) for row in reading.rows(answer, "forecast"))
         return reading.within(values, now, now + hours * HOUR)
 
-    def _get(self, what: str, place: Place, more: Mapping[str, str]) -> Mapping[str, object]:
+    def _get(self, resource: str, place: Place, more: Mapping[str, str]) -> Mapping[str, object]:
         token = secret(self.name, self._token_file, "carbon.electricity_maps_token_file")
         answer = self._api.json(
-            f"{_PATH}/{what}", {"zone": place.zone, **more}, {"auth-token": token}
+            f"{_PATH}/{resource}", {"zone": place.zone, **more}, {"auth-token": token}
         )
-        said = answer.get("zone", place.zone)
-        if said != place.zone:
+        answered_zone = answer.get("zone", place.zone)
+        if answered_zone != place.zone:
             raise AnswerReader(self.name, self.basis, place).wrong(
-                f"answered for the zone {said!r}"
+                f"answered for the zone {answered_zone!r}"
             )
         return answer
 

@@ -116,17 +116,17 @@ class _Mix:
         """One type at one instant."""
         if psr in STORAGE:
             return
-        _, total, known, grams = self._known.get(start, (length, 0.0, 0.0, 0.0))
+        _, total, known_mw, grams = self._known.get(start, (length, 0.0, 0.0, 0.0))
         factor = G_PER_KWH.get(psr)
         if factor is not None:
-            known, grams = known + megawatts, grams + megawatts * factor
-        self._known[start] = length, total + megawatts, known, grams
+            known_mw, grams = known_mw + megawatts, grams + megawatts * factor
+        self._known[start] = length, total + megawatts, known_mw, grams
 
     def values(self) -> Iterator[Intensity]:
         """The mean of each instant at which enough of the mix has a factor."""
-        for start, (length, total, known, grams) in self._known.items():
-            if known > 0 and known >= _LEAST_KNOWN * total:
-                yield self._reading.value(start, length, grams / known, estimated=True)
+        for start, (length, total, known_mw, grams) in self._known.items():
+            if known_mw > 0 and known_mw >= _LEAST_KNOWN * total:
+                yield self._reading.value(start, length, grams / known_mw, estimated=True)
 
 
 def _generation(
@@ -165,7 +165,7 @@ def _points(
     if length is None or not start < end <= start + timedelta(days=366):
         raise reading.wrong("a period has no such length or resolution as generation has")
     try:
-        said = {
+        quantities = {
             int(point.findtext("{*}position", "")): float(point.findtext("{*}quantity", ""))
             for point in period.findall("{*}Point")
         }
@@ -173,7 +173,7 @@ def _points(
         raise reading.wrong("a point is no number") from None
     megawatts: float | None = None
     for position in range(1, (end - start) // length + 1):
-        megawatts = said.get(position, megawatts)
+        megawatts = quantities.get(position, megawatts)
         if megawatts is not None:
             if not 0 <= megawatts < 1e7:
                 raise reading.wrong(f"{megawatts!r} MW are not possible")

@@ -40,8 +40,8 @@ def count_units(
     while first < end:
         last = min(first + _DAY, end)
         seconds = round((last - first).total_seconds())
-        asked = query.replace(_WINDOW, f"{seconds}s")
-        for labels, value in server.vector(asked, last.timestamp()):
+        question = query.replace(_WINDOW, f"{seconds}s")
+        for labels, value in server.vector(question, last.timestamp()):
             own = {key: text for key, text in labels.items() if key != "__name__"}
             if len(own) > 1:
                 raise SourceFailed(

@@ -68,16 +68,16 @@ class Grid:
         where, now = find_place(place), self._now()
         stale, problems = False, list[IntensityError]()
         for source in self._sources:
-            kept = self._kept(source, where, now - timedelta(days=1), now) if source.live else []
-            if kept and now - kept[-1][1] < self._refresh:
-                return _aged(replace(kept[-1][0], stale=stale), now)
+            cached = self._kept(source, where, now - timedelta(days=1), now) if source.live else []
+            if cached and now - cached[-1][1] < self._refresh:
+                return _aged(replace(cached[-1][0], stale=stale), now)
             try:
                 value = self._ask(source, ("latest", place), partial(_one, source, where), now)[0]
             except IntensityError as exc:
                 problems.append(exc)
                 stale = stale or not isinstance(exc, IntensityAbsent)
-                if kept and not isinstance(exc, IntensityAbsent):
-                    return replace(kept[-1][0], stale=True)
+                if cached and not isinstance(exc, IntensityAbsent):
+                    return replace(cached[-1][0], stale=True)
                 continue
             return _aged(replace(value, stale=stale), now)
         raise _none(problems)
@@ -99,25 +99,25 @@ class Grid:
         """
         where = find_place(place)
         missing = list(hours_of(start, end))
-        found: dict[datetime, Intensity] = {}
+        by_time: dict[datetime, Intensity] = {}
         stale, problems = False, list[IntensityError]()
         for source in self._sources:
             if not missing:
                 break
-            got, problem = self._hours(source, where, missing)
-            found.update(
-                {hour: replace(one, stale=stale or one.stale) for hour, one in got.items()}
+            answered, problem = self._hours(source, where, missing)
+            by_time.update(
+                {hour: replace(item, stale=stale or item.stale) for hour, item in answered.items()}
             )
             if problem:
                 problems.append(problem)
                 stale = stale or not isinstance(problem, IntensityAbsent)
-            missing = [hour for hour in missing if hour not in found]
+            missing = [hour for hour in missing if hour not in by_time]
         if missing and whole:
             raise _none(
                 problems
                 or [IntensityAbsent(f"carbon: {place}: nothing known of {missing[0]:%Y-%m-%dT%H}Z")]
             )
-        return [found[hour] for hour in sorted(found)]
+        return [by_time[hour] for hour in sorted(by_time)]
 
     def forecast(self, place: str, hours: int) -> list[Intensity]:
         """From now on, in order, as far as the source goes; ``stale`` if it is an older forecast.
@@ -130,19 +130,19 @@ class Grid:
         end = now + timedelta(hours=hours)
         problems: list[IntensityError] = []
         for source in self._sources:
-            kept = self._kept(source, where, now, end, forecast=True) if source.live else []
-            if kept and now - kept[0][1] < self._refresh and kept[-1][0].end >= end - HOUR:
-                return [value for value, _ in kept]
+            cached = self._kept(source, where, now, end, forecast=True) if source.live else []
+            if cached and now - cached[0][1] < self._refresh and cached[-1][0].end >= end - HOUR:
+                return [value for value, _ in cached]
             try:
                 values = self._ask(
                     source, ("forecast", place), partial(source.forecast, where, hours), now
                 )
             except IntensityError as exc:
                 problems.append(exc)
-                if kept and not isinstance(exc, IntensityAbsent):
-                    return [replace(value, stale=True) for value, _ in kept]
+                if cached and not isinstance(exc, IntensityAbsent):
+                    return [replace(value, stale=True) for value, _ in cached]
                 continue
-            ahead = [one for one in values if one.end > now and one.start < end]
+            ahead = [item for item in values if item.end > now and item.start < end]
             if ahead:
                 return ahead
         raise _none(
@@ -161,12 +161,12 @@ class Grid:
                 if not isinstance(exc, IntensityAbsent):
                     _LOG.warning("carbon: %s", exc)
                 return {}, exc
-        kept = self._kept(source, place, start, end)
-        sure = [value for value, at in kept if is_final(value, at) or now - at < _REASK]
-        got = by_hour(sure, hours)
+        cached = self._kept(source, place, start, end)
+        sure = [value for value, at in cached if is_final(value, at) or now - at < _REASK]
+        answered = by_hour(sure, hours)
         problem: IntensityError | None = None
-        points = {value.start: value for value, _ in kept}
-        for first, last in _spans([hour for hour in hours if hour not in got], source.window):
+        points = {value.start: value for value, _ in cached}
+        for first, last in _spans([hour for hour in hours if hour not in answered], source.window):
             try:
                 answer = self._ask(
                     source, ("past", place.name), partial(source.between, place, first, last), now
@@ -178,20 +178,20 @@ class Grid:
         everything = by_hour([points[start] for start in sorted(points)], hours)
         if problem and not isinstance(problem, IntensityAbsent):
             everything = {
-                hour: one if hour in got else replace(one, stale=True)
-                for hour, one in everything.items()
+                hour: item if hour in answered else replace(item, stale=True)
+                for hour, item in everything.items()
             }
         return everything, problem
 
     def _ask(
         self,
         source: IntensitySource,
-        what: tuple[str, str],
+        cache_key: tuple[str, str],
         question: Callable[[], Sequence[Intensity]],
         now: datetime,
     ) -> Sequence[Intensity]:
         """Ask one source, unless it failed just now; keep what it says."""
-        key = (source.name, *what)
+        key = (source.name, *cache_key)
         rest = self._resting.get(key)
         if rest and time.monotonic() < rest[0]:
             raise rest[1]

@@ -25,7 +25,7 @@ def by_hour(values: Sequence[Intensity], hours: Iterable[datetime]) -> dict[date
         values: In order of time, of one place and basis, without overlaps.
         hours: Starts of hours, ascending.
     """
-    found: dict[datetime, Intensity] = {}
+    by_time: dict[datetime, Intensity] = {}
     first = 0
     for hour in hours:
         end = hour + HOUR
@@ -37,15 +37,15 @@ def by_hour(values: Sequence[Intensity], hours: Iterable[datetime]) -> dict[date
             value = values[at]
             at += 1
             parts.append(((min(value.end, end) - max(value.start, hour)) / HOUR, value))
-        known = sum(part for part, _ in parts)
-        if known >= _LEAST:
-            mean = sum(part * value.g_per_kwh for part, value in parts) / known
-            found[hour] = replace(
+        covered = sum(part for part, _ in parts)
+        if covered >= _LEAST:
+            mean = sum(part * value.g_per_kwh for part, value in parts) / covered
+            by_time[hour] = replace(
                 parts[0][1],
                 g_per_kwh=mean,
                 start=hour,
                 end=end,
-                estimated=known < 1 - 1e-9 or any(value.estimated for _, value in parts),
+                estimated=covered < 1 - 1e-9 or any(value.estimated for _, value in parts),
                 stale=any(value.stale for _, value in parts),
             )
-    return found
+    return by_time

@@ -48,8 +48,8 @@ def find_place(name: str) -> Place:
     if country := _by_alpha3().get(upper):
         return Place(text, country)
     watttime = {row.zone: row.watttime_region for row in regions()}
-    known = upper[:2] in countries() or upper in watttime
-    if _ZONE.fullmatch(upper) and known:
+    is_zone = upper[:2] in countries() or upper in watttime
+    if _ZONE.fullmatch(upper) and is_zone:
         return Place(text, upper, watttime_region=watttime.get(upper, ""))
     candidates = [*_regions_by_name(), *countries(), *watttime]
     close = get_close_matches(text, candidates, n=1) or get_close_matches(upper, candidates, n=1)
@@ -79,14 +79,18 @@ class _Region:
 @cache
 def _regions_by_name() -> Mapping[str, _Region]:
     """By ``aws/eu-central-1``, and by ``eu-central-1`` where only one provider has it."""
-    found: dict[str, _Region] = {}
-    seen: dict[str, int] = {}
+    by_name: dict[str, _Region] = {}
+    counts: dict[str, int] = {}
     for row in regions():
         region = _Region(f"{row.provider}/{row.region}", row.zone, row.watttime_region)
-        found[region.key] = region
-        seen[row.region] = seen.get(row.region, 0) + 1
-        found[row.region] = region
-    return {name: one for name, one in found.items() if "/" in name or seen[name] == 1}
+        by_name[region.key] = region
+        counts[row.region] = counts.get(row.region, 0) + 1
+        by_name[row.region] = region
+    return {
+        name: place_region
+        for name, place_region in by_name.items()
+        if "/" in name or counts[name] == 1
+    }
 
 
 @cache

@@ -64,8 +64,8 @@ class PrometheusSeries:
     def between(self, place: Place, start: datetime, end: datetime) -> Sequence[Intensity]:
         """Means of hours."""
         hours = list(hours_of(start, end))
-        found = by_hour(self._samples(place, start - _HOLDS, end), hours)
-        return [found[hour] for hour in hours if hour in found]
+        by_time = by_hour(self._samples(place, start - _HOLDS, end), hours)
+        return [by_time[hour] for hour in hours if hour in by_time]
 
     def forecast(self, place: Place, hours: int) -> Sequence[Intensity]:
         """None: a series is of the past."""

@@ -61,10 +61,12 @@ def regions() -> tuple[Region, ...]:
 @cache
 def figures() -> Mapping[tuple[str, str], tuple[Figure, ...]]:
     """(``location``, zone), (``marginal``, zone) and (``pue``, region) to figures, by year."""
-    found: dict[tuple[str, str], list[Figure]] = {}
+    by_key: dict[tuple[str, str], list[Figure]] = {}
     for row in _rows("figures.csv"):
-        found.setdefault((row["kind"], row["key"]), []).append(_figure(row))
-    return {key: tuple(sorted(values, key=lambda one: one.year)) for key, values in found.items()}
+        by_key.setdefault((row["kind"], row["key"]), []).append(_figure(row))
+    return {
+        key: tuple(sorted(values, key=lambda item: item.year)) for key, values in by_key.items()
+    }
 
 
 @cache
@@ -92,7 +94,7 @@ def servers() -> Mapping[str, InstanceServer]:
 
 def of_year(values: tuple[Figure, ...], year: int) -> Figure:
     """The figure of that year, else of the last before it, else the first after it."""
-    before = [one for one in values if one.year <= year]
+    before = [item for item in values if item.year <= year]
     return before[-1] if before else values[0]
 
 

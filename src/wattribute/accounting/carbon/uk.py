@@ -65,10 +65,10 @@ class UkCarbonIntensity:
         start, end = reading.instant(row.get("from")), reading.instant(row.get("to"))
         if end - start != _HALF_HOUR:
             raise reading.wrong(f"{start:%Y-%m-%dT%H:%M}Z to {end:%H:%M}Z is no half-hour")
-        said = row.get("intensity")
-        said = said if isinstance(said, dict) else {}
-        actual = None if forecast else said.get("actual")
-        grams = said.get("forecast") if actual is None else actual
+        amounts = row.get("intensity")
+        amounts = amounts if isinstance(amounts, dict) else {}
+        actual = None if forecast else amounts.get("actual")
+        grams = amounts.get("forecast") if actual is None else actual
         return reading.value(start, _HALF_HOUR, grams, estimated=not forecast and actual is None)
 
 

@@ -45,7 +45,7 @@ class WattTime:
         """The first value of the forecast, which is the present."""
         now = datetime.now(UTC)
         values = self._get("forecast", place, {"horizon_hours": "0"})
-        past = [one for one in values if one.start <= now]
+        past = [item for item in values if item.start <= now]
         if not values or not past:
             raise self._reading(place).wrong("the answer has no value of now")
         return past[-1]
@@ -65,13 +65,13 @@ class WattTime:
         return AnswerReader(self.name, self.basis, place, forecast=forecast)
 
     def _get(
-        self, what: str, place: Place, more: Mapping[str, str], *, forecast: bool = False
+        self, resource: str, place: Place, more: Mapping[str, str], *, forecast: bool = False
     ) -> list[Intensity]:
         if not place.watttime_region:
             raise IntensityAbsent(f"watttime: no balancing area is known for {place.name}")
         query = {"region": place.watttime_region, "signal_type": "co2_moer", **more}
         try:
-            answer = self._api.json(f"/v3/{what}", query, self._bearer())
+            answer = self._api.json(f"/v3/{resource}", query, self._bearer())
         except IntensityDenied:
             self._token = ""  # it may have been taken back: log in again at the next question
             raise
@@ -89,7 +89,7 @@ class WattTime:
             number = isinstance(pounds, int | float)
             grams = pounds * _G_PER_LB / KILOWATT_HOURS_PER_MEGAWATT_HOUR if number else pounds  # type: ignore[operator]
             values.append(reading.value(reading.instant(row.get("point_time")), _STEP, grams))
-        return sorted(values, key=lambda one: one.start)
+        return sorted(values, key=lambda item: item.start)
 
     def _bearer(self) -> dict[str, str]:
         if not self._token or time.monotonic() > self._until_s:
@@ -106,12 +106,12 @@ class WattTime:
                 "username and password"
             )
         try:
-            found = parse(Path(self._credentials).read_text(encoding="utf-8"), self._credentials)
+            login = parse(Path(self._credentials).read_text(encoding="utf-8"), self._credentials)
         except (OSError, UnicodeDecodeError, ConfigInvalid):
             raise IntensityDenied(
                 f"watttime: {self._credentials}: cannot be read as YAML with username and password"
             ) from None  # the parser's text may hold the password
-        username, password = found.get("username"), found.get("password")
+        username, password = login.get("username"), login.get("password")
         if not isinstance(username, str) or not isinstance(password, str):
             raise IntensityDenied(f"watttime: {self._credentials}: has no username and password")
         return username, password

@@ -94,11 +94,11 @@ def compare_methods(
 
     ``two-part`` is left out when there is no tariff. Raises as ``make_statement``.
     """
-    chosen = [method_of(name) for name in methods]
+    used_methods = [method_of(name) for name in methods]
     if not (request.tariff or settings.bills.tariff or request.price_list):
-        chosen = [method for method in chosen if method.id != "two-part"]
-    with opened(request, settings, chosen, step) as month:
-        return [_one(month, request, settings, method, step=step) for method in chosen]
+        used_methods = [method for method in used_methods if method.id != "two-part"]
+    with opened(request, settings, used_methods, step) as month:
+        return [_one(month, request, settings, method, step=step) for method in used_methods]
 
 
 @contextmanager
@@ -325,7 +325,7 @@ def _not_joined(
     if outside:
         totals.setdefault(NOT_COVERED, Totals()).cost += sum(outside.values())
     by_service = cost_by(table, read.placed.not_joined, "service")
-    left: dict[str, int] = {}
+    unpooled: dict[str, int] = {}
     for service, cost in by_service.items():
         pool = next(
             (
@@ -336,17 +336,17 @@ def _not_joined(
             None,
         )
         if pool is None:
-            left[service] = cost
+            unpooled[service] = cost
         else:
             number = read.accounts.number_of(pool.name, "shared")
             totals.setdefault(number, Totals()).cost += cost
-    order = sorted(left, key=lambda service: (-abs(left[service]), service))
+    order = sorted(unpooled, key=lambda service: (-abs(unpooled[service]), service))
     accounts = []
     for at, service in enumerate(order):
-        shown = at < _SERVICES_SHOWN
+        own_row = at < _SERVICES_SHOWN
         number = NOT_JOINED - min(at, _SERVICES_SHOWN)
-        name = f"(not matched to a node: {service or 'no service'})" if shown else OTHER_SERVICES
-        totals.setdefault(number, Totals()).cost += left[service]
+        name = f"(not matched to a node: {service or 'no service'})" if own_row else OTHER_SERVICES
+        totals.setdefault(number, Totals()).cost += unpooled[service]
         if at <= _SERVICES_SHOWN:
             accounts.append(Account(number, name, "not-joined"))
     return accounts

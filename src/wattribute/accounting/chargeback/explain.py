@@ -87,7 +87,7 @@ class Explanation:
 
 
 def explain(
-    kept: Remembered,
+    remembered: Remembered,
     row: str,
     settings: AccountingSettings,
     limit: int,
@@ -96,7 +96,7 @@ def explain(
     """Split the bill again, and follow one row.
 
     Args:
-        kept: The statement.
+        remembered: The statement.
         row: Id of the row.
         settings: As when it was made.
         limit: How many lines.
@@ -105,13 +105,13 @@ def explain(
     Raises:
         DataInvalid: bills or rules are not what they were.
     """
-    request = kept.request
+    request = remembered.request
     method = method_of(request.method)
-    kind, owner, cost = kept.rows[row]
+    kind, owner, cost = remembered.rows[row]
     with opened(request, settings, [method], step) as month:
-        if request.id(settings, month.charges.sources) != kept.statement:
+        if request.id(settings, month.charges.sources) != remembered.statement:
             raise DataInvalid(
-                f"statement {kept.statement}: a bill, a rule or a setting has changed since; "
+                f"statement {remembered.statement}: a bill, a rule or a setting has changed since; "
                 "make the statement again"
             )
         step(f"the parts of {owner}")
@@ -185,15 +185,15 @@ def _unsplit(month: Opened, number: int, owner: str) -> list[tuple[InvoiceLine, 
 
 
 def _line(month: Opened, line: int, basis: str, row: dict[str, int] | None) -> InvoiceLine:
-    told = month.charges.table.slice(line, 1).to_pylist()[0]
+    charge = month.charges.table.slice(line, 1).to_pylist()[0]
     unit = month.charges.currency
-    cost = unit.amount(told["cost"])
+    cost = unit.amount(charge["cost"])
     return InvoiceLine(
-        source=told["source"],
-        description=told["description"],
-        service=told["service"],
-        resource=told["resource"],
-        period=f"{hour_text(told['first'])} to {hour_text(told['end'])}",
+        source=charge["source"],
+        description=charge["description"],
+        service=charge["service"],
+        resource=charge["resource"],
+        period=f"{hour_text(charge['first'])} to {hour_text(charge['end'])}",
         cost=cost,
         amount=unit.amount(row["amount"]) if row else cost,
         basis=basis,

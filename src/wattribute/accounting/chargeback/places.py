@@ -81,8 +81,8 @@ def _groups(table: pa.Table) -> tuple[list[tuple[str, str]], Integers]:
     resource = table["resource"].combine_chunks().dictionary_encode()
     namespace = table["namespace"].combine_chunks().dictionary_encode()
     width = max(len(namespace.dictionary), 1)
-    both = resource.indices.to_numpy().astype(np.int64) * width + namespace.indices.to_numpy()
-    distinct, numbers = np.unique(both, return_inverse=True)
+    pairs = resource.indices.to_numpy().astype(np.int64) * width + namespace.indices.to_numpy()
+    distinct, numbers = np.unique(pairs, return_inverse=True)
     resources, names = resource.dictionary.to_pylist(), namespace.dictionary.to_pylist()
     groups = [(resources[at // width], names[at % width]) for at in distinct.tolist()]
     return groups, numbers.astype(np.int64)
@@ -117,8 +117,10 @@ def _spread(
     flat, offset_of = _flattened(where)
     places = flat[np.repeat(offset_of, rows) + index] if len(line) else flat[:0]
     number = np.repeat(rows, rows)
-    each, extra = np.divmod(cost[line], number) if len(line) else (line, line)
-    return pa.table({"line": line, "place": places, "hour": hour, "hour_cost": each + (at < extra)})
+    share, extra = np.divmod(cost[line], number) if len(line) else (line, line)
+    return pa.table(
+        {"line": line, "place": places, "hour": hour, "hour_cost": share + (at < extra)}
+    )
 
 
 def _flattened(where: list[tuple[int, ...]]) -> tuple[Integers, Integers]:
@@ -138,7 +140,7 @@ def _flattened(where: list[tuple[int, ...]]) -> tuple[Integers, Integers]:
 def cost_by(table: pa.Table, lines: Integers, column: str) -> dict[str, int]:
     """Summed cost of lines by the text of a column, in whole quanta."""
     sums: dict[str, int] = defaultdict(int)
-    chosen = table.select([column, "cost"]).take(pa.array(lines))
-    for row in chosen.group_by(column).aggregate([("cost", "sum")]).to_pylist():
+    picked_lines = table.select([column, "cost"]).take(pa.array(lines))
+    for row in picked_lines.group_by(column).aggregate([("cost", "sum")]).to_pylist():
         sums[row[column]] += row["cost_sum"]
     return dict(sums)

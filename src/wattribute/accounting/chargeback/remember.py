@@ -76,10 +76,10 @@ def remember(statement: Statement, request: StatementRequest, config: Path | Non
     Raises:
         OSError: it cannot be written.
     """
-    kept = note_of(statement, request, config)
+    remembered = note_of(statement, request, config)
     place = folder()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_whole(place / f"{statement.id}.json", msgspec.json.encode(kept))
+    write_whole(place / f"{statement.id}.json", msgspec.json.encode(remembered))
     for old in _newest_first(place)[_KEPT:]:
         old.unlink(missing_ok=True)
 
@@ -99,17 +99,17 @@ def recall(row: str) -> tuple[Remembered, str]:
     candidates = [exact] if dash and exact.is_file() else _newest_first(place)[:1]
     for path in candidates:
         try:
-            kept = msgspec.json.decode(path.read_bytes(), type=Remembered)
+            remembered = msgspec.json.decode(path.read_bytes(), type=Remembered)
         except (OSError, msgspec.DecodeError) as exc:
             raise DataInvalid(f"{path}: cannot read it: {exc}; make the statement again") from exc
-        if row in kept.rows:
-            return kept, row
-        for known, (_, owner, _) in kept.rows.items():
+        if row in remembered.rows:
+            return remembered, row
+        for row_id, (_, owner, _) in remembered.rows.items():
             if owner == row:
-                return kept, known
+                return remembered, row_id
         raise DataInvalid(
-            f"{row}: no such row in statement {kept.statement}; its owners are "
-            + ", ".join(owner for _, owner, _ in list(kept.rows.values())[:8])
+            f"{row}: no such row in statement {remembered.statement}; its owners are "
+            + ", ".join(owner for _, owner, _ in list(remembered.rows.values())[:8])
         )
     raise DataInvalid(
         f"{row}: no statement has been made on this machine; `wattribute statement` first"

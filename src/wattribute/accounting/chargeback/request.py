@@ -137,8 +137,8 @@ def ledger_files(request: StatementRequest, month: Month) -> Iterator[LedgerFile
         yield LedgerFiles(store.root, chunks)
     elif request.engine == "spark":
         scheme = request.ledger.partition("://")[0]
-        named = (tuple(f"{scheme}://{path}" for path in chunk) for chunk in chunks)
-        yield LedgerFiles(request.ledger, tuple(named))
+        addressed = (tuple(f"{scheme}://{path}" for path in chunk) for chunk in chunks)
+        yield LedgerFiles(request.ledger, tuple(addressed))
     else:
         with tempfile.TemporaryDirectory(prefix="wattribute-ledger-") as folder:
             fetched = (
@@ -174,12 +174,12 @@ def _fetched(store: Store, path: str, name: str) -> str:
 
 def names_of_maps(files: list[str], column: str) -> list[str]:
     """Names of labels or annotations that the first entries have, for a message."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for path in files[:1]:
         try:
             table = parquet.ParquetFile(path).read_row_group(0, columns=[column])
         except (OSError, pa.ArrowException) as exc:
             raise DataInvalid(f"{path}: cannot read its {column}: {exc}") from exc
         for entry in table[column].to_pylist():
-            found.update(name for name, _ in entry)
-    return sorted(found)
+            keys.update(name for name, _ in entry)
+    return sorted(keys)

@@ -99,7 +99,7 @@ def statement_of(
             floor=floor,
             unit=unit,
             total=total,
-            known=before.get((item[0].kind, item[0].name)),
+            history=before.get((item[0].kind, item[0].name)),
             carbon=bool(carbon),
         )
         for number, item in enumerate([*allocated, *rest], 1)
@@ -185,7 +185,7 @@ def _row(
     floor: _Floor,
     unit: Currency,
     total: Decimal,
-    known: OwnerHistory | None,
+    history: OwnerHistory | None,
     carbon: bool,
 ) -> StatementRow:
     energy, low, high = band
@@ -225,8 +225,8 @@ def _row(
         confidence="unattributable" if nobody else confidence_of(energy, measured, integrated),
         measured=min(measured / energy, 1.0) if energy > 0 else 0.0,
         efficiency=1 - totals.unused_units / reserved if reserved else None,
-        energy_before_uj=known.energy_uj if known else None,
-        cost_before=known.cost if known else None,
+        energy_before_uj=history.energy_uj if history else None,
+        cost_before=history.cost if history else None,
     )
 
 

@@ -55,14 +55,14 @@ def in_order(shared: Sequence[SharedCost]) -> list[SharedCost]:
         ConfigInvalid: they go round in a circle.
     """
     by_name = {pool.name: pool for pool in shared}
-    done: dict[str, None] = {}
+    finished: dict[str, None] = {}
     path: list[str] = []
 
     def visit(name: str) -> None:
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
             raise ConfigInvalid(f"bills.shared: costs go round in a circle: {circle}")
-        if name in done:
+        if name in finished:
             return
         path.append(name)
         for target in by_name[name].to:
@@ -70,11 +70,11 @@ def in_order(shared: Sequence[SharedCost]) -> list[SharedCost]:
                 if fnmatchcase(other, target) and (other != name or target == name):
                     visit(other)
         path.pop()
-        done[name] = None
+        finished[name] = None
 
     for pool in shared:
         visit(pool.name)
-    return [by_name[name] for name in reversed(done)]
+    return [by_name[name] for name in reversed(finished)]
 
 
 def charge_on(
@@ -108,10 +108,10 @@ def charge_on(
                 continue
             parts = apportion_list(getattr(own, field.name), weights)
             for target, part in zip(targets, parts, strict=True):
-                held = totals[target]
-                setattr(held, field.name, getattr(held, field.name) + part)
+                target_totals = totals[target]
+                setattr(target_totals, field.name, getattr(target_totals, field.name) + part)
                 if field.name == "cost":
-                    held.cost_shared += part
+                    target_totals.cost_shared += part
         del totals[number]
     return notes
 

@@ -97,12 +97,12 @@ def parts_of(
         costs = [amounts.with_columns(nw.col("cost").alias("amount"))]
     else:
         costs = _two_parts(engine, period, hours, amounts, tariff)
-    found = []
+    costs_by_part = []
     for part, amount in zip(method.parts, costs, strict=True):
         weights = with_weights(period.rows, method, part)
         joined = hours.join(weights, on=_BY, how="inner")
-        found.append(_split(engine, joined, amount.select("line", "amount")))
-    return found
+        costs_by_part.append(_split(engine, joined, amount.select("line", "amount")))
+    return costs_by_part
 
 
 def _split(engine: FrameEngine, joined: Frame, amounts: Frame) -> Frame:
@@ -124,10 +124,10 @@ def _split(engine: FrameEngine, joined: Frame, amounts: Frame) -> Frame:
     # Where nobody weighs anything it is idle that pays; every place and hour has that row.
     nobody = nw.col("weight").sum().over("line") == 0
     alone = nobody & nw.col("account").is_in([IDLE, NOT_COVERED])
-    one = nw.lit(1).cast(nw.Int64)
+    whole_one = nw.lit(1).cast(nw.Int64)
     rows = rows.with_columns(
-        nw.when(alone).then(one).otherwise(nw.col("weight")).alias("weight"),
-        nw.when(alone).then(one).otherwise(nw.col("idle_weight")).alias("idle_weight"),
+        nw.when(alone).then(whole_one).otherwise(nw.col("weight")).alias("weight"),
+        nw.when(alone).then(whole_one).otherwise(nw.col("idle_weight")).alias("idle_weight"),
     ).with_columns(nw.col("weight").sum().over("line").cast(nw.Int64).alias("line_weight"))
     parts = apportion(
         rows, group=["line"], amount="amount", weight="weight", order="account", into="part"
@@ -155,7 +155,7 @@ def _two_parts(
     """
     if tariff is None:
         raise ValueError("two-part needs a tariff")
-    used = (
+    electric = (
         period.rows.with_columns((nw.col("dynamic_uj") + nw.col("paid_reserved")).alias("_uj"))
         .group_by(*_BY)
         .agg(nw.col("_uj").sum().cast(nw.Int64))
@@ -164,23 +164,23 @@ def _two_parts(
     kwh = nw.lit(float(MICROJOULES_PER_KWH))
     electricity = nw.col("_uj").cast(nw.Float64) * nw.col("per_kwh").cast(nw.Float64) / kwh
     zero = nw.lit(0).cast(nw.Int64)
-    used = used.with_columns(electricity.floor().cast(nw.Int64).alias("_electricity"))
+    electric = electric.with_columns(electricity.floor().cast(nw.Int64).alias("_electricity"))
     positive = hours.filter(nw.col("hour_cost") > 0)
     charged = positive.group_by(*_BY).agg(nw.col("hour_cost").sum().cast(nw.Int64).alias("_all"))
     cut = (
-        positive.join(used.select(*_BY, "_electricity"), on=_BY, how="inner")
+        positive.join(electric.select(*_BY, "_electricity"), on=_BY, how="inner")
         .join(charged, on=_BY, how="inner")
         .with_columns(nw.min_horizontal("_electricity", "_all").alias("_taken"))
         .with_columns(share(nw.col("_taken"), nw.col("hour_cost"), nw.col("_all")).alias("_energy"))
         .group_by("line")
         .agg(nw.col("_energy").sum().cast(nw.Int64))
     )
-    both = engine.keep(
+    energy_and_cut = engine.keep(
         amounts.join(cut, on="line", how="left").with_columns(
             nw.col("_energy").fill_null(0).cast(nw.Int64)
         )
     )
     return [
-        both.with_columns(nw.col("_energy").alias("amount")),
-        both.with_columns((nw.col("cost") - nw.col("_energy") + zero).alias("amount")),
+        energy_and_cut.with_columns(nw.col("_energy").alias("amount")),
+        energy_and_cut.with_columns((nw.col("cost") - nw.col("_energy") + zero).alias("amount")),
     ]

@@ -142,8 +142,8 @@ def cost_band(
     if energy <= 0 or total <= 0 or (low == energy and high == energy and all_low == all_high):
         return cost, cost
     ends = []
-    for mine, others in ((low, all_high - high), (high, all_low - low)):
-        whole = mine + others
+    for mine, remainder in ((low, all_high - high), (high, all_low - low)):
+        whole = mine + remainder
         ratio = Decimal(mine) / Decimal(whole) if whole > 0 else Decimal(1)
         ends.append((cost * ratio * total / energy).quantize(Decimal(1).scaleb(-places)))
     return min(*ends, cost), max(*ends, cost)

@@ -100,13 +100,13 @@ def _energies() -> list[nw.Expr]:
     """Energy by component, floors apart, and what is known of it."""
     zero = nw.lit(0).cast(nw.Int64)
     idle = nw.col("kind") == "idle"
-    found: list[nw.Expr] = []
+    columns: list[nw.Expr] = []
     for component in COMPONENTS:
         here = nw.col("component") == component
         dynamic = nw.when(here & ~idle).then(nw.col("energy_uj")).otherwise(zero)
         floor = nw.when(here & idle).then(nw.col("floor_uj")).otherwise(zero)
-        found += [dynamic.alias(f"dynamic_{component}"), floor.alias(f"floor_{component}")]
+        columns += [dynamic.alias(f"dynamic_{component}"), floor.alias(f"floor_{component}")]
     for origin in ("measured", "integrated"):
         of_it = nw.when(nw.col("origin") == origin).then(nw.col("energy_uj")).otherwise(zero)
-        found.append(of_it.alias(f"{origin}_uj"))
-    return found
+        columns.append(of_it.alias(f"{origin}_uj"))
+    return columns

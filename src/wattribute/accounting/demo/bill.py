@@ -102,7 +102,7 @@ def _instances() -> Iterator[dict[str, object]]:
     """EC2: list prices less a discount that makes the sum round; the last row takes the rest."""
     hours = (END_S - START_S) // HOUR_S
     listed = sum((Decimal(node.price_per_h) for node in NODES), Decimal(0)) * hours
-    left = EC2_TOTAL
+    remaining = EC2_TOTAL
     rows: list[dict[str, object]] = []
     for node in NODES:
         line = _Line(EC2, "Compute", "Virtual Machines", "Instance", node.instance_id,
@@ -110,8 +110,8 @@ def _instances() -> Iterator[dict[str, object]]:
                      Decimal(node.price_per_h), (*_CLUSTER, ("Name", node.name)))  # fmt: skip
         price = (line.unit_price * EC2_TOTAL / listed).quantize(_STEP, ROUND_DOWN)
         rows += _charges(line, price)
-        left -= price * hours
-    last = Decimal(str(rows[-1]["BilledCost"])) + left
+        remaining -= price * hours
+    last = Decimal(str(rows[-1]["BilledCost"])) + remaining
     rows[-1].update(
         BilledCost=last, EffectiveCost=last, ContractedCost=last, ContractedUnitPrice=last
     )  # of one hour

@@ -68,7 +68,7 @@ def _node_hour(entries: LedgerEntries, node: DemoNode, hour_s: int, random: Gene
     noise = random.lognormal(0, 0.06, len(pods) + len(_SPECIAL))
     cpu = [service.cpu * load for service, load in pods] + [share for *_, share in _SPECIAL]
     gpu = [service.gpu * load for service, load in pods] + [0.0 for _ in _SPECIAL]
-    used = {"cpu": np.array(cpu) * noise, "gpu": np.array(gpu) * noise}
+    usage = {"cpu": np.array(cpu) * noise, "gpu": np.array(gpu) * noise}
     common = {
         "hour": hour_s * MICROSECONDS_PER_SECOND,
         "cluster": "demo",
@@ -79,21 +79,21 @@ def _node_hour(entries: LedgerEntries, node: DemoNode, hour_s: int, random: Gene
         "covered_s": covered_s,
     }
     for component, origin in node.origins.items():
-        weights = used["gpu" if component == "gpu" else "cpu"]
+        weights = usage["gpu" if component == "gpu" else "cpu"]
         drawn_uj = _microjoules(node.full_w[component] * min(float(weights.sum()), 1), covered_s)
         lost_uj = drawn_uj // 4000
         shares = apportion(drawn_uj - lost_uj, (weights * _WEIGHT_STEPS).astype(np.int64))
         row = {**common, "component": component, "origin": origin}
         first = component == "cpu"
         for (service, load), energy_uj, share in zip(pods, shares, weights, strict=False):
-            named = _pod(service, node, hour_s)
+            names = _pod(service, node, hour_s)
             amounts = _use(service, node, float(share), load, covered_s) if first else {}
             if first or energy_uj:
-                entries.add(row | named | amounts | _energy(int(energy_uj), component, origin))
+                entries.add(row | names | amounts | _energy(int(energy_uj), component, origin))
         for (kind, name, _), energy_uj in zip(_SPECIAL, shares[len(pods) :], strict=True):
-            named = {"kind": kind, "namespace": kind, "pod": name, "container": name,
+            names = {"kind": kind, "namespace": kind, "pod": name, "container": name,
                      "container_id": name}  # fmt: skip
-            entries.add(row | named | _energy(int(energy_uj), component, origin))
+            entries.add(row | names | _energy(int(energy_uj), component, origin))
         entries.add(row | {"kind": "unattributed"} | _energy(lost_uj, component, origin))
         floor_uj = _microjoules(node.idle_w[component], covered_s)
         capacity = _capacity(node, covered_s) if first else {}

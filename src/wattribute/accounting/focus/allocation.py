@@ -123,11 +123,11 @@ class Allocation:
                 "method", "AllocatedMethodId", "differs among parts of one charge", group.first_row
             )
         if charges > 1 and len(set(group.resources.values())) > 1:
-            what = "the remainder" if group.resources[""] == charges else "one resource"
+            subject = "the remainder" if group.resources[""] == charges else "one resource"
             self._report.add(
                 "twice",
                 "AllocatedResourceId",
-                f"{what} comes more than once among the parts of one charge",
+                f"{subject} comes more than once among the parts of one charge",
                 group.first_row,
             )
 

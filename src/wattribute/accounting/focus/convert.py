@@ -26,8 +26,8 @@ class Converter:
     def __init__(self, names: Sequence[str], version: str) -> None:
         """``names``: of the file; ``version``: to write, 1.2 to 1.4."""
         self._target = columns_of(version)
-        known = {name for one in VERSIONS for name in columns_of(one)}
-        self._own = {name: _own_name(name) for name in names if name not in known}
+        standard_columns = {name for edition in VERSIONS for name in columns_of(edition)}
+        self._own = {name: _own_name(name) for name in names if name not in standard_columns}
         self._sources = {
             column: next((name for name in _RENAMED.get(column, (column,)) if name in names), None)
             for column in self._target
@@ -44,16 +44,16 @@ class Converter:
 
     def row(self, row: Mapping[str, str | None]) -> Row:
         """Convert one row of the bill."""
-        found: Row = dict.fromkeys(self.columns)
+        converted: Row = dict.fromkeys(self.columns)
         for column, source in self._sources.items():
-            if source and column in found:
+            if source and column in converted:
                 text = row[source]
                 if text is not None and self._target[column].format == "instant":
                     text = _instant(text)
-                found[column] = text
+                converted[column] = text
         for name, own in self._own.items():
-            found[own] = row[name]
-        return found
+            converted[own] = row[name]
+        return converted
 
     def part(self, row: Row) -> Row:
         """A part: where the version has no columns for it (1.2), they are our own."""

@@ -49,11 +49,11 @@ def method_details(text: str) -> list[float]:
     Raises:
         ValueError: it does not have the object's shape; says what is wrong.
     """
-    found = _json(text)
-    if not isinstance(found, dict):
+    parsed = _json(text)
+    if not isinstance(parsed, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the value's, not the caller's
-    unknown = [key for key in found if key != "Elements" and not _CUSTOM.fullmatch(key)]
-    elements = found.get("Elements")
+    unknown = [key for key in parsed if key != "Elements" and not _CUSTOM.fullmatch(key)]
+    elements = parsed.get("Elements")
     if unknown or not isinstance(elements, list) or not elements:
         raise ValueError("has not the one key Elements, a list of at least one object")
     return [_ratio(element) for element in elements]
@@ -62,8 +62,8 @@ def method_details(text: str) -> list[float]:
 def _ratio(element: object) -> float:
     if not isinstance(element, dict):
         raise ValueError("has an element that is no object")  # noqa: TRY004
-    known = {"AllocatedRatio", "UsageUnit", "UsageQuantity"}
-    if any(key not in known and not _CUSTOM.fullmatch(key) for key in element):
+    standard_keys = {"AllocatedRatio", "UsageUnit", "UsageQuantity"}
+    if any(key not in standard_keys and not _CUSTOM.fullmatch(key) for key in element):
         raise ValueError("has an element with a key that is neither known nor x_")
     ratio = element.get("AllocatedRatio")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
@@ -77,12 +77,12 @@ def _ratio(element: object) -> float:
 def key_values(text: str) -> Mapping[str, object] | None:
     """A Key-Value as a mapping; None: it is none."""
     try:
-        found = _json(text)
+        parsed = _json(text)
     except ValueError:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         return None
-    return None if any(isinstance(value, dict | list) for value in found.values()) else found
+    return None if any(isinstance(value, dict | list) for value in parsed.values()) else parsed
 
 
 def _json(text: str) -> object:
@@ -90,10 +90,10 @@ def _json(text: str) -> object:
         raise ValueError(f"has {word}, which is not JSON")
 
     try:
-        found: object = json.loads(text, parse_constant=refuse)
+        parsed: object = json.loads(text, parse_constant=refuse)
     except (json.JSONDecodeError, RecursionError):
         raise ValueError("is not JSON") from None
-    return found
+    return parsed
 
 
 def _text(_column: FocusColumn, _value: str) -> str:

@@ -103,10 +103,10 @@ def _text(column: pa.Array) -> pa.Array:
     if pa.types.is_nested(kind):  # a map or struct, for Tags and details: as JSON would have it
         import json  # noqa: PLC0415 - rare
 
-        found = column.to_pylist()
+        cells = column.to_pylist()
         if pa.types.is_map(kind):
-            found = [None if one is None else dict(one) for one in found]
-        words = [None if one is None else json.dumps(one, default=str) for one in found]
+            cells = [None if cell is None else dict(cell) for cell in cells]
+        words = [None if cell is None else json.dumps(cell, default=str) for cell in cells]
         return pa.array(words, pa.string())
     texts = column.cast(pa.string())
     texts.validate(full=True)  # that it is UTF-8, before somebody reads it

@@ -47,10 +47,10 @@ def check_rows(batch: Batch, report: ValidationReport) -> None:
         if quantity in columns and unit in columns:
             wrong = pc.not_equal(pc.is_valid(columns[quantity]), pc.is_valid(columns[unit]))
             tell(wrong, "unit", unit, f"must be null exactly where {quantity} is")
-    for name, of in _NAMED:
-        if name in columns and of in columns:
-            wrong = pc.and_(pc.is_valid(columns[name]), pc.is_null(columns[of]))
-            tell(wrong, "alone", name, f"has a value where {of} has none")
+    for name, named_column in _NAMED:
+        if name in columns and named_column in columns:
+            wrong = pc.and_(pc.is_valid(columns[name]), pc.is_null(columns[named_column]))
+            tell(wrong, "alone", name, f"has a value where {named_column} has none")
     if "ServiceSubcategory" in columns and "ServiceCategory" in columns:
         wrong = pc.not_equal(_categories(columns["ServiceSubcategory"]), columns["ServiceCategory"])
         tell(wrong, "category", "ServiceSubcategory", "is not part of its ServiceCategory")

@@ -72,7 +72,7 @@ def split_row(
         whole = Decimal(text)
         for allocated, amount in zip(rows, split_amount(whole, weights), strict=True):
             allocated[metric] = f"{amount.normalize():f}"
-        if sum(Decimal(one[metric] or 0) for one in rows) != whole:
+        if sum(Decimal(part_row[metric] or 0) for part_row in rows) != whole:
             raise Unbalanced(f"FOCUS: parts of {metric} {text} do not sum to it")
     return rows
 
@@ -98,10 +98,10 @@ def _details(ratio: int, part: ChargeShare) -> str:
 def _tags(part: ChargeShare, inherited: str | None) -> str | None:
     """The part's own tags, without those that Tags has already."""
     try:
-        known = json.loads(inherited or "{}")
+        inherited_tags = json.loads(inherited or "{}")
     except ValueError:
-        known = {}
-    own = {key: text for key, text in part.tags.items() if known.get(key) != text}
+        inherited_tags = {}
+    own = {key: text for key, text in part.tags.items() if inherited_tags.get(key) != text}
     if not own or not part.resource_id:
         return None
     return json.dumps(own, separators=(",", ":"), sort_keys=True)

@@ -37,9 +37,11 @@ def validate(
         DataInvalid: it cannot be read to its end, or is no FOCUS file at all.
     """
     bill = open_bill(path)
-    known = set(bill.names) & {name for one in VERSIONS for name in columns_of(one)}
-    if len(known) < 5:
-        raise DataInvalid(f"{path}: has {len(known)} columns of FOCUS: this is not such a file")
+    standard_columns = set(bill.names) & {name for other in VERSIONS for name in columns_of(other)}
+    if len(standard_columns) < 5:
+        raise DataInvalid(
+            f"{path}: has {len(standard_columns)} columns of FOCUS: this is not such a file"
+        )
     report = ValidationReport(version or version_of(bill.names))
     columns = columns_of(report.version)
     _header(bill.names, report)
@@ -68,10 +70,12 @@ def _header(names: tuple[str, ...], report: ValidationReport) -> None:
     for name in names:
         if name in columns:
             continue
-        others = [one for one in VERSIONS if name in columns_of(one)]
-        if others:
+        other_versions = [other for other in VERSIONS if name in columns_of(other)]
+        if other_versions:
             report.add(
-                "version-column", name, f"is of FOCUS {others[0]} to {others[-1]}, not of this one"
+                "version-column",
+                name,
+                f"is of FOCUS {other_versions[0]} to {other_versions[-1]}, not of this one",
             )
         elif wrong := custom_name_problem(name):
             report.add("unknown-column", name, wrong)

@@ -37,7 +37,10 @@ def write_focus(path: Path, columns: Sequence[str], rows: Iterable[Row], version
         DataInvalid: it cannot be written; then nothing is there that was not before.
     """
     formats = {name: column.format for name, column in columns_of(version).items()}
-    formats |= {one.name: "decimal" if one.type == "DECIMAL" else "text" for one in CUSTOM}
+    formats |= {
+        own_column.name: "decimal" if own_column.type == "DECIMAL" else "text"
+        for own_column in CUSTOM
+    }
     draft = draft_of(path)
     try:
         if path.suffix == ".parquet":
@@ -54,7 +57,7 @@ def write_focus(path: Path, columns: Sequence[str], rows: Iterable[Row], version
 
 def write_metadata(path: Path, columns: Sequence[str], version: str) -> None:
     """Describe the columns of a file, ours among them, as FOCUS' Schema metadata does."""
-    ours = {one.name: one for one in CUSTOM}
+    ours = {own_column.name: own_column for own_column in CUSTOM}
     formats = {name: column.format for name, column in columns_of(version).items()}
     definitions: list[dict[str, object]] = []
     for name in columns:

@@ -6,23 +6,23 @@ from decimal import Decimal
 from wattribute.accounting.chargeback.statement import Statement
 
 
-def costs_by_row(made: Sequence[Statement]) -> dict[tuple[str, str], list[Decimal]]:
+def costs_by_row(statements: Sequence[Statement]) -> dict[tuple[str, str], list[Decimal]]:
     """By (kind, owner) in order of their largest cost: the cost under each method."""
-    found: dict[tuple[str, str], list[Decimal]] = {}
-    for at, statement in enumerate(made):
+    by_row: dict[tuple[str, str], list[Decimal]] = {}
+    for at, statement in enumerate(statements):
         for row in statement.everything:
-            of_row = found.setdefault((row.kind, row.owner), [Decimal(0)] * len(made))
+            of_row = by_row.setdefault((row.kind, row.owner), [Decimal(0)] * len(statements))
             of_row[at] = row.cost
-    return dict(sorted(found.items(), key=lambda item: (-max(item[1]), item[0])))
+    return dict(sorted(by_row.items(), key=lambda item: (-max(item[1]), item[0])))
 
 
-def as_object(made: Sequence[Statement]) -> dict[str, object]:
+def as_object(statements: Sequence[Statement]) -> dict[str, object]:
     """For JSON; amounts are texts."""
     return {
-        "month": made[0].month,
-        "by": made[0].by,
-        "currency": made[0].currency.code,
-        "total": str(made[0].total),
+        "month": statements[0].month,
+        "by": statements[0].by,
+        "currency": statements[0].currency.code,
+        "total": str(statements[0].total),
         "methods": [
             {
                 "id": statement.method,
@@ -31,16 +31,17 @@ def as_object(made: Sequence[Statement]) -> dict[str, object]:
                 "allocated": str(statement.allocated),
                 "unallocated": str(statement.unallocated),
             }
-            for statement in made
+            for statement in statements
         ],
         "rows": [
             {
                 "kind": kind,
                 "owner": owner,
                 "cost": {
-                    statement.method: str(cost) for statement, cost in zip(made, costs, strict=True)
+                    statement.method: str(cost)
+                    for statement, cost in zip(statements, costs, strict=True)
                 },
             }
-            for (kind, owner), costs in costs_by_row(made).items()
+            for (kind, owner), costs in costs_by_row(statements).items()
         ],
     }

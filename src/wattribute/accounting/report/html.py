@@ -25,14 +25,14 @@ def templates(*more: Path) -> jinja2.Environment:
     Args:
         more: Folders with further ones, which may extend ours.
     """
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([TEMPLATES, *more]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(
+    environment.globals.update(
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         bars=figures.bars,
         line=figures.line,
@@ -40,7 +40,7 @@ def templates(*more: Path) -> jinja2.Environment:
         money=money,
         columns=COLUMNS,
     )
-    return made
+    return environment
 
 
 def as_html(statement: Statement) -> bytes:

@@ -62,7 +62,7 @@ def write_all(statement: Statement, folder: Path) -> list[Path]:
     Raises:
         DataInvalid: one cannot be written.
     """
-    written = []
+    paths = []
     for row in statement.rows:
         body = as_pdf(statement, row)
         path = folder / file_name(row)
@@ -71,8 +71,8 @@ def write_all(statement: Statement, folder: Path) -> list[Path]:
             path.write_bytes(body)
         except OSError as exc:
             raise DataInvalid(f"{path}: cannot write: {exc.strerror}") from exc
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths
 
 
 def file_name(row: StatementRow) -> str:
@@ -143,9 +143,9 @@ def _small(statement: Statement) -> Iterator[str]:
     )
     for name, digest in statement.sources:
         yield f"Bill {name}, SHA-256 {digest}."
-    for one in statement.carbon:
-        stale = "; stale" if one.stale else ""
+    for origin in statement.carbon:
+        stale = "; stale" if origin.stale else ""
         yield (
-            f"Carbon in {one.zone or 'the default place'}: {one.source} {one.year}, "
-            f"{one.basis}-based, PUE {one.pue:g}{stale}."
+            f"Carbon in {origin.zone or 'the default place'}: {origin.source} {origin.year}, "
+            f"{origin.basis}-based, PUE {origin.pue:g}{stale}."
         )

@@ -22,7 +22,7 @@ class HourChannel(msgspec.Struct, frozen=True, array_like=True):
     source: str
     """The meter, as Zone.source; "" where it is not known."""
     origin: str
-    """``measured``, ``integrated`` or ``estimated``."""
+    """``measured``, ``integrated`` or ``estimated``; ``unknown`` in some hours of agents of 0.1."""
 
 
 class ModeEnergy(msgspec.Struct, frozen=True, array_like=True):

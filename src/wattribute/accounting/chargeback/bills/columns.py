@@ -59,9 +59,11 @@ def columns_of(name: str, columns: Mapping[str, str]) -> BillColumns:
                     f"{name}: a {bill.name} bill lacks the column {', '.join(missing)}"
                 )
             return bill.columns(columns)
-    known = " nor ".join(f"{bill.name} (no column {bill.marks[0]})" for bill in reversed(formats))
-    shown = ", ".join(list(columns)[:8])
-    raise DataInvalid(f"{name}: neither {known}; its columns are {shown}, ...")
+    alternatives = " nor ".join(
+        f"{bill.name} (no column {bill.marks[0]})" for bill in reversed(formats)
+    )
+    first_columns = ", ".join(list(columns)[:8])
+    raise DataInvalid(f"{name}: neither {alternatives}; its columns are {first_columns}, ...")
 
 
 def text_in(column: str, columns: Mapping[str, str]) -> str:

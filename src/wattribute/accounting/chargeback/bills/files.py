@@ -63,7 +63,7 @@ def read_files(paths: Sequence[Path], month: Month, currency: str = "") -> Charg
 
 def _hashed(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
     """Each file's SHA-256; the same bill twice would double the invoice."""
-    seen: dict[str, Path] = {}
+    by_digest: dict[str, Path] = {}
     for path in paths:
         digest = hashlib.sha256()
         try:
@@ -72,10 +72,10 @@ def _hashed(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
                     digest.update(block)
         except OSError as exc:
             raise DataInvalid(f"{path}: cannot read the bill: {exc.strerror}") from exc
-        other = seen.setdefault(digest.hexdigest(), path)
-        if other is not path:
-            raise DataInvalid(f"{path} is the same bill as {other}; give it once")
-    return tuple((str(path), digest) for digest, path in seen.items())
+        first_path = by_digest.setdefault(digest.hexdigest(), path)
+        if first_path is not path:
+            raise DataInvalid(f"{path} is the same bill as {first_path}; give it once")
+    return tuple((str(path), digest) for digest, path in by_digest.items())
 
 
 def _opened(con: duckdb.DuckDBPyConnection, path: Path, number: int) -> _Bill:
@@ -104,19 +104,20 @@ def _opened(con: duckdb.DuckDBPyConnection, path: Path, number: int) -> _Bill:
 
 
 def _select(bill: _Bill) -> str:
-    taken = bill.columns
+    expressions = bill.columns
     label = bill.path.name.replace("'", "''")
     return (
-        f"SELECT CAST({taken.cost} AS VARCHAR) AS cost_text, "  # noqa: S608 - names from our table
-        f"TRY_CAST({taken.cost} AS DECIMAL(38,15)) AS amount, "
-        f"CAST({taken.currency} AS VARCHAR) AS currency, "
-        f"TRY_CAST({taken.start} AS TIMESTAMPTZ) AS start_at, "
-        f"TRY_CAST({taken.end} AS TIMESTAMPTZ) AS end_at, "
-        f"TRY_CAST(nullif({taken.period}, '') AS TIMESTAMPTZ) AS period_at, "
-        f"{taken.resource} AS resource, {taken.service} AS service, "
-        f"{taken.category} AS category, {taken.description} AS description, "
-        f"{taken.tags} AS tags, '{label}' AS file, number "
-        f"FROM (SELECT *, row_number() OVER () AS number FROM {bill.view}) WHERE {taken.where}"
+        f"SELECT CAST({expressions.cost} AS VARCHAR) AS cost_text, "  # noqa: S608 - names from our table
+        f"TRY_CAST({expressions.cost} AS DECIMAL(38,15)) AS amount, "
+        f"CAST({expressions.currency} AS VARCHAR) AS currency, "
+        f"TRY_CAST({expressions.start} AS TIMESTAMPTZ) AS start_at, "
+        f"TRY_CAST({expressions.end} AS TIMESTAMPTZ) AS end_at, "
+        f"TRY_CAST(nullif({expressions.period}, '') AS TIMESTAMPTZ) AS period_at, "
+        f"{expressions.resource} AS resource, {expressions.service} AS service, "
+        f"{expressions.category} AS category, {expressions.description} AS description, "
+        f"{expressions.tags} AS tags, '{label}' AS file, number "
+        f"FROM (SELECT *, row_number() OVER () AS number FROM {bill.view}) "
+        f"WHERE {expressions.where}"
     )
 
 
@@ -160,23 +161,23 @@ def _refuse_unreadable(con: duckdb.DuckDBPyConnection, names: str) -> None:
         return
     file, number, cost, start, end, backwards = bad[0]
     if start is None or end is None:
-        what = "its charge period is missing or no time"
+        problem = "its charge period is missing or no time"
     elif backwards:
-        what = f"its charge period ends ({end}) before it begins ({start})"
+        problem = f"its charge period ends ({end}) before it begins ({start})"
     else:
-        what = f"EffectiveCost is {cost!r}, which is no amount" if cost else "it has no cost"
-    raise DataInvalid(f"{names}: {file}, data line {number}: {what}")
+        problem = f"EffectiveCost is {cost!r}, which is no amount" if cost else "it has no cost"
+    raise DataInvalid(f"{names}: {file}, data line {number}: {problem}")
 
 
-def _currency(con: duckdb.DuckDBPyConnection, names: str, wanted: str) -> str:
+def _currency(con: duckdb.DuckDBPyConnection, names: str, code_wanted: str) -> str:
     found = con.execute(
         "SELECT coalesce(currency, ''), count(*) FROM lines GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     codes = [str(code) for code, _ in found]
-    if wanted:
-        if wanted not in codes:
-            raise DataInvalid(f"{names}: no line is in {wanted}; there are {', '.join(codes)}")
-        return wanted
+    if code_wanted:
+        if code_wanted not in codes:
+            raise DataInvalid(f"{names}: no line is in {code_wanted}; there are {', '.join(codes)}")
+        return code_wanted
     if len(codes) > 1:
         listed = ", ".join(f"{code or 'none'} ({count} lines)" for code, count in found)
         raise DataInvalid(
@@ -215,8 +216,10 @@ def _left_out(con: duckdb.DuckDBPyConnection, unit: Currency, month: Month) -> t
     ).fetchall()[0]
     if not count:
         return ()
-    told = f"{Decimal(str(amount)):.{unit.places}f} {unit.code}"
-    return (f"{count} lines of the bill ({told}) are not of {month.text} {month.zone}; left out",)
+    amount_text = f"{Decimal(str(amount)):.{unit.places}f} {unit.code}"
+    return (
+        f"{count} lines of the bill ({amount_text}) are not of {month.text} {month.zone}; left out",
+    )
 
 
 def _notes(con: duckdb.DuckDBPyConnection, unit: Currency) -> tuple[str, ...]:

@@ -168,9 +168,9 @@ def read_prices(path: Path) -> Prices:
         document = parse(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{path}: cannot read the price list: {exc}") from exc
-    known = {"currency", "timezone", "nodes", "energy"}
-    if unknown := [str(key) for key in document if key not in known]:
-        raise ConfigInvalid(f"{path}: {unknown[0]}: unknown key; known are {', '.join(known)}")
+    allowed = {"currency", "timezone", "nodes", "energy"}
+    if unknown := [str(key) for key in document if key not in allowed]:
+        raise ConfigInvalid(f"{path}: {unknown[0]}: unknown key; known are {', '.join(allowed)}")
     zone_name = str(document.get("timezone") or "UTC")
     try:
         zone = ZoneInfo(zone_name)
@@ -195,12 +195,12 @@ def _each(
     path: Path,
     document: Mapping[object, object],
     key: str,
-    made: Callable[[str, Mapping[str, object]], _Price],
+    make: Callable[[str, Mapping[str, object]], _Price],
 ) -> list[_Price]:
     listed = document.get(key) or []
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise ConfigInvalid(f"{path}: {key}: not a list of prices")
-    return [made(f"{path}: {key}[{at}]", item) for at, item in enumerate(listed)]
+    return [make(f"{path}: {key}[{at}]", item) for at, item in enumerate(listed)]
 
 
 def _node_price(where: str, item: Mapping[str, object]) -> NodePrice:
@@ -221,9 +221,9 @@ def _energy_price(where: str, item: Mapping[str, object]) -> EnergyPrice:
     return EnergyPrice(days, int(match[1]), int(match[2]), _amount(where, item, "per_kwh"))
 
 
-def _known(where: str, item: Mapping[str, object], known: Sequence[str]) -> None:
-    if unknown := [key for key in item if key not in known]:
-        raise ConfigInvalid(f"{where}: {unknown[0]}: unknown; known are {', '.join(known)}")
+def _known(where: str, item: Mapping[str, object], allowed: Sequence[str]) -> None:
+    if unknown := [key for key in item if key not in allowed]:
+        raise ConfigInvalid(f"{where}: {unknown[0]}: unknown; known are {', '.join(allowed)}")
 
 
 def _amount(where: str, item: Mapping[str, object], key: str) -> Decimal:

@@ -36,16 +36,16 @@ def namespace_in(tags: str) -> str:
         tags: A JSON object of names and values; anything else names nothing.
     """
     try:
-        given = json.loads(tags) if tags else None
+        parsed = json.loads(tags) if tags else None
     except ValueError:
         return ""
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         return ""
     plain = {
         _OTHER.sub("_", str(name).casefold().removeprefix("user:").removeprefix("user_")): str(
             value
         )
-        for name, value in given.items()
+        for name, value in parsed.items()
         if value
     }
     for name in _NAMESPACE:

@@ -29,28 +29,28 @@ def read_totals(texts: Sequence[str], month: Month) -> Charges:
         ConfigInvalid: a text is not of this form, has more decimals than the currency is paid in,
             or is too large; or the currencies differ.
     """
-    found = [_parsed(text) for text in texts]
-    codes = sorted({code for _, _, code in found})
+    totals = [_parsed(text) for text in texts]
+    codes = sorted({code for _, _, code in totals})
     if len(codes) != 1:
         raise ConfigInvalid(
             f"--total: mixed currencies {', '.join(codes)}; give one statement each"
         )
-    unit = Currency(codes[0], digits_for(sum((abs(amount) for _, amount, _ in found), Decimal(0))))
-    count = len(found)
+    unit = Currency(codes[0], digits_for(sum((abs(amount) for _, amount, _ in totals), Decimal(0))))
+    count = len(totals)
     table = pa.table(
         {
-            "cost": pa.array([unit.quanta(amount) for _, amount, _ in found], pa.int64()),
+            "cost": pa.array([unit.quanta(amount) for _, amount, _ in totals], pa.int64()),
             "first": pa.array([month.span.first] * count, pa.int64()),
             "end": pa.array([month.span.end] * count, pa.int64()),
             "resource": [EVERYWHERE] * count,
             "namespace": [""] * count,
-            "service": [name for name, _, _ in found],
+            "service": [name for name, _, _ in totals],
             "category": ["Usage"] * count,
             "description": ["a sum given with --total, for all nodes and the whole month"] * count,
             "source": [f"--total {text}" for text in texts],
         }
     )
-    return Charges(table, unit, sum((amount for _, amount, _ in found), Decimal(0)))
+    return Charges(table, unit, sum((amount for _, amount, _ in totals), Decimal(0)))
 
 
 def _parsed(text: str) -> tuple[str, Decimal, str]:
