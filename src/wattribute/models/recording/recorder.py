@@ -71,16 +71,16 @@ class Recorder:
         """What the meters finished since the reading before."""
         now_ns = self._clock.monotonic_ns()
         load = self._times.advance(now_ns).load
-        spent = load.utilisation * seconds(load.elapsed_ns)
+        busy_s = load.utilisation * seconds(load.elapsed_ns)
         self._at_ns.append(now_ns)
-        self._busy.append((self._busy[-1] if self._busy else 0.0) + spent)
+        self._busy.append((self._busy[-1] if self._busy else 0.0) + busy_s)
         intervals = self._metering.read(now_ns)
-        found = []
+        new_samples = []
         for scope, zones in self._zones.items():
             parts = [i for i in intervals if i.zone in zones and i.origin is not Origin.ESTIMATED]
             if len(parts) == len(zones):
-                found.append(self._sample(scope, parts))
-        return found
+                new_samples.append(self._sample(scope, parts))
+        return new_samples
 
     def _sample(self, scope: Scope, parts: Sequence[Interval]) -> RecordedSample:
         start_ns, end_ns = parts[0].start_ns, parts[0].end_ns
@@ -100,21 +100,21 @@ def teaching_zones(zones: Iterable[Zone]) -> dict[Scope, frozenset[Zone]]:
     Raises:
         MeterAbsent: there is none.
     """
-    found: dict[Scope, set[Zone]] = defaultdict(set)
+    new_samples: dict[Scope, set[Zone]] = defaultdict(set)
     every = tuple(zones)
     for zone in every:
         scope = _SCOPE_OF_KIND.get(zone.kind)
         if scope and not (zone.kind == "platform" and zone.source == _BOARD):
-            found[scope].add(zone)
-    if len(found["wall"]) != 1 or any(zone.kind == "gpu" for zone in every):
-        del found["wall"]
-    kept = {scope: frozenset(own) for scope, own in found.items() if own}
-    if not kept:
+            new_samples[scope].add(zone)
+    if len(new_samples["wall"]) != 1 or any(zone.kind == "gpu" for zone in every):
+        del new_samples["wall"]
+    zones_by_scope = {scope: frozenset(own) for scope, own in new_samples.items() if own}
+    if not zones_by_scope:
         raise MeterAbsent(
             "no meter of CPU packages, memory or the whole machine works here, and an estimate "
             "teaches nothing; `wattribute doctor` says why"
         )
-    return kept
+    return zones_by_scope
 
 
 def record_steps(

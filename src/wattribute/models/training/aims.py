@@ -25,21 +25,21 @@ def aims_table(figures: Figures) -> str:
 
 
 def _rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    known = list(figures.known.items())
-    if known:
-        yield _row("wall, CPU model never seen", known[0][1], 10.5, 14.5)
+    scores_by_knowledge = list(figures.known.items())
+    if scores_by_knowledge:
+        yield _row("wall, CPU model never seen", scores_by_knowledge[0][1], 10.5, 14.5)
     name = f"{NEXT_YEAR}, {NEXT[0]} to {NEXT[1]}"
     if (later := figures.years.get(name)) is not None:
         yield _row("wall, hardware of the year after the training data", later, 9.5)
-    if len(known) > 1:
-        yield _row("wall, CPU model seen in another maker's system", known[1][1], 7.5)
+    if len(scores_by_knowledge) > 1:
+        yield _row("wall, CPU model seen in another maker's system", scores_by_knowledge[1][1], 7.5)
     yield from _machines("packages", figures.packages, 10.0)
     yield from _machines("DRAM", figures.memory, 20.0)
     if (ordinary := figures.ordinary_idle.get("all")) is not None:
         yield _row("ordinary servers, one idle reading", ordinary, 8.0)
     yield "a guest's packages", "11", _GUESTS, ""
-    if known:
-        covered = known[0][1].band_covers_pct
+    if scores_by_knowledge:
+        covered = scores_by_knowledge[0][1].band_covers_pct
         good = _LEAST <= covered <= _MOST
         yield (
             "90 % band, CPU model never seen",
@@ -58,11 +58,11 @@ def _row(name: str, score: Score, median: float, mape: float | None = None) -> t
     return name, aim, reached, _word(good=good)
 
 
-def _machines(what: str, scores: Mapping[str, Score], median: float) -> Iterator[tuple[str, ...]]:
+def _machines(label: str, scores: Mapping[str, Score], median: float) -> Iterator[tuple[str, ...]]:
     """A line for each machine."""
     for name, score in scores.items():
         if name != "all":
-            yield _row(f"{what}: {name}", score, median)
+            yield _row(f"{label}: {name}", score, median)
 
 
 def _word(*, good: bool) -> str:

@@ -136,7 +136,7 @@ def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Scor
         scope: ``pkg`` or ``dram``.
     """
     measured = [s for s in systems if s.scope == scope]
-    found: dict[str, list[ScoredRow]] = {}
+    points_by_key: dict[str, list[ScoredRow]] = {}
     for key in sorted({base_key(s.host.cpu_key) for s in measured}):
         rest = [s for s in measured if base_key(s.host.cpu_key) != key]
         try:
@@ -145,11 +145,11 @@ def held_out_parts(systems: Sequence[System], scope: str) -> dict[str, list[Scor
             continue
         for s in measured:
             if base_key(s.host.cpu_key) == key:
-                found[s.system_id] = [
+                points_by_key[s.system_id] = [
                     ScoredRow(s.system_id, round(u * 10) * 10, w, predict(s, u), 0.0, inf)
                     for u, w in zip(s.utilisation.tolist(), s.watts.tolist(), strict=True)
                 ]
-    return found
+    return points_by_key
 
 
 def _fitted(systems: Sequence[System], scope: str) -> Callable[[System, float], float]:
@@ -181,8 +181,8 @@ def _by_cpu(systems: Sequence[System], figure: Callable[[System], Floats]) -> Fl
 
 def _filled(values: Floats) -> Floats:
     """Levels that nobody measured, between and beyond those that somebody did."""
-    known = np.flatnonzero(~np.isnan(values))
-    return np.asarray(np.interp(np.arange(len(values)), known, values[known]))
+    known_indices = np.flatnonzero(~np.isnan(values))
+    return np.asarray(np.interp(np.arange(len(values)), known_indices, values[known_indices]))
 
 
 def _shipped(values: Floats) -> list[float]:

@@ -49,43 +49,46 @@ def cross_validate(
     tdp_exponent: float,
 ) -> HeldOut:
     """Hold out each CPU model in turn, and each system once with its CPU's other systems kept."""
-    found = _Errors(curves)
+    collected = _Errors(curves)
     for repeat in range(_REPEATS):
-        for _, held in cpu_folds(curves.hosts, repeat):
-            if (model := fit_without(curves, variances, held)) is None:
+        for _, held_out in cpu_folds(curves.hosts, repeat):
+            if (model := fit_without(curves, variances, held_out)) is None:
                 continue
-            found.take("cpu", model, {i: curves.hosts[i] for i in held})
-            for known in ("microarchitecture", "class"):
-                less = {i: known_less(curves.hosts[i], known, typical, tdp_exponent) for i in held}
-                found.take(known, model, less)
+            collected.take("cpu", model, {i: curves.hosts[i] for i in held_out})
+            for knowledge in ("microarchitecture", "class"):
+                less = {
+                    i: known_less(curves.hosts[i], knowledge, typical, tdp_exponent)
+                    for i in held_out
+                }
+                collected.take(knowledge, model, less)
     # a maker's systems with one CPU are near copies: they are held out together
     pairs = [f"{host.maker or i} {base_key(host.cpu_key)}" for i, host in enumerate(curves.hosts)]
     for fold in range(FOLDS):
-        held = [i for i, pair in enumerate(pairs) if _fold(pair) == fold]
-        if (model := fit_without(curves, variances, held)) is not None:
-            hosts = {i: curves.hosts[i] for i in held if model.knows(curves.hosts[i])}
-            found.take("seen", model, hosts)
-    return found.done()
+        held_out = [i for i, pair in enumerate(pairs) if _fold(pair) == fold]
+        if (model := fit_without(curves, variances, held_out)) is not None:
+            hosts = {i: curves.hosts[i] for i in held_out if model.knows(curves.hosts[i])}
+            collected.take("seen", model, hosts)
+    return collected.result()
 
 
 class _Errors:
     def __init__(self, curves: Curves) -> None:
         self._curves = curves
-        self._errors: dict[str, list[Floats]] = {known: [] for known in KNOWN}
-        self._systems: dict[str, list[int]] = {known: [] for known in KNOWN}
+        self._errors: dict[str, list[Floats]] = {knowledge: [] for knowledge in KNOWN}
+        self._systems: dict[str, list[int]] = {knowledge: [] for knowledge in KNOWN}
 
-    def take(self, known: str, model: WallModel, hosts: Mapping[int, Host]) -> None:
+    def take(self, knowledge: str, model: WallModel, hosts: Mapping[int, Host]) -> None:
         for i, host in hosts.items():
-            self._errors[known].append(self._curves.log_watts[i] - np.log(model.curve(host)))
-            self._systems[known].append(i)
+            self._errors[knowledge].append(self._curves.log_watts[i] - np.log(model.curve(host)))
+            self._systems[knowledge].append(i)
 
-    def done(self) -> HeldOut:
+    def result(self) -> HeldOut:
         return HeldOut(
             {
-                known: np.array(rows).reshape(-1, len(LEVELS))
-                for known, rows in self._errors.items()
+                knowledge: np.array(rows).reshape(-1, len(LEVELS))
+                for knowledge, rows in self._errors.items()
             },
-            {known: tuple(rows) for known, rows in self._systems.items()},
+            {knowledge: tuple(rows) for knowledge, rows in self._systems.items()},
         )
 
 
@@ -96,7 +99,7 @@ def split_by_year(
     until: float,
     *,
     then: float = inf,
-    seen: bool = False,
+    cpu_seen: bool = False,
 ) -> tuple[tuple[int, ...], Floats]:
     """Predict later systems by a model of the earlier ones.
 
@@ -106,16 +109,16 @@ def split_by_year(
         years: of each system's hardware.
         until: the last year of those that are fitted.
         then: the last year of those that are predicted.
-        seen: predict those too whose CPU model an earlier system has.
+        cpu_seen: predict those too whose CPU model an earlier system has.
 
     Returns:
         Which systems were predicted, and their ln(measured / predicted).
     """
-    known = {base_key(curves.hosts[i].cpu_key) for i, year in enumerate(years) if year <= until}
+    knowledge = {base_key(curves.hosts[i].cpu_key) for i, year in enumerate(years) if year <= until}
     test = tuple(
         i
         for i, year in enumerate(years)
-        if until < year <= then and (seen or base_key(curves.hosts[i].cpu_key) not in known)
+        if until < year <= then and (cpu_seen or base_key(curves.hosts[i].cpu_key) not in knowledge)
     )
     model = fit_without(curves, variances, [i for i, year in enumerate(years) if year > until])
     if model is None or not test:
@@ -143,12 +146,12 @@ def band_of(errors: Floats, levels: Sequence[float] = LEVELS) -> Band:
     return Band(levels=list(levels), low=_shipped(low), high=_shipped(high))
 
 
-def fit_without(curves: Curves, variances: Variances, held: Sequence[int]) -> WallModel | None:
+def fit_without(curves: Curves, variances: Variances, held_out: Sequence[int]) -> WallModel | None:
     """The model of all other systems; None if that are none, or all."""
-    kept = np.setdiff1d(np.arange(len(curves.hosts)), held)
-    if not len(kept) or not len(held):
+    remaining = np.setdiff1d(np.arange(len(curves.hosts)), held_out)
+    if not len(remaining) or not len(held_out):
         return None
-    part = curves.of(kept)
+    part = curves.of(remaining)
     return fit_wall(part, make_design(part.hosts), variances)
 
 

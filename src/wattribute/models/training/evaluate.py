@@ -81,33 +81,33 @@ def evaluate(
     for row in rows.rows:
         systems[row.scope, row.system_id].append(row)
     groups: dict[tuple[str, str, Profile], _Taken] = defaultdict(_Taken)
-    given = ungiven = 0
+    with_reading = ungiven = 0
     for (scope, _), members in systems.items():
         measured, rest = _idle(scope, members) if calibrate == "idle" else ((), members)
-        given += len(measured)
+        with_reading += len(measured)
         ungiven += len(members) if calibrate == "idle" and not measured else 0
         host = host_of(artefact, members[0])
         profile: Profile = "tuned" if is_tuned(members[0]) else "typical"
         model = HostModel(artefact, host, profile=profile, measured=measured)
         for row in rest:
-            taken = groups[row.subset or "-", scope, profile]
-            taken.points.append(_point(model, host, row))
-            taken.known.append(_known(artefact, model, host, scope))
-    if given:
-        left_out["given to the model as the idle reading"] = given
-    found = [
-        _group(subset, scope, profile, taken)
-        for (subset, scope, profile), taken in sorted(groups.items())
+            scored = groups[row.subset or "-", scope, profile]
+            scored.points.append(_point(model, host, row))
+            scored.known.append(_known(artefact, model, host, scope))
+    if with_reading:
+        left_out["given to the model as the idle reading"] = with_reading
+    figure_groups = [
+        _group(subset, scope, profile, scored)
+        for (subset, scope, profile), scored in sorted(groups.items())
     ]
     read = len(rows.rows) + sum(rows.dropped.values())
     return Evaluation(
         model=f"{artefact.model} {artefact.version}",
-        calibrated=_words(calibrate, given, ungiven),
+        calibrated=_words(calibrate, with_reading, ungiven),
         rows_read=read,
-        rows_scored=sum(group.score.rows for group in found),
+        rows_scored=sum(group.score.rows for group in figure_groups),
         left_out=left_out,
         broken=rows.named,
-        groups=found,
+        groups=figure_groups,
     )
 
 
@@ -149,8 +149,8 @@ def _guest(model: HostModel, host: Host, row: TrainingRow) -> tuple[float, float
     return dynamic, dynamic * low / watts, dynamic * high / watts
 
 
-def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> FigureGroup:
-    points = taken.points
+def _group(subset: str, scope: str, profile: Profile, scored: _Taken) -> FigureGroup:
+    points = scored.points
     systems = _by(points, lambda i: points[i].system_id)
     return FigureGroup(
         subset=subset,
@@ -158,7 +158,7 @@ def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> FigureGr
         profile=profile,
         score=score_of(points),
         by_level={str(level): score_of(p) for level, p in _by(points, lambda i: points[i].level)},
-        by_known={known: score_of(p) for known, p in _by(points, lambda i: taken.known[i])},
+        by_known={known: score_of(p) for known, p in _by(points, lambda i: scored.known[i])},
         by_system={s: score_of(p) for s, p in systems} if len(systems) <= _LISTED_SYSTEMS else {},
     )
 
@@ -166,14 +166,14 @@ def _group(subset: str, scope: str, profile: Profile, taken: _Taken) -> FigureGr
 def _by(
     points: Sequence[ScoredRow], key: Callable[[int], _Key]
 ) -> list[tuple[_Key, list[ScoredRow]]]:
-    found: dict[_Key, list[ScoredRow]] = defaultdict(list)
+    figure_groups: dict[_Key, list[ScoredRow]] = defaultdict(list)
     for i, point in enumerate(points):
-        found[key(i)].append(point)
-    return sorted(found.items())
+        figure_groups[key(i)].append(point)
+    return sorted(figure_groups.items())
 
 
-def _words(calibrate: Calibrate, given: int, without: int) -> str:
+def _words(calibrate: Calibrate, with_reading: int, without: int) -> str:
     if calibrate == "none":
         return "none"
-    words = f"idle: the row of least load of {given} systems was given"
+    words = f"idle: the row of least load of {with_reading} systems was given"
     return words + (f"; {without} rows are of systems without one" if without else "")

@@ -78,14 +78,14 @@ def figures_of(trained: Trained) -> Figures:
         groups: dict[str, list[ScoredRow]] = defaultdict(list)
         for point in cpu:
             groups[name(point)].append(point)
-        return {key: score_of(found) for key, found in groups.items()}
+        return {key: score_of(results) for key, results in groups.items()}
 
     return Figures(
-        known={_KNOWN[known]: score_of(found) for known, found in points.items() if found},
+        known={_KNOWN[known]: score_of(results) for known, results in points.items() if results},
         readings={
-            f"{_KNOWN[known]}; {name}": score_of(_wall_points(trained, known, given))
+            f"{_KNOWN[known]}; {name}": score_of(_wall_points(trained, known, reading_loads))
             for known in ("cpu", "seen")
-            for name, given in _READINGS.items()
+            for name, reading_loads in _READINGS.items()
             if points[known]
         },
         levels=by(lambda point: f"{point.level} %"),
@@ -107,88 +107,98 @@ def _by_year(trained: Trained) -> dict[str, Score]:
     """Later hardware, by a model of what was there before."""
     curves, variances = trained.data.curves, trained.variances
     years = [s.row.number("hw_year") for s in trained.data.curve_systems]
-    found = {}
-    for name, seen in (
+    results = {}
+    for name, cpu_seen in (
         (NEXT_YEAR, True),
         (f"{NEXT_YEAR}, CPU model never seen", False),
     ):
         points: list[ScoredRow] = []
         for year in range(*NEXT):
-            held, errors = split_by_year(curves, variances, years, year, then=year + 1, seen=seen)
-            points += _points(trained, "cpu", held, errors)
+            held_systems, errors = split_by_year(
+                curves, variances, years, year, then=year + 1, cpu_seen=cpu_seen
+            )
+            points += _points(trained, "cpu", held_systems, errors)
         if points:
-            found[f"{name}, {NEXT[0]} to {NEXT[1]}"] = score_of(points)
+            results[f"{name}, {NEXT[0]} to {NEXT[1]}"] = score_of(points)
     for until in YEARS:
         later = _points(trained, "cpu", *split_by_year(curves, variances, years, until))
         if later:
-            found[f"after {until:.0f}, CPU model never seen"] = score_of(later)
-    return found
+            results[f"after {until:.0f}, CPU model never seen"] = score_of(later)
+    return results
 
 
-def _wall_points(trained: Trained, known: str, given: Sequence[float] = ()) -> list[ScoredRow]:
-    held = trained.held_out
-    return _points(trained, known, held.systems[known], held.errors[known], given)
+def _wall_points(
+    trained: Trained, known: str, reading_loads: Sequence[float] = ()
+) -> list[ScoredRow]:
+    held_out = trained.held_out
+    return _points(trained, known, held_out.systems[known], held_out.errors[known], reading_loads)
 
 
 def _points(
-    trained: Trained, known: str, held: Sequence[int], errors: Floats, given: Sequence[float] = ()
+    trained: Trained,
+    known: str,
+    held_systems: Sequence[int],
+    errors: Floats,
+    reading_loads: Sequence[float] = (),
 ) -> list[ScoredRow]:
     """Held-out predictions at every measured point, between the model's levels too.
 
     Args:
         trained: with the systems' true watts.
         known: what is known of the CPU, which decides the band.
-        held: the systems.
+        held_systems: the systems.
         errors: their ln(measured / predicted).
-        given: loads at which a reading is given to the model, and not scored.
+        reading_loads: loads at which a reading is given to the model, and not scored.
     """
     few = trained.artefact.coefficients.wall.few
     levels, covariance = np.array(LEVELS), covariance_of(trained.artefact, known)
-    found = []
-    for i, error in zip(held, errors, strict=True):
+    results = []
+    for i, error in zip(held_systems, errors, strict=True):
         system, truth = trained.data.curve_systems[i], trained.data.curves.log_watts[i]
         name = "class" if system.host.make in few else known
         band = trained.artefact.quantiles[name]["wall"]
-        said = [Measured(u, float(np.exp(np.interp(u, levels, truth)))) for u in given]
-        moved = correct(levels, covariance, np.exp(truth - error), said)
+        readings_given = [
+            Measured(u, float(np.exp(np.interp(u, levels, truth)))) for u in reading_loads
+        ]
+        moved = correct(levels, covariance, np.exp(truth - error), readings_given)
         predicted = np.exp(truth - error + moved.shift)
         for u, w in zip(system.utilisation.tolist(), system.watts.tolist(), strict=True):
-            if any(abs(u - one) < _SAME_LOAD for one in given):
+            if any(abs(u - load) < _SAME_LOAD for load in reading_loads):
                 continue
             watts = float(np.interp(u, levels, predicted))
-            left = float(np.interp(u, levels, moved.remaining)) ** 0.5
+            remaining_sd = float(np.interp(u, levels, moved.remaining)) ** 0.5
             low, high = (
-                watts * float(np.exp(np.interp(u, band.levels, side) * left))
+                watts * float(np.exp(np.interp(u, band.levels, side) * remaining_sd))
                 for side in (band.low, band.high)
             )
-            found.append(ScoredRow(system.system_id, round(u * 10) * 10, w, watts, low, high))
-    return found
+            results.append(ScoredRow(system.system_id, round(u * 10) * 10, w, watts, low, high))
+    return results
 
 
 def _peers(systems: Sequence[System]) -> dict[str, Score | str]:
-    found: dict[str, Score | str] = {}
+    results: dict[str, Score | str] = {}
     for name, peer in PEERS.items():
         points: list[ScoredRow] = []
         try:
-            for kept, held in cpu_folds([s.host for s in systems]):
-                if not kept or not held:
+            for fitted, held_systems in cpu_folds([s.host for s in systems]):
+                if not fitted or not held_systems:
                     continue
-                test = [systems[i] for i in held]
-                for s, watts in zip(test, peer([systems[i] for i in kept], test), strict=True):
+                test = [systems[i] for i in held_systems]
+                for s, watts in zip(test, peer([systems[i] for i in fitted], test), strict=True):
                     points += [
                         ScoredRow(s.system_id, 0, w, max(1.0, float(p)), 0.0, 0.0)
                         for w, p in zip(s.watts.tolist(), watts.tolist(), strict=True)
                     ]
         except ImportError as exc:
-            found[name] = f"not run: {exc.name} is not installed"
+            results[name] = f"not run: {exc.name} is not installed"
             continue
-        found[name] = score_of(points)
-    return found
+        results[name] = score_of(points)
+    return results
 
 
 def _parts(trained: Trained, scope: str) -> dict[str, Score]:
     """Machine by machine, with the shipped band around the held-out prediction; first all."""
-    found: dict[str, list[ScoredRow]] = {}
+    results: dict[str, list[ScoredRow]] = {}
     hosts = {s.system_id: s.host for s in trained.data.systems if s.scope == scope}
     for system_id, points in held_out_parts(trained.data.systems, scope).items():
         model = HostModel(trained.artefact, hosts[system_id])
@@ -197,13 +207,13 @@ def _parts(trained: Trained, scope: str) -> dict[str, Score]:
         banded = [
             replace(p, low_w=p.predicted_w * low, high_w=p.predicted_w * high) for p in points
         ]
-        found[f"{hosts[system_id].cpu_key} ({system_id})"] = banded
-    return _by_system(found)
+        results[f"{hosts[system_id].cpu_key} ({system_id})"] = banded
+    return _by_system(results)
 
 
 def _by_system(points: dict[str, list[ScoredRow]]) -> dict[str, Score]:
-    every = [point for found in points.values() for point in found]
-    scores = {name: score_of(found) for name, found in points.items()}
+    every = [point for own in points.values() for point in own]
+    scores = {name: score_of(results) for name, results in points.items()}
     return {"all": score_of(every), **scores} if every else {}
 
 

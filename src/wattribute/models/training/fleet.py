@@ -85,12 +85,12 @@ def learn(artefact: Artefact, read: Sequence[Read]) -> Learned:
     if not read:
         raise DataInvalid("no recording to learn from; see `wattribute model collect`")
     plain = _with_cpus(
-        msgspec.structs.replace(artefact, fleet=None), [one.recording for one in read]
+        msgspec.structs.replace(artefact, fleet=None), [item.recording for item in read]
     )
-    machines = tuple(_machines(plain, [one.recording for one in read]))
+    machines = tuple(_machines(plain, [item.recording for item in read]))
     gains = tuple(_gains(plain, machines))
     useless = frozenset(gain.scope for gain in gains if not gain.helps)
-    together = sha256("".join(sorted(one.digest for one in read)).encode()).hexdigest()
+    together = sha256("".join(sorted(item.digest for item in read)).encode()).hexdigest()
     taught = msgspec.structs.replace(
         plain,
         version=f"{artefact.version.partition('+')[0]}+{together[:8]}",
@@ -122,8 +122,8 @@ def _with_cpus(artefact: Artefact, recordings: Iterable[Recording]) -> Artefact:
     for recording in recordings:
         machine, key = recording.machine, cpu_key(recording.machine.cpu_name)
         name = microarchitecture_of(machine)
-        known = msgspec.structs.replace(artefact, cpus=cpus)
-        if not key or not recording.tdp_watts or find_cpu(known, key):
+        with_recording = msgspec.structs.replace(artefact, cpus=cpus)
+        if not key or not recording.tdp_watts or find_cpu(with_recording, key):
             continue
         ghz, boost = (
             machine.base_mhz / MEGAHERTZ_PER_GIGAHERTZ,
@@ -150,14 +150,14 @@ def _offsets(artefact: Artefact, host: Host, points: Sequence[LoadPoint]) -> _Of
     """What a machine draws beyond the model; between its points linear, outside as at the end."""
     model = HostModel(artefact, host)
     curves = {"wall": model.wall, "pkg": model.package, "dram": model.memory}
-    found = {}
+    results = {}
     for scope in SCOPES:
         own = sorted((p.utilisation, p.watts) for p in points if p.scope == scope)
         if own:
             at = [u for u, _ in own]
             off = [np.log(watts / curves[scope].at(u)[0]) for u, watts in own]
-            found[scope] = np.clip(np.interp(LEVELS, at, off), -_MOST, _MOST)
-    return found
+            results[scope] = np.clip(np.interp(LEVELS, at, off), -_MOST, _MOST)
+    return results
 
 
 def _fleet(machines: Iterable[RecordedMachine], without: Collection[str] = ()) -> Fleet:
@@ -183,12 +183,12 @@ def _less(offsets: Mapping[str, Floats], without: Collection[str]) -> _Offsets:
 
 def _drawn_in(offsets: Sequence[Mapping[str, Floats]], scatter: float) -> _Offsets:
     """The median of several, towards 0 as if ``scatter`` more had differed by nothing."""
-    found = {}
+    results = {}
     for scope in SCOPES:
-        own = [one[scope] for one in offsets if scope in one]
+        own = [item[scope] for item in offsets if scope in item]
         if own:
-            found[scope] = np.median(own, axis=0) * len(own) / (len(own) + scatter)
-    return found
+            results[scope] = np.median(own, axis=0) * len(own) / (len(own) + scatter)
+    return results
 
 
 def _shipped(offsets: _Offsets) -> dict[str, list[float]]:
@@ -201,8 +201,8 @@ def _gains(artefact: Artefact, machines: Sequence[RecordedMachine]) -> Iterable[
     after: dict[str, list[float]] = defaultdict(list)
     count: dict[str, int] = defaultdict(int)
     for machine in machines:
-        others = [other for other in machines if other is not machine]
-        taught = msgspec.structs.replace(artefact, fleet=_fleet(others))
+        other_machines = [candidate for candidate in machines if candidate is not machine]
+        taught = msgspec.structs.replace(artefact, fleet=_fleet(other_machines))
         for scope in machine.offsets:
             count[scope] += 1
             before[scope] += _errors(artefact, machine, scope)

@@ -47,8 +47,8 @@ def assemble(
     if not tdp:
         basis = "microarchitecture" if name in typical and name else "class"
         if stand_in is not None:
-            each = cores / chips
-            tdp = stand_in.tdp_watts * (each / stand_in.cores) ** tdp_exponent
+            cores_per_chip = cores / chips
+            tdp = stand_in.tdp_watts * (cores_per_chip / stand_in.cores) ** tdp_exponent
     form = text.get("form_factor", "").strip()
     totals = number("nodes") > 1 and "per node" not in text.get("note", "")
     nodes = number("nodes") or 1.0
@@ -100,14 +100,14 @@ def known_less(
     else:
         name = host.microarchitecture
         stand_in = typical.get(name) or typical[""]
-    each = host.cores / host.chips
+    cores_per_chip = host.cores / host.chips
     return replace(
         host,
         cpu_key="",
         microarchitecture=name,
         make=host.make if basis == "microarchitecture" else "",
         year=stand_in.year,
-        tdp_watts=stand_in.tdp_watts * (each / stand_in.cores) ** tdp_exponent,
+        tdp_watts=stand_in.tdp_watts * (cores_per_chip / stand_in.cores) ** tdp_exponent,
         ghz=stand_in.ghz,
         boost_ghz=0.0,
         maker="",

@@ -45,12 +45,12 @@ class InstanceTable(msgspec.Struct, frozen=True):
 
     def packed(self, cpus: Mapping[str, Cpu]) -> dict[str, str]:
         """As the artefact has it: family -> ``cpu threads gb``, the CPU by key or kind."""
-        found = {}
+        families = {}
         for family, (text, threads, gb) in sorted(self.hosts.items()):
             key = cpu_key(text)
             cpu = key if key in cpus else microarchitecture_in(text)
-            found[family] = f"{cpu or '-'} {threads:g} {gb:g}"
-        return found
+            families[family] = f"{cpu or '-'} {threads:g} {gb:g}"
+        return families
 
     def rented(self) -> list[str]:
         """Keys of the CPUs that clouds rent out, once per family that tells one."""
@@ -77,15 +77,15 @@ def collect_instances(tables: Sequence[Path], source: str) -> InstanceTable:
         DataInvalid: a table cannot be read.
     """
     hosts: dict[str, tuple[str, float, float]] = {}
-    taken = [path for path in sorted(tables) if _cloud(path)]
-    for path in taken:
+    cloud_tables = [path for path in sorted(tables) if _cloud(path)]
+    for path in cloud_tables:
         for name, cpu, vcpus, memory in _offers(path):
             threads = _positive(vcpus)
             for family in family_names(name)[:1]:
                 before = hosts.get(family)
                 if threads and (before is None or threads > before[1]):
                     hosts[family] = (cpu, threads, _positive(memory))
-    digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in taken}
+    digests = {path.name: sha256(path.read_bytes()).hexdigest() for path in cloud_tables}
     return InstanceTable(source, digests, dict(sorted(hosts.items())))
 
 

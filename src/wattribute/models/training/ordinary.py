@@ -42,30 +42,30 @@ def hold_out_ordinary(
 ) -> tuple[HeldOutServer, ...]:
     """Each ordinary server with a wall model and a profile of the others."""
     ordinary = [s for s in systems if s.scope == "wall" and not s.tuned]
-    found = []
+    results = []
     for s in ordinary:
         key = base_key(s.host.cpu_key)
-        held = [i for i, host in enumerate(curves.hosts) if base_key(host.cpu_key) == key]
-        wall = fit_without(curves, variances, held) or whole
-        others = [other for other in ordinary if other is not s]
-        found.append(HeldOutServer(s, wall, fit_typical(others, partial(log_watts, wall))))
-    return tuple(found)
+        held_out = [i for i, host in enumerate(curves.hosts) if base_key(host.cpu_key) == key]
+        wall = fit_without(curves, variances, held_out) or whole
+        other_servers = [candidate for candidate in ordinary if candidate is not s]
+        results.append(HeldOutServer(s, wall, fit_typical(other_servers, partial(log_watts, wall))))
+    return tuple(results)
 
 
 def ordinary_points(
     artefact: Artefact, servers: Sequence[HeldOutServer], *, idle: bool
 ) -> dict[str, list[ScoredRow]]:
     """Their points by system; ``idle``: the one of least load is given, and left out."""
-    found = {}
+    results = {}
     for server in servers:
         s = server.system
-        given = [Measured(float(s.utilisation[0]), float(s.watts[0]))] if idle else []
-        model = HostModel(_of(artefact, server), s.host, profile="typical", measured=given)
-        points = list(zip(s.utilisation.tolist(), s.watts.tolist(), strict=True))[len(given) :]
-        found[s.system_id] = [
+        readings = [Measured(float(s.utilisation[0]), float(s.watts[0]))] if idle else []
+        model = HostModel(_of(artefact, server), s.host, profile="typical", measured=readings)
+        points = list(zip(s.utilisation.tolist(), s.watts.tolist(), strict=True))[len(readings) :]
+        results[s.system_id] = [
             ScoredRow(s.system_id, round(u * 10) * 10, w, *model.wall.at(u)) for u, w in points
         ]
-    return found
+    return results
 
 
 def widen_typical(artefact: Artefact, servers: Sequence[HeldOutServer]) -> Artefact:
@@ -77,7 +77,7 @@ def widen_typical(artefact: Artefact, servers: Sequence[HeldOutServer]) -> Artef
         for _ in range(_STEPS):
             middle = (low + high) / 2
             points = ordinary_points(_with(artefact, field, middle), servers, idle=idle)
-            every = [p for found in points.values() for p in found]
+            every = [p for results in points.values() for p in results]
             covered = np.mean([p.low_w <= p.measured_w <= p.high_w for p in every])
             low, high = (low, middle) if covered >= COVERED else (middle, high)
         artefact = _with(artefact, field, float(f"{high:.4g}"))

@@ -48,11 +48,11 @@ def cloud_carbon_footprint(train: Sequence[System], test: Sequence[System]) -> l
         groups.setdefault(s.host.microarchitecture, []).append(ends)
         groups[""].append(ends)
     means = {name: np.mean(ends, axis=0) for name, ends in groups.items() if ends}
-    found = []
+    points = []
     for s in test:
         low, high = means.get(s.host.microarchitecture, means[""]) * s.host.threads
-        found.append(np.asarray(low + (high - low) * s.utilisation))
-    return found
+        points.append(np.asarray(low + (high - low) * s.utilisation))
+    return points
 
 
 def gradient_boosting(train: Sequence[System], test: Sequence[System]) -> list[Floats]:

@@ -52,7 +52,7 @@ def read_recordings(folder: Path, accept: Sequence[str] = ()) -> RecordingFolder
         files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
     except OSError as exc:
         raise DataInvalid(f"{folder}: {exc.strerror}") from exc
-    found: dict[str, Read] = {}
+    by_digest: dict[str, Read] = {}
     broken = []
     for path in files:
         try:
@@ -65,12 +65,19 @@ def read_recordings(folder: Path, accept: Sequence[str] = ()) -> RecordingFolder
             broken.append(str(exc))
         else:
             digest = sha256(data).hexdigest()
-            found.setdefault(digest, Read(path.name, digest, recording))
-    for wanted in accept:
-        if wanted != ALL and sum(d.startswith(wanted.lower()) for d in found) != 1:
-            raise DataInvalid(f"{folder}: not one recording whose SHA-256 begins with {wanted!r}")
+            by_digest.setdefault(digest, Read(path.name, digest, recording))
+    for digest_prefix in accept:
+        if (
+            digest_prefix != ALL
+            and sum(d.startswith(digest_prefix.lower()) for d in by_digest) != 1
+        ):
+            raise DataInvalid(
+                f"{folder}: not one recording whose SHA-256 begins with {digest_prefix!r}"
+            )
     everything = ALL in accept or not (folder / QUARANTINE).exists()
-    chosen = tuple(one.lower() for one in accept if one != ALL)
-    taken = tuple(r for r in found.values() if everything or r.digest.startswith(chosen or ("-",)))
-    waiting = tuple(r for r in found.values() if r not in taken)
+    prefixes = tuple(text.lower() for text in accept if text != ALL)
+    taken = tuple(
+        r for r in by_digest.values() if everything or r.digest.startswith(prefixes or ("-",))
+    )
+    waiting = tuple(r for r in by_digest.values() if r not in taken)
     return RecordingFolder(taken, waiting, tuple(broken))

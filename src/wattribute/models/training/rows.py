@@ -62,10 +62,10 @@ def read_rows(path: Path) -> TrainingRows:
     Raises:
         DataInvalid: there is no such file, or it is no such table.
     """
-    found = TrainingRows()
+    rows_read = TrainingRows()
     for line, text in _table(path, _NEEDED):
-        _take(found, line, text)
-    return found
+        _take(rows_read, line, text)
+    return rows_read
 
 
 def is_measured(path: Path) -> bool:
@@ -102,7 +102,7 @@ def _table(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
         raise DataInvalid(f"{path}: line {reader.line_num}: {exc}") from exc
 
 
-def _take(found: TrainingRows, line: int, text: dict[str, str]) -> None:
+def _take(rows_read: TrainingRows, line: int, text: dict[str, str]) -> None:
     row_id, scope = text.get("row_id", ""), text["scope"].strip()
     utilisation, watts = _number(text["util_pct"]) / 100, _number(text["watts"])
     broken = ""
@@ -113,18 +113,18 @@ def _take(found: TrainingRows, line: int, text: dict[str, str]) -> None:
     elif not 0 <= utilisation <= 1:  # NaN fails too
         broken = f"util_pct is {text['util_pct']!r}"
     if broken:
-        found.dropped[broken.partition(" is ")[0] + " broken"] += 1
-        found.named.append(f"row {row_id or '?'} (line {line}): {broken}")
+        rows_read.dropped[broken.partition(" is ")[0] + " broken"] += 1
+        rows_read.named.append(f"row {row_id or '?'} (line {line}): {broken}")
     elif scope not in SCOPES:
-        found.dropped[f"unknown scope {scope!r}"] += 1
+        rows_read.dropped[f"unknown scope {scope!r}"] += 1
     elif _SKIP in text.get("note", ""):
-        found.dropped["its note says do not score"] += 1
+        rows_read.dropped["its note says do not score"] += 1
     elif scope.startswith("vm_") and watts <= _VM_LEAST_WATTS:
-        found.dropped[f"vm row of {_VM_LEAST_WATTS:g} W or less"] += 1
+        rows_read.dropped[f"vm row of {_VM_LEAST_WATTS:g} W or less"] += 1
     elif watts == 0:
-        found.dropped["watts is 0"] += 1
+        rows_read.dropped["watts is 0"] += 1
     else:
-        found.rows.append(
+        rows_read.rows.append(
             TrainingRow(
                 row_id, text.get("subset", ""), scope, text["system_id"], utilisation, watts, text
             )

@@ -53,10 +53,10 @@ def systems_of(rows: Iterable[TrainingRow], host_of: Callable[[TrainingRow], Hos
     groups: dict[tuple[str, str], list[TrainingRow]] = defaultdict(list)
     for row in rows:
         groups[row.scope, row.system_id].append(row)
-    found = []
+    systems_read = []
     for (scope, system_id), members in groups.items():
         members.sort(key=lambda row: row.utilisation)
-        found.append(
+        systems_read.append(
             System(
                 system_id,
                 scope,
@@ -66,11 +66,13 @@ def systems_of(rows: Iterable[TrainingRow], host_of: Callable[[TrainingRow], Hos
                 np.array([watts_of(row) for row in members]),
             )
         )
-    return found
+    return systems_read
 
 
 def wall_curves(systems: Sequence[System]) -> tuple[Curves, tuple[System, ...]]:
     """The tuned systems that span the whole range of load, at the model's levels."""
-    taken = tuple(s for s in systems if s.scope == "wall" and s.tuned and s.whole)
-    log_watts = np.array([np.log(np.interp(LEVELS, s.utilisation, s.watts)) for s in taken])
-    return Curves(tuple(s.host for s in taken), log_watts.reshape(-1, len(LEVELS))), taken
+    curve_systems = tuple(s for s in systems if s.scope == "wall" and s.tuned and s.whole)
+    log_watts = np.array([np.log(np.interp(LEVELS, s.utilisation, s.watts)) for s in curve_systems])
+    return Curves(
+        tuple(s.host for s in curve_systems), log_watts.reshape(-1, len(LEVELS))
+    ), curve_systems

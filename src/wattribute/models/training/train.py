@@ -138,19 +138,23 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         return assemble(row, cpu, table.microarchitectures, table.tdp_exponent)
 
     systems = systems_of(rows.rows, host_of)
-    curves, taken = wall_curves(systems)
-    if len(taken) < _LEAST_SYSTEMS:
+    curves, curve_rows = wall_curves(systems)
+    if len(curve_rows) < _LEAST_SYSTEMS:
         raise DataInvalid(
-            f"{folder}: {len(taken)} benchmark systems with wall power from 0 to 100 % load; "
+            f"{folder}: {len(curve_rows)} benchmark systems with wall power from 0 to 100 % load; "
             f"the fit needs {_LEAST_SYSTEMS}"
         )
-    tell(f"{len(rows.rows)} rows, {len(systems)} systems; {len(taken)} with a whole wall curve")
+    tell(
+        f"{len(rows.rows)} rows, {len(systems)} systems; {len(curve_rows)} with a whole wall curve"
+    )
     design = make_design(curves.hosts)
     tell("variances of the groups of features")
     variances = find_variances(curves, design)
     wall = fit_wall(curves, design, variances)
     tell("held-out errors, grouped by CPU model")
-    held = cross_validate(curves, variances, table.microarchitectures, table.tdp_exponent)
+    cross_validated = cross_validate(
+        curves, variances, table.microarchitectures, table.tdp_exponent
+    )
     tell("packages, memory, ordinary servers")
     typical = fit_typical(systems, partial(log_watts, wall))
     package, memory = fit_package(systems), fit_memory(systems)
@@ -167,9 +171,11 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
         coefficients=Coefficients(
             wall=shipped_wall(wall, typical, _few(curves)), package=package, memory=memory
         ),
-        quantiles=_bands(held, systems),
-        covariance=_table(_covariance(held, "cpu", curves)),
-        covariance_seen=_table(_covariance(held, "seen", curves)) if held.systems["seen"] else [],
+        quantiles=_bands(cross_validated, systems),
+        covariance=_table(_covariance(cross_validated, "cpu", curves)),
+        covariance_seen=_table(_covariance(cross_validated, "seen", curves))
+        if cross_validated.systems["seen"]
+        else [],
         tdp_exponent=table.tdp_exponent,
         microarchitectures=table.microarchitectures,
         cpus=table.packed(),
@@ -177,8 +183,8 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     )
     ordinary = hold_out_ordinary(systems, curves, variances, wall)
     artefact = widen_typical(artefact, ordinary)
-    data = Data(rows, systems, curves, taken, digests)
-    return Trained(artefact, data, variances, held, ordinary)
+    data = Data(rows, systems, curves, curve_rows, digests)
+    return Trained(artefact, data, variances, cross_validated, ordinary)
 
 
 def encode(artefact: Artefact) -> bytes:
@@ -192,19 +198,19 @@ def _few(curves: Curves) -> list[str]:
     return sorted(make for make, systems in count.items() if systems < _FEW_SYSTEMS)
 
 
-def _covariance(held: HeldOut, known: str, curves: Curves) -> Floats:
+def _covariance(cross_validated: HeldOut, knowledge: str, curves: Curves) -> Floats:
     """Of the held-out errors; far ones are drawn in, so that a few odd systems do not decide.
 
     Old systems count less: an idle reading tells less of a machine that sleeps deeper.
     """
-    errors = held.errors[known]
+    errors = cross_validated.errors[knowledge]
     bound = 3 * np.median(np.abs(errors), axis=0) / 0.6745
-    years = np.array([curves.hosts[i].year for i in held.systems[known]])
+    years = np.array([curves.hosts[i].year for i in cross_validated.systems[knowledge]])
     weight = 1 / (1 + ((years.max() - years) / _AGING_YEARS) ** 2)
     return np.asarray(np.cov(np.clip(errors, -bound, bound), rowvar=False, aweights=weight))
 
 
-def _bands(held: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band]]:
+def _bands(cross_validated: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band]]:
     small = [s for s in systems if s.host.cores / s.host.chips < SMALL_CORES]
     parts = {
         "pkg": _part_band(systems, "pkg", without=small),
@@ -212,12 +218,14 @@ def _bands(held: HeldOut, systems: Sequence[System]) -> dict[str, dict[str, Band
         "dram": _part_band(systems, "dram"),
     }
     bands: dict[str, dict[str, Band]] = {}
-    for known in ("seen", "cpu", "microarchitecture", "class"):
-        errors = held.errors[known]
-        bands[known] = {"wall": band_of(errors if len(errors) else held.errors["class"])}
-        wider = _WIDER.get(known, 1.0)
+    for knowledge in ("seen", "cpu", "microarchitecture", "class"):
+        errors = cross_validated.errors[knowledge]
+        bands[knowledge] = {
+            "wall": band_of(errors if len(errors) else cross_validated.errors["class"])
+        }
+        wider = _WIDER.get(knowledge, 1.0)
         for scope, band in parts.items():
-            bands[known][scope] = Band(
+            bands[knowledge][scope] = Band(
                 levels=band.levels,
                 low=_times(band.low, wider),
                 high=_times(band.high, wider),
@@ -233,9 +241,9 @@ def _part_band(systems: Sequence[System], scope: str, without: Sequence[System] 
     left_out = {s.system_id for s in without}
     points = [
         point
-        for system_id, found in held_out_parts(systems, scope).items()
+        for system_id, held_out_points in held_out_parts(systems, scope).items()
         if system_id not in left_out
-        for point in found
+        for point in held_out_points
     ]
     sizes = [abs(log(p.measured_w / p.predicted_w)) for p in points] or [_NOTHING_KNOWN]
     wide = float(f"{np.quantile(sizes, COVERED) * _FEW:.6g}")

@@ -135,7 +135,7 @@ def find_variances(curves: Curves, design: Design) -> Variances:
     never lowers the likelihood and needs no step size.
     """
     kernels = _kernels(design)
-    found = {}
+    levels_found = {}
     for level in _ANCHORS:
         y = curves.log_watts[:, level] - curves.log_watts[:, level].mean()
         shares = {
@@ -149,8 +149,8 @@ def find_variances(curves: Curves, design: Design) -> Variances:
                 up, down = float(a @ k @ a), float((inverse * k).sum())
                 shares[g] *= (up / down) ** 0.5 if down > 0 and up > 0 else 0.0
                 shares[g] = max(shares[g], 1e-9)
-        found[level] = shares
-    variances = {g: _between(tuple(found[level][g] for level in _ANCHORS)) for g in kernels}
+        levels_found[level] = shares
+    variances = {g: _between(tuple(levels_found[level][g] for level in _ANCHORS)) for g in kernels}
     variances["make"] = tuple(min(v, _MAKE_MOST) for v in variances["make"])
     variances["slopes"] = tuple(float(f"{v * _SLOPES:.3g}") for v in variances["slopes"])
     return variances
@@ -251,12 +251,12 @@ def _one_hot(column: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
 
 def _centres(x: Floats, count: int) -> Floats:
     """Centres of ``count`` clusters (Lloyd's algorithm, started from distant points)."""
-    chosen = [int(((x - x.mean(0)) ** 2).sum(1).argmin())]
-    away = ((x - x[chosen[0]]) ** 2).sum(1)
-    while len(chosen) < min(count, len(np.unique(x, axis=0))):
-        chosen.append(int(away.argmax()))
-        away = np.minimum(away, ((x - x[chosen[-1]]) ** 2).sum(1))
-    centres = x[chosen]
+    picked = [int(((x - x.mean(0)) ** 2).sum(1).argmin())]
+    away = ((x - x[picked[0]]) ** 2).sum(1)
+    while len(picked) < min(count, len(np.unique(x, axis=0))):
+        picked.append(int(away.argmax()))
+        away = np.minimum(away, ((x - x[picked[-1]]) ** 2).sum(1))
+    centres = x[picked]
     for _ in range(10):
         nearest = ((x[:, None, :] - centres[None]) ** 2).sum(-1).argmin(1)
         centres = np.array(
