@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from wattribute.accounting.chargeback.accounts import TOO_SMALL, Account
 from wattribute.accounting.chargeback.apportion import to_cents
@@ -75,19 +75,8 @@ def statement_of(
         notes: For the reader.
         node_hours: How much ledger it rests on.
     """
-    unit = charges.currency
-    floor = _floor(totals)
-    shown, sums = _shown(accounts, totals, unit)
-    cents = to_cents([amounts.cost for amounts in sums], unit.cents(charges.total), unit.per_cent)
-    bands = [
-        _band(amounts, account.number, floor) for account, amounts in zip(shown, sums, strict=True)
-    ]
-    whole = tuple(sum(ends) for ends in zip(*bands, strict=True)) or (0, 0, 0)
-    priced = [
-        (account, amounts, unit.of_cents(cent), band)
-        for account, amounts, cent, band in zip(shown, sums, cents, bands, strict=True)
-    ]
-    priced.sort(key=lambda item: (-item[2], -item[1].energy_uj, item[0].name))
+    unit, floor = charges.currency, _floor(totals)
+    priced, whole = _priced(charges, accounts, totals, floor)
     allocated = [item for item in priced if _is_allocated(item[0], method)]
     rest = [item for item in priced if not _is_allocated(item[0], method)]
     total = unit.of_cents(unit.cents(charges.total))
@@ -95,7 +84,7 @@ def statement_of(
         _row(
             f"{statement_id}-{number}",
             *item,
-            whole=(whole[0], whole[1], whole[2]),
+            whole=whole,
             floor=floor,
             unit=unit,
             total=total,
@@ -123,6 +112,29 @@ def statement_of(
         engine=request.engine,
         node_hours=node_hours,
     )
+
+
+_Band: TypeAlias = tuple[int, int, int]
+"""Energy in microjoules, and the lower and upper end of its band."""
+
+
+def _priced(
+    charges: Charges, accounts: Sequence[Account], totals: Mapping[int, Totals], floor: _Floor
+) -> tuple[list[tuple[Account, Totals, Decimal, _Band]], _Band]:
+    """Return accounts with rows, dearest first, with their cents and bands; and the summed band."""
+    unit = charges.currency
+    shown, sums = _shown(accounts, totals, unit)
+    cents = to_cents([amounts.cost for amounts in sums], unit.cents(charges.total), unit.per_cent)
+    bands = [
+        _band(amounts, account.number, floor) for account, amounts in zip(shown, sums, strict=True)
+    ]
+    energy, low, high = (sum(ends) for ends in zip(*bands, strict=True)) if bands else (0, 0, 0)
+    priced = [
+        (account, amounts, unit.of_cents(cent), band)
+        for account, amounts, cent, band in zip(shown, sums, cents, bands, strict=True)
+    ]
+    priced.sort(key=lambda item: (-item[2], -item[1].energy_uj, item[0].name))
+    return priced, (energy, low, high)
 
 
 def _shown(

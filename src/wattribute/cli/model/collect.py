@@ -100,9 +100,6 @@ def collect(
     Ctrl-C ends it early and keeps the points so far. Exit code: 0; 1 if nothing was recorded;
     5 without a meter, or on a virtual machine.
     """
-    from wattribute.core.clock import SystemClock
-    from wattribute.models.recording.recorder import record_operation, record_steps
-    from wattribute.models.recording.stress import Stress
     from wattribute.node.estimator.power_recording import encode_recording
     from wattribute.node.meter.machine import read_machine
 
@@ -114,33 +111,11 @@ def collect(
         )
     if not out.parent.is_dir():
         raise ConfigInvalid(f"--out {out}: there is no folder {out.parent}")
-    clock = SystemClock()
     loads = _levels(levels)
-    each_s = settle_s + step_s
-    total_s = minutes * 60 if minutes is not None else len(loads) * each_s
-    with (
-        _stopped() as wait,
-        _recorder(settings.node, clock) as recorder,
-        _progress(total_s) as tell,
-    ):
-        if minutes is not None:
-            points = record_operation(
-                recorder, for_s=total_s, wait=wait, clock=clock, tell=lambda s: tell(s, "operation")
-            )
-        else:
-            with Stress() as stress:
-                points = record_steps(
-                    recorder,
-                    loads,
-                    stress,
-                    step_s=step_s,
-                    settle_s=settle_s,
-                    wait=wait,
-                    clock=clock,
-                    tell=lambda level, s: tell(
-                        loads.index(level) * each_s + s, f"{level:.0%} load"
-                    ),
-                )
+    if minutes is None:
+        points = _record_steps(settings.node, loads, step_s, settle_s)
+    else:
+        points = _record_operation(settings.node, minutes * 60)
     if not points:
         click.echo(
             "Nothing recorded: the command ended too early, or the meters did not change.", err=True
@@ -151,21 +126,75 @@ def collect(
         out.write_bytes(encode_recording(recording))
     except OSError as exc:
         raise ConfigInvalid(f"--out {out}: {exc.strerror}") from exc
+    _print_points(points)
+    click.echo(f"{out}: {len(points)} points")
+    if minutes is None:
+        _warn_of_other_work(points, loads)
+    return 0
+
+
+def _record_operation(settings: NodeSettings, total_s: float) -> "list[LoadPoint]":
+    """Record what runs anyway."""
+    from wattribute.core.clock import SystemClock
+    from wattribute.models.recording.recorder import record_operation
+
+    clock = SystemClock()
+    with (
+        _stopped() as wait,
+        _recorder(settings, clock) as recorder,
+        _progress(total_s) as tell,
+    ):
+        return record_operation(
+            recorder, for_s=total_s, wait=wait, clock=clock, tell=lambda s: tell(s, "operation")
+        )
+
+
+def _record_steps(
+    settings: NodeSettings, loads: tuple[float, ...], step_s: float, settle_s: float
+) -> "list[LoadPoint]":
+    """Load all CPUs step by step, and record each step."""
+    from wattribute.core.clock import SystemClock
+    from wattribute.models.recording.recorder import record_steps
+    from wattribute.models.recording.stress import Stress
+
+    clock = SystemClock()
+    each_s = settle_s + step_s
+    with (
+        _stopped() as wait,
+        _recorder(settings, clock) as recorder,
+        _progress(len(loads) * each_s) as tell,
+        Stress() as stress,
+    ):
+        return record_steps(
+            recorder,
+            loads,
+            stress,
+            step_s=step_s,
+            settle_s=settle_s,
+            wait=wait,
+            clock=clock,
+            tell=lambda level, s: tell(loads.index(level) * each_s + s, f"{level:.0%} load"),
+        )
+
+
+def _print_points(points: "list[LoadPoint]") -> None:
     rows = [
         [_OF[p.scope], f"{p.utilisation * 100:.0f}", f"{p.watts:.1f}", f"{p.seconds:.0f}"]
         for p in sorted(points, key=lambda p: (p.scope, p.utilisation))
     ]
     print_table(_COLUMNS, rows)
-    click.echo(f"{out}: {len(points)} points")
-    loads_seen = [p.utilisation for p in points]
-    if minutes is None and max(loads_seen) - min(loads_seen) < (max(loads) - min(loads)) / 2:
+
+
+def _warn_of_other_work(points: "list[LoadPoint]", loads: tuple[float, ...]) -> None:
+    """Warn if the loads that were measured span less than half of those that were asked for."""
+    measured = [p.utilisation for p in points]
+    if max(measured) - min(measured) < (max(loads) - min(loads)) / 2:
         click.echo(
-            f"asked for {min(loads):.0%} to {max(loads):.0%} load, and it was "
-            f"{min(loads_seen):.0%} to {max(loads_seen):.0%}: "
-            "other work runs here; repeat it when the machine is free",
+            f"The loads should be {min(loads):.0%} to {max(loads):.0%}, and were "
+            f"{min(measured):.0%} to {max(measured):.0%}: other work runs on this machine. "
+            "Repeat the command when the machine is free.",
             err=True,
         )
-    return 0
 
 
 def _levels(text: str) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """A folder of measured data -> the model artefact, byte for byte the same each time."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -116,22 +116,13 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     Raises:
         DataInvalid: there is not enough in it.
     """
-    files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
-    measured = [path for path in files if is_measured(path)]
-    if not measured:
-        raise DataInvalid(
-            f"{folder}: no CSV file with the columns scope, system_id, util_pct and watts"
-        )
+    measured, specs = _files_in(folder)
     rows = TrainingRows()
     for path in measured:
         rows.add(read_rows(path))
-    specs = next((path for path in files if path.name == "cpu_specs.csv"), None)
     instances = shipped_instances()
     table = build_cpu_table(specs, instances.rented(), rows.rows)
-    digests = instances.data_sha256 | {
-        path.name: sha256(path.read_bytes()).hexdigest()
-        for path in (*measured, *((specs,) if specs else ()))
-    }
+    digests = instances.data_sha256 | _digests((*measured, specs) if specs else measured)
 
     def host_of(row: TrainingRow) -> Host:
         cpu = table.cpus.get(key_of(row))
@@ -144,9 +135,7 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
             f"{folder}: {len(curve_rows)} benchmark systems with wall power from 0 to 100 % load; "
             f"the fit needs {_LEAST_SYSTEMS}"
         )
-    tell(
-        f"{len(rows.rows)} rows, {len(systems)} systems; {len(curve_rows)} with a whole wall curve"
-    )
+    tell(f"{len(rows.rows)} rows, {len(systems)} systems; {len(curve_rows)} whole wall curves")
     design = make_design(curves.hosts)
     tell("variances of the groups of features")
     variances = find_variances(curves, design)
@@ -185,6 +174,25 @@ def train(folder: Path, tell: Tell = lambda _: None) -> Trained:
     artefact = widen_typical(artefact, ordinary)
     data = Data(rows, systems, curves, curve_rows, digests)
     return Trained(artefact, data, variances, cross_validated, ordinary)
+
+
+def _files_in(folder: Path) -> tuple[list[Path], Path | None]:
+    """Return the files with measured rows, and the one with facts about CPUs if it is there.
+
+    Raises:
+        DataInvalid: No file has measured rows.
+    """
+    files = sorted(folder.rglob("*.csv")) if folder.is_dir() else []
+    measured = [path for path in files if is_measured(path)]
+    if not measured:
+        raise DataInvalid(
+            f"{folder}: no CSV file with the columns scope, system_id, util_pct and watts"
+        )
+    return measured, next((path for path in files if path.name == "cpu_specs.csv"), None)
+
+
+def _digests(paths: Iterable[Path]) -> dict[str, str]:
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def encode(artefact: Artefact) -> bytes:

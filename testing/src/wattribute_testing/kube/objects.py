@@ -66,16 +66,7 @@ def pod(
     }
     if owner is not None:
         kind, owner_name = owner
-        metadata["ownerReferences"] = [
-            {
-                "apiVersion": "apps/v1",
-                "kind": kind,
-                "name": owner_name,
-                "uid": uid(owner_name),
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ]
+        metadata["ownerReferences"] = [_controller(kind, owner_name)]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -90,18 +81,34 @@ def pod(
             "phase": "Running",
             "qosClass": qos,
             "containerStatuses": _running(containers, runtime),
-            "initContainerStatuses": [
-                {
-                    "name": container,
-                    "containerID": f"{runtime}://{i}",
-                    "state": {"terminated": {"exitCode": 0, "containerID": f"{runtime}://{i}"}},
-                    "lastState": {},
-                }
-                for container, i in (init_containers or {}).items()
-            ],
+            "initContainerStatuses": _ended(init_containers or {}, runtime),
             "ephemeralContainerStatuses": _running(ephemeral_containers or {}, runtime),
         },
     }
+
+
+def _controller(kind: str, name: str) -> Json:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "name": name,
+        "uid": uid(name),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _ended(containers: Mapping[str, str], runtime: str) -> list[Json]:
+    """Return the states of init containers, which have ended."""
+    return [
+        {
+            "name": container,
+            "containerID": f"{runtime}://{i}",
+            "state": {"terminated": {"exitCode": 0, "containerID": f"{runtime}://{i}"}},
+            "lastState": {},
+        }
+        for container, i in containers.items()
+    ]
 
 
 def pod_of_real_size(name: str) -> Json:
