@@ -1,4 +1,4 @@
-"""The sources that were chosen, asked in order: one that fails is stood in for, and it shows."""
+"""Asks carbon sources in order. If one fails, the next replaces it, and the value says so."""
 
 import logging
 import time
@@ -17,11 +17,11 @@ from wattribute.core.errors import IntensityAbsent, IntensityDenied, IntensityEr
 
 _LOG: Final = logging.getLogger(__name__)
 _REST_S: Final = 60.0
-"""A source that failed is not asked again for so long: callers poll, and a dead one takes time."""
+"""How long a source that failed is not asked again. Callers poll, and waiting for it takes time."""
 _REASK: Final = timedelta(hours=1)
-"""Values that are not final, and hours that a source did not have, are asked for again after it."""
+"""When preliminary values, and hours that a source did not have, are requested again."""
 _OLD: Final = timedelta(hours=3)
-"""A newest value that ended longer ago is marked stale: the source answers, with old news."""
+"""A newest value that ended longer ago is marked stale: the source answers with old data."""
 
 
 def _now() -> datetime:
@@ -29,7 +29,7 @@ def _now() -> datetime:
 
 
 class Grid:
-    """Carbon intensities of one basis; safe to use from several threads."""
+    """Carbon intensities of one basis. It is safe to use from several threads."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class Grid:
         refresh_s: float = 300.0,
         now: Callable[[], datetime] = _now,
     ) -> None:
-        """Ask these, in this order.
+        """Take sources, which are asked in this order.
 
         Args:
             sources: All of one basis; the first that knows a place answers for it.
             facility: What a data centre draws beside its machines.
-            cache: Keeps what live sources said.
-            refresh_s: The newest value and a forecast are asked for again after so long.
-            now: The wall clock.
+            cache: Keeps the values of live sources.
+            refresh_s: Seconds after which the newest value or a forecast is requested again.
+            now: Returns the present.
         """
         self.basis: Basis = sources[0].basis
         self.facility = facility
@@ -56,23 +56,29 @@ class Grid:
         self._refresh = timedelta(seconds=refresh_s)
         self._now = now
         self._resting: dict[tuple[str, ...], tuple[float, IntensityError]] = {}
-        """By source, question and place: a token may be for one zone, or not for forecasts."""
+        """By source, request and place: a token may be for one zone, or exclude forecasts."""
 
     def latest(self, place: str) -> Intensity:
-        """The intensity now; ``stale`` if it is not what the first source that knows it says now.
+        """Return the intensity now.
+
+        It is ``stale`` if the first source that knows the place did not answer.
 
         Raises:
-            IntensityAbsent: no source knows the place.
-            IntensityFailed: those that know it do not answer, and nothing is cached.
+            IntensityAbsent: No source knows the place.
+            IntensityFailed: The sources that know it do not answer, and nothing is cached.
         """
         where, now = find_place(place), self._now()
         stale, problems = False, list[IntensityError]()
         for source in self._sources:
-            cached = self._kept(source, where, now - timedelta(days=1), now) if source.live else []
+            cached = (
+                self._cached(source, where, now - timedelta(days=1), now) if source.live else []
+            )
             if cached and now - cached[-1][1] < self._refresh:
                 return _aged(replace(cached[-1][0], stale=stale), now)
             try:
-                value = self._ask(source, ("latest", place), partial(_one, source, where), now)[0]
+                value = self._ask(source, ("latest", place), partial(_newest, source, where), now)[
+                    0
+                ]
             except IntensityError as exc:
                 problems.append(exc)
                 stale = stale or not isinstance(exc, IntensityAbsent)
@@ -85,17 +91,17 @@ class Grid:
     def hourly(
         self, place: str, start: datetime, end: datetime, *, whole: bool = True
     ) -> list[Intensity]:
-        """One value for each hour that touches ``[start, end)``, in order.
+        """Return one value for each hour that touches ``[start, end)``, in order.
 
         Args:
-            place: Where.
-            start: First hour.
-            end: End of the last.
-            whole: None may be missing; else what is known.
+            place: The place.
+            start: Start of the first hour.
+            end: End of the last hour.
+            whole: Whether a missing hour is an error; otherwise it is left out.
 
         Raises:
-            IntensityAbsent: hours that no source knows.
-            IntensityFailed: hours that none of those that answered knows.
+            IntensityAbsent: No source knows an hour.
+            IntensityFailed: No source that answered knows an hour.
         """
         where = find_place(place)
         missing = list(hours_of(start, end))
@@ -120,17 +126,19 @@ class Grid:
         return [by_time[hour] for hour in sorted(by_time)]
 
     def forecast(self, place: str, hours: int) -> list[Intensity]:
-        """From now on, in order, as far as the source goes; ``stale`` if it is an older forecast.
+        """Return values from now on, in order, as far as the forecast of the source reaches.
+
+        They are ``stale`` if the forecast is an older one.
 
         Raises:
-            IntensityAbsent: no source has forecasts of the place.
-            IntensityFailed: those that have do not answer, and no forecast is cached.
+            IntensityAbsent: No source has forecasts for the place.
+            IntensityFailed: The sources that have do not answer, and no forecast is cached.
         """
         where, now = find_place(place), self._now()
         end = now + timedelta(hours=hours)
         problems: list[IntensityError] = []
         for source in self._sources:
-            cached = self._kept(source, where, now, end, forecast=True) if source.live else []
+            cached = self._cached(source, where, now, end, forecast=True) if source.live else []
             if cached and now - cached[0][1] < self._refresh and cached[-1][0].end >= end - HOUR:
                 return [value for value, _ in cached]
             try:
@@ -152,7 +160,7 @@ class Grid:
     def _hours(
         self, source: IntensitySource, place: Place, hours: Sequence[datetime]
     ) -> tuple[dict[datetime, Intensity], IntensityError | None]:
-        """What one source has of these hours: its cache first; and why there is not more."""
+        """Return the values of one source by hour, cached ones first, and why some lack."""
         start, end, now = hours[0], hours[-1] + HOUR, self._now()
         if not source.live:
             try:
@@ -161,7 +169,7 @@ class Grid:
                 if not isinstance(exc, IntensityAbsent):
                     _LOG.warning("carbon: %s", exc)
                 return {}, exc
-        cached = self._kept(source, place, start, end)
+        cached = self._cached(source, place, start, end)
         sure = [value for value, at in cached if is_final(value, at) or now - at < _REASK]
         answered = by_hour(sure, hours)
         problem: IntensityError | None = None
@@ -190,7 +198,7 @@ class Grid:
         question: Callable[[], Sequence[Intensity]],
         now: datetime,
     ) -> Sequence[Intensity]:
-        """Ask one source, unless it failed just now; keep what it says."""
+        """Ask one source, unless it has just failed, and cache its values."""
         key = (source.name, *cache_key)
         rest = self._resting.get(key)
         if rest and time.monotonic() < rest[0]:
@@ -205,7 +213,7 @@ class Grid:
             self._cache.keep(source.name, values, now)
         return values
 
-    def _kept(
+    def _cached(
         self,
         source: IntensitySource,
         place: Place,
@@ -218,7 +226,7 @@ class Grid:
         return self._cache.values(key, start, end, forecast=forecast)
 
 
-def _one(source: IntensitySource, place: Place) -> Sequence[Intensity]:
+def _newest(source: IntensitySource, place: Place) -> Sequence[Intensity]:
     return [source.latest(place)]
 
 
@@ -227,7 +235,7 @@ def _aged(value: Intensity, now: datetime) -> Intensity:
 
 
 def _spans(hours: Sequence[datetime], window: timedelta) -> list[tuple[datetime, datetime]]:
-    """Times that cover these hours, each at most ``window`` long."""
+    """Return spans that cover these hours, each at most ``window`` long."""
     spans: list[tuple[datetime, datetime]] = []
     for hour in hours:
         if spans and hour + HOUR - spans[-1][0] <= window and hour - spans[-1][1] <= HOUR * 24:
@@ -238,7 +246,7 @@ def _spans(hours: Sequence[datetime], window: timedelta) -> list[tuple[datetime,
 
 
 def _none(problems: Sequence[IntensityError]) -> IntensityError:
-    """The error of a question that nobody answered: the gravest, with all reasons."""
+    """Return the most serious error of all sources, with all reasons."""
     reasons = "; ".join(dict.fromkeys(str(problem) for problem in problems))
     if all(isinstance(problem, IntensityAbsent) for problem in problems):
         return IntensityAbsent(reasons)

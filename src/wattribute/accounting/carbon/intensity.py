@@ -1,4 +1,4 @@
-"""The value that every source gives, and the protocol of the sources."""
+"""Carbon intensities, the protocol of their sources, and the facts of a source."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,72 +13,74 @@ HOUR: Final = timedelta(hours=1)
 
 
 class Basis(Enum):
-    """What is counted; values of two bases are never mixed or added."""
+    """What an intensity counts. Values of two bases are never mixed or added."""
 
     LOCATION = "location"
-    """Average of the grid from which the electricity comes (GHG Protocol, location-based)."""
+    """The average of the grid that delivers the electricity (GHG Protocol, location-based)."""
     MARKET = "market"
-    """What was bought by contract (GHG Protocol, market-based); never part of an SCI."""
+    """The electricity that was bought by contract (GHG Protocol, market-based). It is never part of
+    an SCI."""
     MARGINAL = "marginal"
-    """Of the plant that would run more if a little more were drawn: for shifting load in time."""
+    """The plant that would run more if a little more were drawn. Use it to shift load in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """Grams of CO2-equivalent per kilowatt-hour over a time, and whose word that is."""
+    """Grams of CO2-equivalent per kilowatt-hour over a time, and the source of that value."""
 
     place: str
-    """As it was asked for: ``DE``, ``US-NW-BPAT``, ``aws/eu-central-1``."""
+    """The place as it was requested: ``DE``, ``US-NW-BPAT``, ``aws/eu-central-1``."""
     g_per_kwh: float
     basis: Basis
     start: datetime
-    """With ``end``: the time that the value is used for, in UTC."""
+    """Start of the time that the value is used for, in UTC; ``end`` is its end."""
     end: datetime
     source: str
-    """``electricity-maps``, ``ember``, ...: who says so."""
+    """The source of the value: ``electricity-maps``, ``ember``, ..."""
     year: int
-    """The year of the data: a yearly figure's own, else that of ``start``."""
+    """The year of the data: its own for a yearly figure, otherwise the year of ``start``."""
     estimated: bool = False
-    """The source says that it is not final, or it was made from a part of what is needed."""
+    """Whether the source calls the value preliminary, or it was computed from incomplete data."""
     stale: bool = False
-    """The source that was meant did not answer: an older value of it, or one of the next."""
+    """Whether the first source failed, so that this is an older value, or another source's."""
     forecast: bool = False
 
 
 class IntensitySource(Protocol):
-    """Someone who knows carbon intensities. Values come in order of time, without overlaps."""
+    """A source of carbon intensities. Its values are in order of time, and do not overlap."""
 
     name: str
     basis: Basis
     live: bool
-    """Over a network: cached, and waited for no longer than the settings say."""
+    """Whether it is asked over a network. Its values are then cached, and the time limit of the
+    settings applies."""
     window: timedelta
-    """The longest time that one question may span."""
+    """The longest time that one request may span."""
 
     def latest(self, place: Place) -> Intensity:
-        """The newest value.
+        """Return the newest value.
 
         Raises:
-            IntensityAbsent: the source does not know the place.
-            IntensityDenied: it refuses us.
-            IntensityFailed: this request failed.
+            IntensityAbsent: The source does not know the place.
+            IntensityDenied: The source refuses the request.
+            IntensityFailed: This request failed.
         """
         ...
 
     def between(self, place: Place, start: datetime, end: datetime) -> Sequence[Intensity]:
-        """What is known of ``[start, end)``, at most ``window`` long; with gaps where it is not.
+        """Return the values in ``[start, end)``, at most ``window`` long; there may be gaps.
 
         Raises:
-            IntensityAbsent, IntensityDenied, IntensityFailed: as ``latest``.
+            IntensityAbsent, IntensityDenied, IntensityFailed: As in ``latest``.
         """
         ...
 
     def forecast(self, place: Place, hours: int) -> Sequence[Intensity]:
-        """From now on for so many hours, or as far as the source goes.
+        """Return values for the next hours, or as far as the forecast of the source reaches.
 
         Raises:
-            IntensityAbsent: no forecasts from this source, or none for the place.
-            IntensityDenied, IntensityFailed: as ``latest``.
+            IntensityAbsent: The source has no forecasts, or none for the place.
+            IntensityDenied, IntensityFailed: As in ``latest``.
         """
         ...
 
