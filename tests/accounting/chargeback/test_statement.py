@@ -278,6 +278,22 @@ def test_rows_too_small_to_show_have_a_row_of_their_own(tmp_path: Path) -> None:
     assert statement.difference == 0
 
 
+def test_the_row_of_small_ones_has_their_band_and_not_that_of_the_whole_floor(
+    tmp_path: Path,
+) -> None:
+    """Under full nobody leaves more than crumbs of the floor idle, so the idle row is small too."""
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 7_000_003, low_uj=1_000_000, high_uj=30_000_000)
+    made.pod(HOUR, "i-1", "large", 1_000_000_000)
+    for number in range(30):
+        made.pod(HOUR, "i-1", f"small-{number}", 40_000)
+    statement = _make(made.write(tmp_path), totals=("EC2=100 USD",), method="energy")
+    assert "(idle)" not in _costs(statement)
+    small = next(row for row in statement.rest if row.kind == "too-small")
+    dynamic_uj = 30 * 40_000
+    assert dynamic_uj < small.low_uj < small.energy_uj < small.high_uj < dynamic_uj + 50_000
+
+
 def test_explain_follows_a_number_to_line_ratio_and_entries(
     ledger: Path, bill: Bill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

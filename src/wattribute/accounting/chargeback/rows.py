@@ -1,7 +1,7 @@
 """Totals by account, made into a statement: cents that add up, shares, bands, notes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -148,6 +148,8 @@ def _shown(
         if _matters(totals[account.number], unit):
             shown.append(account)
             sums.append(totals[account.number])
+        elif account.number == IDLE:  # its band is that of the whole floor, a part of each row
+            small.add(replace(totals[IDLE], low_uj=0, high_uj=0, measured_uj=0, integrated_uj=0))
         else:
             small.add(totals[account.number])
     if _matters(small, unit):  # thousands of owners with a part of a cent each
