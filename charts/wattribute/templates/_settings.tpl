@@ -121,7 +121,7 @@
 {{- fail "serve.enabled: the pages would be open to the cluster; give serve.config.web.teams tokens or users, or serve.config.web.trusted_proxies" -}}
 {{- end -}}
 {{- if not (or .Values.serve.bills.existingClaim $web.bills $web.totals) -}}
-{{- fail "serve.enabled: what was paid? serve.bills.existingClaim, or serve.config.web.bills or totals" -}}
+{{- fail "serve.enabled: no bill given. Set serve.bills.existingClaim, or serve.config.web.bills or totals" -}}
 {{- end -}}
 {{- if and .Values.serve.collect.enabled (not (dig "ledger" "prometheus_url" "" .Values.serve.config)) -}}
 {{- fail "serve.collect.enabled: needs serve.config.ledger.prometheus_url, or serve.collect.enabled=false where another fills the ledger" -}}
