@@ -16,6 +16,7 @@ from typing import Final
 from bench.figure import Figure, at_most, shown, unmeasured
 from bench.programs import NotHere, compiled
 from wattribute.core.errors import ActivityError
+from wattribute.node.activity.backend import ActivityInputs
 from wattribute.node.activity.bpf import maps, perf
 from wattribute.node.activity.bpf.load import Programs
 from wattribute.node.activity.bpf.spec import Spec, parse
@@ -109,18 +110,18 @@ def _measure(program: Path, kepler: Spec) -> tuple[dict[str, list[float]], bool]
     return costs, real_time
 
 
-def _tasks() -> AbstractContextManager[object]:
+def _inputs() -> ActivityInputs:
     topology = read_topology(_SYSFS, _PROCFS)
     cgroups, cpustat = CgroupReader(_CGROUPFS, topology), CpuStat(_PROCFS, topology)
-    return closing(TasksActivity(_PROCFS, cgroups, cpustat, topology, _PROCESSES))
+    return ActivityInputs(_PROCFS, topology, cpustat, cgroups, _PROCESSES)
+
+
+def _tasks() -> AbstractContextManager[object]:
+    return closing(TasksActivity(_inputs()))
 
 
 def _cycles() -> AbstractContextManager[object]:
-    topology = read_topology(_SYSFS, _PROCFS)
-    cgroups, cpustat = CgroupReader(_CGROUPFS, topology), CpuStat(_PROCFS, topology)
-    return closing(
-        CyclesActivity(_PROCFS, cgroups, cpustat, topology, _PROCESSES, events=_SOFTWARE_EVENTS)
-    )
+    return closing(CyclesActivity(_inputs(), events=_SOFTWARE_EVENTS))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wattribute.core.errors import ActivityAbsent
 from wattribute.core.records import Topology, Usage
+from wattribute.node.activity.backend import ActivityInputs
 from wattribute.node.activity.bpf.cycles import SwitchBooks
 from wattribute.node.activity.bpf.perf import SOFTWARE, PerfEvent
 from wattribute.node.activity.cgroupfs import CgroupReader
@@ -28,9 +29,10 @@ NO_SUCH_EVENT = PerfEvent(SOFTWARE, 99)
 
 
 def opened(topology: Topology, events: Mapping[str, PerfEvent] = EVENTS) -> CyclesActivity:
-    return CyclesActivity(
-        PROCFS, CgroupReader(CGROUPFS, topology), CpuStat(PROCFS, topology), topology, 4096, events
+    inputs = ActivityInputs(
+        PROCFS, topology, CpuStat(PROCFS, topology), CgroupReader(CGROUPFS, topology), 4096
     )
+    return CyclesActivity(inputs, events=events)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from wattribute.core.errors import ActivityAbsent, ActivityFailed
 from wattribute.core.records import Topology, Usage
+from wattribute.node.activity.backend import ActivityInputs
 from wattribute.node.activity.bpf import permission
 from wattribute.node.activity.cgroupfs import CgroupReader
 from wattribute.node.activity.cpustat import CpuStat
@@ -24,9 +25,10 @@ PROCFS, CGROUPFS = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def opened(topology: Topology) -> TasksActivity:
-    return TasksActivity(
-        PROCFS, CgroupReader(CGROUPFS, topology), CpuStat(PROCFS, topology), topology, 4096
+    inputs = ActivityInputs(
+        PROCFS, topology, CpuStat(PROCFS, topology), CgroupReader(CGROUPFS, topology), 4096
     )
+    return TasksActivity(inputs)
 
 
 @pytest.fixture

@@ -9,22 +9,19 @@ of the read.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.errors import ActivityFailed
-from wattribute.core.records import Processes, Topology, Usage
+from wattribute.core.records import Processes, Usage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.ascending import distinct
 from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.bpf.cycles import SwitchBooks
 from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
 from wattribute.node.activity.bpf.perf import HARDWARE_EVENTS, PerfEvent, usable
-from wattribute.node.activity.cgroupfs import CgroupReader
-from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.entries import EntryTotals, Ran
 from wattribute.node.activity.node import NodeTimes
 
@@ -39,43 +36,35 @@ class CyclesActivity:
 
     name = "cycles"
 
-    def __init__(  # noqa: PLR0917 - the arguments of every source, and events
-        self,
-        procfs: Path,
-        cgroups: CgroupReader,
-        cpustat: CpuStat,
-        topology: Topology,
-        max_processes: int,
-        events: Mapping[str, PerfEvent] | None = None,
+    def __init__(
+        self, inputs: ActivityInputs, *, events: Mapping[str, PerfEvent] | None = None
     ) -> None:
         """Load the programs and open the counters.
 
         Args:
-            procfs: Folder on which the host's /proc is mounted.
-            cgroups: Counters of cgroups; its hierarchy decides which cgroup ids are used.
-            cpustat: Busy time of the packages.
-            topology: Packages and siblings of the CPUs.
-            max_processes: Most processes that may run between two reads.
+            inputs: What every source is made of. The hierarchy of the cgroups decides which cgroup
+                ids are used; at most ``max_processes`` processes may run between two reads.
             events: Events to count, including ``cycles``; None: the hardware's counters.
 
         Raises:
             ActivityAbsent: there is no cycle counter, no BTF, or the kernel is older than 5.10.
             ActivityDenied: a capability is missing, or the kernel is locked down.
         """
+        topology, cgroups = inputs.topology, inputs.cgroups
         online = np.flatnonzero(topology.package_of_cpu >= 0)
         usable_events = usable(HARDWARE_EVENTS if events is None else events, int(online[0]))
         self._names = tuple(usable_events)
         self._cgroups = cgroups
-        self._node = NodeTimes(cpustat, topology)
+        self._node = NodeTimes(inputs.cpustat, topology)
         self._packages = len(topology.package_ids)
         package_of_cpu = np.maximum(topology.package_of_cpu, 0)
         self._cpus_of_package = np.eye(self._packages)[:, package_of_cpu]
         self._has_siblings = bool((topology.sibling_of_cpu >= 0).any())
-        self._entries = EntryTotals(max_processes)
+        self._entries = EntryTotals(inputs.max_processes)
         self._owed: list[tuple[Ran, NDArray[np.float64]]] = []
         """Usage that is charged and not returned yet, because the rest of a read failed."""
-        hierarchy = cpuacct_hierarchy(procfs) if cgroups.accounting == "cpuacct" else 0
-        self._books = SwitchBooks(topology, usable_events, hierarchy, max_processes)
+        hierarchy = cpuacct_hierarchy(inputs.procfs) if cgroups.accounting == "cpuacct" else 0
+        self._books = SwitchBooks(topology, usable_events, hierarchy, inputs.max_processes)
 
     def read(self, now_ns: Nanoseconds) -> Usage | None:
         """Return the usage since the last read, as Activity.read; all columns are by package.
@@ -177,19 +166,9 @@ class CyclesActivity:
         return table
 
 
-def _open(inputs: ActivityInputs) -> CyclesActivity:
-    return CyclesActivity(
-        inputs.procfs,
-        inputs.cgroups,
-        inputs.cpustat,
-        inputs.topology,
-        inputs.max_processes,
-    )
-
-
 BACKEND = ActivityBackend(
     name=CyclesActivity.name,
-    open=_open,
+    open=CyclesActivity,
     sees="CPU time, cycles and cache misses of every process, at each context switch",
     sees_short_lived=True,
 )

@@ -6,21 +6,18 @@ is that of its last scheduler tick (at most 4 ms old at HZ=250); time that is mi
 in one interval is in the next.
 """
 
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from wattribute.core.errors import ActivityFailed
-from wattribute.core.records import Processes, Topology, Usage
+from wattribute.core.records import Processes, Usage
 from wattribute.core.units import Nanoseconds
 from wattribute.node.activity.ascending import distinct
 from wattribute.node.activity.backend import ActivityBackend, ActivityInputs
 from wattribute.node.activity.bpf.folders import cpuacct_hierarchy
 from wattribute.node.activity.bpf.permission import require_host_pids
 from wattribute.node.activity.bpf.tasks import KERNEL_THREAD, TaskBooks
-from wattribute.node.activity.cgroupfs import CgroupReader
-from wattribute.node.activity.cpustat import CpuStat
 from wattribute.node.activity.lifetimes import Lifetimes, Used
 from wattribute.node.activity.node import NodeTimes
 
@@ -33,22 +30,12 @@ class TasksActivity:
 
     name = "tasks"
 
-    def __init__(
-        self,
-        procfs: Path,
-        cgroups: CgroupReader,
-        cpustat: CpuStat,
-        topology: Topology,
-        max_processes: int,
-    ) -> None:
+    def __init__(self, inputs: ActivityInputs) -> None:
         """Load the programs.
 
         Args:
-            procfs: Folder on which the host's /proc is mounted.
-            cgroups: Counters of cgroups; its hierarchy decides which cgroup ids are used.
-            cpustat: Busy time of the packages.
-            topology: Packages of the CPUs.
-            max_processes: Most processes that may end between two reads.
+            inputs: What every source is made of. The hierarchy of the cgroups decides which cgroup
+                ids are used; at most ``max_processes`` processes may end between two reads.
 
         Raises:
             ActivityAbsent: there is no BTF, the kernel is older than 5.8, or this is not the
@@ -56,11 +43,12 @@ class TasksActivity:
             ActivityDenied: a capability is missing, or the kernel is locked down.
         """
         require_host_pids()
-        hierarchy = cpuacct_hierarchy(procfs) if cgroups.accounting == "cpuacct" else 0
+        cgroups = inputs.cgroups
+        hierarchy = cpuacct_hierarchy(inputs.procfs) if cgroups.accounting == "cpuacct" else 0
         self._cgroups = cgroups
-        self._node = NodeTimes(cpustat, topology)
+        self._node = NodeTimes(inputs.cpustat, inputs.topology)
         self._lifetimes = Lifetimes()
-        self._books = TaskBooks(topology, hierarchy, max_processes)
+        self._books = TaskBooks(inputs.topology, hierarchy, inputs.max_processes)
         self._owed: list[Used] = []
         """Usage that is charged and not returned yet, because the rest of a read failed."""
 
@@ -135,19 +123,9 @@ def _processes(owed: list[Used]) -> Processes:
     )
 
 
-def _open(inputs: ActivityInputs) -> TasksActivity:
-    return TasksActivity(
-        inputs.procfs,
-        inputs.cgroups,
-        inputs.cpustat,
-        inputs.topology,
-        inputs.max_processes,
-    )
-
-
 BACKEND = ActivityBackend(
     name=TasksActivity.name,
-    open=_open,
+    open=TasksActivity,
     sees="CPU time of every process, from the scheduler",
     sees_short_lived=True,
 )
