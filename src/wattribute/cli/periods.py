@@ -1,8 +1,9 @@
 """Periods on the command line: days, hours and months, in UTC."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -29,6 +30,25 @@ def instant(_ctx: click.Context, param: click.Parameter, value: str | None) -> i
     if at_s % HOUR_S:
         raise click.BadParameter(f"{value!r} is not a full hour in UTC", param=param)
     return at_s
+
+
+def with_bounds(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options ``--from`` and ``--to``, as ``from_s`` and ``to_s``."""
+    first = click.option(
+        "--from",
+        "from_s",
+        callback=instant,
+        metavar="DAY|HOUR",
+        help="First hour of the period (UTC).",
+    )
+    end = click.option(
+        "--to",
+        "to_s",
+        callback=instant,
+        metavar="DAY|HOUR",
+        help="End of the period (UTC), not included.",
+    )
+    return first(end(command))
 
 
 def month_of(text: str) -> tuple[int, int]:

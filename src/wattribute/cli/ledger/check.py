@@ -5,7 +5,7 @@ import msgspec
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.periods import instant, period, shown
+from wattribute.cli.periods import period, shown, with_bounds
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import DataInvalid
 from wattribute.settings import Settings
@@ -15,16 +15,7 @@ from wattribute.settings import Settings
 @click.option(
     "--month", metavar="YYYY-MM", help="Whole month as the period  [default: all stored hours]"
 )
-@click.option(
-    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
-)
-@click.option(
-    "--to",
-    "to_s",
-    callback=instant,
-    metavar="DAY|HOUR",
-    help="End of the period (UTC), not included.",
-)
+@with_bounds
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
 def check(

@@ -13,7 +13,7 @@ from wattribute.accounting.settings import LedgerSettings
 from wattribute.cli.extras import needs
 from wattribute.cli.log import configure
 from wattribute.cli.options import with_settings
-from wattribute.cli.periods import instant, period, shown
+from wattribute.cli.periods import period, shown, with_bounds
 from wattribute.cli.terminal import clean
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.units import HOUR_S, MILLISECONDS_PER_MINUTE, MILLISECONDS_PER_SECOND
@@ -29,16 +29,7 @@ _LINES: Final = 20
 
 
 @click.command()
-@click.option(
-    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
-)
-@click.option(
-    "--to",
-    "to_s",
-    callback=instant,
-    metavar="DAY|HOUR",
-    help="End of the period (UTC), not included.",
-)
+@with_bounds
 @click.option(
     "--spool",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

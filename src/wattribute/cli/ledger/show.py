@@ -5,7 +5,7 @@ import msgspec
 
 from wattribute.cli.extras import needs
 from wattribute.cli.options import with_settings
-from wattribute.cli.periods import instant, period
+from wattribute.cli.periods import period, with_bounds
 from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.core.units import HOUR_S, MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 from wattribute.settings import Settings
@@ -22,16 +22,7 @@ from wattribute.settings import Settings
     "environment, cost_center, by the rules of the settings (ownership.rules).",
 )
 @click.option("--month", metavar="YYYY-MM", help="Whole month as the period.")
-@click.option(
-    "--from", "from_s", callback=instant, metavar="DAY|HOUR", help="First hour of the period (UTC)."
-)
-@click.option(
-    "--to",
-    "to_s",
-    callback=instant,
-    metavar="DAY|HOUR",
-    help="End of the period (UTC), not included.",
-)
+@with_bounds
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in microjoules.")
 @with_settings("--ledger")
 def show(
