@@ -66,8 +66,7 @@ class Spool:
             self._baseline.begin(snapshot, resumed=self._resumed)
             self._begin(hour_s, snapshot)
         elif hour_s > running.hour_s:
-            boundary_ns = hour_s * NANOSECONDS_PER_SECOND
-            ended_ns = min((running.hour_s + HOUR_S) * NANOSECONDS_PER_SECOND, boundary_ns)
+            ended_ns = (running.hour_s + HOUR_S) * NANOSECONDS_PER_SECOND
             _spend(running, last, last.wall_ns, ended_ns)
             self._close(last)
             self._begin(hour_s, snapshot)

@@ -40,10 +40,9 @@ class _Note(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """What must be known of a line to file it."""
+    """What tells a line from all others."""
 
     id: str
-    hour_s: int
 
 
 class SpoolFolder:
@@ -57,7 +56,8 @@ class SpoolFolder:
         """
         self._path = path
         self._max_bytes = max_bytes
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[Path, bytes]] = []
+        """Lines that are not on disk yet, each with its file."""
         self._problem = ""
         path.mkdir(parents=True, exist_ok=True)
 
@@ -87,7 +87,7 @@ class SpoolFolder:
 
     def append(self, line: SpoolLine) -> None:
         """Write a line; on a full disk it waits."""
-        self._waiting.append(msgspec.json.encode(line) + b"\n")
+        self._waiting.append((self._file_of(line.hour_s), msgspec.json.encode(line) + b"\n"))
         self.flush()
         if len(self._waiting) > _WAITING_MOST:
             _LOG.warning("spool: an hour is lost: %d wait already", _WAITING_MOST)
@@ -96,10 +96,10 @@ class SpoolFolder:
     def flush(self) -> bool:
         """Write the lines that wait; False where the disk does not take them."""
         while self._waiting:
-            line = self._waiting[0]
+            file, line = self._waiting[0]
             try:
                 self._make_room(len(line))
-                _append_line(self._file_of(msgspec.json.decode(line, type=_Head).hour_s), line)
+                _append_line(file, line)
             except OSError as exc:
                 self._say(str(exc))
                 return False
