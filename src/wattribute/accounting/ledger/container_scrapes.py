@@ -15,11 +15,11 @@ from wattribute.accounting.promql.matrix import SampleSeries
 from wattribute.core.records import HourChannel
 from wattribute.core.units import (
     MICROJOULES_PER_JOULE,
+    MICROSECONDS_PER_SECOND,
     MILLISECONDS_PER_SECOND,
     NANOSECONDS_PER_MICROSECOND,
 )
 
-_MICROSECONDS_PER_SECOND = 1_000_000
 _LATE_MS = 600_000
 """A first scrape this long before the hour was looked up by itself: its series come in pieces."""
 
@@ -130,9 +130,9 @@ class ContainerScrapes:
         elif family == fam.MEMORY:
             consumer.memory_byte_s += self._node.rise(samples, 1).amount
         elif family == fam.CPU:
-            consumer.use_cpu(self._node.rise(samples, _MICROSECONDS_PER_SECOND))
+            consumer.use_cpu(self._node.rise(samples, MICROSECONDS_PER_SECOND))
         elif family == fam.GPU:
-            microseconds = self._node.rise(samples, _MICROSECONDS_PER_SECOND).amount
+            microseconds = self._node.rise(samples, MICROSECONDS_PER_SECOND).amount
             consumer.gpu_ns += microseconds * NANOSECONDS_PER_MICROSECOND
         else:
             self._take_energy(consumer, labels, samples)

@@ -1,4 +1,4 @@
-"""ScrapedSamples of one counter or gauge of an agent, whichever targets it was scraped from."""
+"""Scraped samples of one counter or gauge of an agent, whichever targets it was scraped from."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
