@@ -100,13 +100,7 @@ class CarbonSettings(Section, frozen=True):
     ``marginal`` is the plant that runs more when more is drawn: use it to shift load, never in a
     report."""
     sources: Annotated[
-        tuple[Annotated[str, words(*CARBON_SOURCES.names)], ...],
-        Meta(
-            min_length=1,
-            extra={
-                "allowed": f"a list, or a text with commas, of {', '.join(CARBON_SOURCES.names)}"
-            },
-        ),
+        tuple[Annotated[str, words(*CARBON_SOURCES.names)], ...], Meta(min_length=1)
     ] = ("table",)
     """Sources, asked in this order. The first that knows a place and time is used. No network
     request is made to a source that is not named here. End with ``table``, the shipped yearly
