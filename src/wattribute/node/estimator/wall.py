@@ -7,7 +7,7 @@ years) and CPU model. A part that is not in the model adds 0.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, log1p
+from math import log, log1p
 from typing import Final
 
 import numpy as np
@@ -172,8 +172,3 @@ def at(
 ) -> float:
     """Return the watts at a utilisation from 0 to 1, linear between the levels."""
     return float(np.interp(utilisation, levels, watts))
-
-
-def geometric(first: float, second: float, weight: float) -> float:
-    """Return the weighted geometric mean of two numbers; ``weight`` is that of the second."""
-    return exp(log(first) * (1 - weight) + log(second) * weight)

@@ -12,8 +12,6 @@ from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.monitor.groups import RowGroup
 
-NEVER_NS = np.iinfo(np.int64).max
-
 
 class ContainerBook:
     """One slot per container row.
