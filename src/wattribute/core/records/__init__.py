@@ -40,6 +40,7 @@ from wattribute.core.records.snapshot import (
     ZoneTotal,
 )
 from wattribute.core.records.usage import Cgroups, GpuState, GpuUsage, Processes, Usage
+from wattribute.core.records.weights import LearnedWeights, WorkloadKey, ZoneWeight
 from wattribute.core.records.workload import (
     DeviceAllocation,
     IdentityHealth,
@@ -68,6 +69,7 @@ __all__ = [
     "HourChannel",
     "IdentityHealth",
     "Interval",
+    "LearnedWeights",
     "Load",
     "Machine",
     "MeterHealth",
@@ -88,6 +90,8 @@ __all__ = [
     "Usage",
     "VmTable",
     "Workload",
+    "WorkloadKey",
     "Zone",
     "ZoneTotal",
+    "ZoneWeight",
 ]

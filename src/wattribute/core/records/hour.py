@@ -62,6 +62,13 @@ class ConsumerHour(msgspec.Struct, omit_defaults=True):
     """Resource x seconds."""
     annotations: dict[str, str] = {}
     """Of the pod; agents do not know them."""
+    low_uj: list[int] = []
+    """Lower end of the band that uncertain weights leave, by channel; empty: as ``energy_uj``."""
+    high_uj: list[int] = []
+    time_uj: list[int] = []
+    """The energy if CPU time were the weight, by channel; empty: as ``energy_uj``."""
+    learned_uj: list[int] = []
+    """The energy if learned weights were used, by channel; empty: as ``energy_uj``."""
 
 
 class NodeHour(msgspec.Struct, omit_defaults=True):
@@ -90,6 +97,9 @@ class NodeHour(msgspec.Struct, omit_defaults=True):
     band_uj: dict[str, EstimateBand]
     """By component, where it was estimated."""
     consumers: list[ConsumerHour] = msgspec.field(name="containers")
+    shared_by: dict[str, str] = {}
+    """By component: what its energy was shared by, ``time``, ``cycles``, ``misses`` or
+    ``learned-1``; a component that is not there was shared by ``time``."""
     held_uj: dict[str, int] = {}
     """By component: dynamic energy that containers do not show yet at the hour's end, less that at
     its beginning. Only a scrape has such; the snapshot of an agent shows births at once."""

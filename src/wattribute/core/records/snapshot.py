@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wattribute.core.records.machine import EstimatorInfo, Machine
 from wattribute.core.records.reading import COMPONENT_OF_KIND, Origin, Zone
 from wattribute.core.records.usage import GpuState
+from wattribute.core.records.weights import ZoneWeight
 from wattribute.core.records.workload import IdentityHealth, NodeFacts
 from wattribute.core.units import Microjoules, Microwatts, Nanoseconds
 
@@ -87,6 +88,20 @@ class ContainerTable:
     """(n, channels) Mean dynamic power of the last tick; None if it is not kept."""
     gpu_ns: NDArray[np.int64] | None = None
     """(n,) Cumulative time on GPUs' processors; None if no GPU is measured."""
+    low_uj: NDArray[np.int64] | None = None
+    """(n, channels) Cumulative lower end of the 90 % band around the dynamic energy, as far as the
+    weights are uncertain; None: by no learned weights, so there is no such band."""
+    high_uj: NDArray[np.int64] | None = None
+    time_uj: NDArray[np.int64] | None = None
+    """(n, channels) The dynamic energy if CPU time were the weight; None: it is the weight."""
+    learned_uj: NDArray[np.int64] | None = None
+    """(n, channels) The dynamic energy if learned weights were used; None: nothing is learned, or
+    they are used."""
+    watts_per_core: NDArray[np.float64] | None = None
+    """(n, 3) Watts per core in the package against the node's mean, and the ends of its 90 % band;
+    NaN where nothing is known. None: nothing is learned."""
+    learning: NDArray[np.bool_] | None = None
+    """(n,) Whether little was learned of the row so far."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,3 +277,5 @@ class Snapshot:
     """The GPUs that answered in the last tick."""
     platform_fit: PlatformFit | None = None
     """The fit of the platform's power to that of its components; None if not known."""
+    weights: tuple[ZoneWeight, ...] = ()
+    """By what each zone with shared energy is shared."""
