@@ -16,7 +16,7 @@ from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Load, Machine
 from wattribute.core.units import nanoseconds, watts
 from wattribute.http import credentials
-from wattribute.models.modelserver import catalogue
+from wattribute.models.modelserver import watched_folder
 from wattribute.models.modelserver.serve import Options, make_service
 from wattribute.models.training.recordings import read_recordings
 from wattribute.node.estimates.power_model import read_artefact
@@ -73,7 +73,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0.0)
-    monkeypatch.setattr(catalogue, "_LOOK_S", 0.0)
+    monkeypatch.setattr(watched_folder, "_LOOK_S", 0.0)
     return Served(tmp_path)
 
 

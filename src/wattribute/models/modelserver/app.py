@@ -162,7 +162,7 @@ class ModelService:
         wanted_model = kepler.read_request(body)
         machine = kepler.machine_of(wanted_model.machine_spec or wanted_model.spec)
         best = (await run_in_threadpool(self._catalogue.ranked, machine))[0]
-        artefact = best.entry.artefact
+        artefact = best.entry.content
         return _json(await run_in_threadpool(kepler.weights, artefact, machine, wanted_model))
 
     async def _kepler_list(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ class ModelService:
         entries = await run_in_threadpool(self._catalogue.entries)
         output = ask.get("ot") or ask.get("output-type")
         group = ask.get("fg") or ask.get("feature-group")
-        return _json(kepler.best_models(entries[0].artefact, output, group))
+        return _json(kepler.best_models(entries[0].content, output, group))
 
     async def _alive(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -242,7 +242,7 @@ def _artefact(request: Request, entry: ServedModel) -> Response:
 
 
 def _about(entry: ServedModel) -> dict[str, Any]:
-    artefact = entry.artefact
+    artefact = entry.content
     return {
         "name": entry.name,
         "model": artefact.model,
