@@ -64,18 +64,18 @@ def test_import_puts_a_file_where_the_model_server_looks_and_its_signature_too(
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
-    target = models / "weights/epyc-9354.json"
+    target = models / "epyc-9354.weights.json"
     signature = file.with_name("weights.json.sig")
     signature.write_bytes(b"s" * 64)
 
     assert call("weights", "import", str(file), "--into", str(models))[0] == 0
     assert decode_weights(target.read_bytes(), "x").cpu == "epyc-9354"
-    assert target.with_name("epyc-9354.json.sig").read_bytes() == b"s" * 64
+    assert target.with_name("epyc-9354.weights.json.sig").read_bytes() == b"s" * 64
 
     signature.unlink()
     code, output, _ = call("weights", "import", str(file), "--into", str(models))
     assert (code, "without a signature" in output) == (0, True)
-    assert not target.with_name("epyc-9354.json.sig").exists()
+    assert not target.with_name("epyc-9354.weights.json.sig").exists()
 
 
 @pytest.mark.parametrize("command", ["show", "import"])
@@ -89,7 +89,7 @@ def test_a_file_that_is_not_pooled_weights_is_refused(
     for path in (file, tmp_path / "missing.json"):
         code, _, error = call("weights", command, str(path), *into)
         assert (code, str(path) in error) == (5, True)
-    assert not (tmp_path / "weights").exists()
+    assert not list(tmp_path.glob("*.weights.json"))
 
 
 def test_a_name_without_a_cpu_model_is_refused(call: Call, ledger: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wattribute.accounting.ledger.learned import NodeSelection, pool_ledger
 from wattribute.accounting.ledger.schema import SCHEMA
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import DataInvalid
-from wattribute.core.records import PooledWorkload, ZoneKind
+from wattribute.core.records import PooledWorkload, WorkloadKey, ZoneKind
 from wattribute.core.units import HOUR_S, NANOSECONDS_PER_SECOND
 from wattribute_testing.entries import MadeLedger
 
@@ -88,6 +88,7 @@ def test_ratios_of_nodes_with_other_mixes_are_pooled_on_one_scale(tmp_path: Path
         {"component": "gpu"},
         {"kind": "unattributed"},
         {"container": "ended"},
+        {"owner_kind": "", "owner_name": ""},
         {"cpu_ns": 1000},
         {"low_uj": 0},
         {"time_uj": 0},
@@ -124,8 +125,11 @@ def test_processes_outside_containers_have_keys_as_in_the_agent(tmp_path: Path) 
 
     document, _ = pool_ledger(ledger.store(tmp_path), START_S, END_S, "x", OURS)
 
-    keys = {(row.owner_kind, row.container) for row in document.zones["package"]}
-    assert keys == {("system", ""), ("container", "redis")}
+    keys = {row.key for row in document.zones["package"]}
+    assert keys == {
+        WorkloadKey("system", "system"),
+        WorkloadKey("container", "redis", "", "redis"),
+    }
 
 
 def test_corrections_are_added_to_what_they_correct(tmp_path: Path) -> None:

@@ -259,10 +259,9 @@ WEIGHTS = PooledWeights(
 def test_pooled_weights_are_served_by_cpu_and_by_digest_with_their_signature(
     served: Served,
 ) -> None:
-    folder, data = served.models / "weights", encode_weights(WEIGHTS)
-    folder.mkdir()
-    (folder / "epyc-9354.json").write_bytes(data)
-    (folder / "epyc-9354.json.sig").write_bytes(b"s" * 64)
+    data = encode_weights(WEIGHTS)
+    (served.models / "epyc-9354.weights.json").write_bytes(data)
+    (served.models / "epyc-9354.weights.json.sig").write_bytes(b"s" * 64)
     digest = sha256(data).hexdigest()
 
     listed = served.get("/api/v1/weights").json()["weights"]
@@ -284,9 +283,8 @@ def test_pooled_weights_are_served_by_cpu_and_by_digest_with_their_signature(
 def test_no_weights_are_served_for_another_cpu_or_of_a_broken_file(served: Served) -> None:
     xeon = {"cpu_name": "Intel Xeon Platinum 8280"}
     assert served.get("/api/v1/weights").json() == {"weights": []}
-    (served.models / "weights").mkdir()
-    (served.models / "weights/broken.json").write_bytes(b"{}")
-    (served.models / "weights/epyc.json").write_bytes(encode_weights(WEIGHTS))
+    (served.models / "broken.weights.json").write_bytes(b"{}")
+    (served.models / "epyc.weights.json").write_bytes(encode_weights(WEIGHTS))
 
     answer = served.get("/api/v1/weights", params=xeon)
 
@@ -298,6 +296,7 @@ def test_no_weights_are_served_for_another_cpu_or_of_a_broken_file(served: Serve
     metrics = served.get("/metrics").text
     assert "wattribute_modelserver_weights 1" in metrics
     assert "wattribute_modelserver_weights_refused 1" in metrics
+    assert "wattribute_modelserver_models_refused 0" in metrics
 
 
 Ask = Callable[..., Any]

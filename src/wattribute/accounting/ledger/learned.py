@@ -45,6 +45,7 @@ select component, kind, owner_kind, owner_name, namespace, container,
 from entries
 where component in ('cpu', 'dram') and origin in ('measured', 'integrated')
   and kind in ('workload', 'system', 'kernel')
+  and (owner_kind <> '' or pod = '')  -- a pod without an owner has no other like it
 group by all order by all
 """
 
@@ -202,9 +203,9 @@ def _row(row: tuple[Any, ...], cpu_hours: float) -> LearnedRow | None:
     if not is_learned or cpu_hours < _LEAST_CPU_HOURS or container in _MIXTURES:
         return None
     if kind != "workload":
-        key = WorkloadKey(owner_kind=kind)
-    elif not owner_kind and not namespace:
-        key = WorkloadKey(owner_kind="container", container_name=container)
+        key = WorkloadKey(kind, kind)
+    elif not owner_kind:
+        key = WorkloadKey("container", container, namespace, container)
     else:
         key = WorkloadKey(owner_kind, owner_name, namespace, container)
     return LearnedRow(

@@ -7,6 +7,7 @@ import click
 from wattribute.cli.weights.document import read_document
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.files import write_whole
+from wattribute.models.modelserver.weights import WEIGHTS_ENDING
 
 
 @click.command("import")
@@ -20,16 +21,15 @@ from wattribute.core.files import write_whole
 def import_weights(*, file: Path, into: Path) -> int:
     """Check a file of pooled weights, and put it where a model server serves it.
 
-    It becomes INTO/weights/CPU.json, in place of an earlier one of that CPU. The signature
+    It becomes INTO/CPU.weights.json, in place of an earlier one of that CPU. The signature
     FILE.sig goes along; an old one is removed.
 
     Exit code: 0; 2 if INTO cannot be written; 5 if the file is no pooled weights.
     """
     data, weights = read_document(file)
-    target = into / "weights" / f"{weights.cpu}.json"
+    target = into / f"{weights.cpu}{WEIGHTS_ENDING}"
     signed, signature = (path.with_name(path.name + ".sig") for path in (file, target))
     try:
-        target.parent.mkdir(exist_ok=True)
         signature.unlink(missing_ok=True)
         write_whole(target, data)
         if signed.exists():

@@ -8,6 +8,7 @@ from typing import Final
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.records import Machine
 from wattribute.models.modelserver.watched_folder import ServedFile, WatchedFolder, served_file
+from wattribute.models.modelserver.weights import WEIGHTS_ENDING
 from wattribute.node.estimates.power_model import SHIPPED
 from wattribute.node.estimator.artefact import KNOWN, MAX_BYTES, Artefact, decode
 from wattribute.node.estimator.cpu_names import base_key
@@ -52,7 +53,7 @@ class Catalogue:
             raise ConfigInvalid(f"--models {folder}: no such folder")
         shipped = resources.files("wattribute.node.estimator").joinpath(SHIPPED).read_bytes()
         self._shipped = served_file("shipped", shipped, decode(shipped, name="shipped"))
-        self._folder = WatchedFolder(folder, _decoded, MAX_BYTES)
+        self._folder = WatchedFolder(folder, _is_model, _decoded, MAX_BYTES)
 
     @property
     def refused(self) -> int:
@@ -71,6 +72,10 @@ class Catalogue:
         """Return how well each model knows a machine: best first, of equals the newest first."""
         matches = [_match(entry, machine) for entry in self.entries()]
         return sorted(matches, key=lambda match: RANKS.index(match.basis))
+
+
+def _is_model(name: str) -> bool:
+    return name.endswith(".json") and not name.endswith(WEIGHTS_ENDING)
 
 
 def _decoded(data: bytes, name: str) -> Artefact:

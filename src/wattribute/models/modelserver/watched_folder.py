@@ -44,20 +44,26 @@ def served_file(
 
 
 class WatchedFolder(Generic[T]):
-    """The files ``*.json`` of a folder. While one is not valid, its last good content is served."""
+    """Some files of a folder. While one is not valid, its last good content is served."""
 
     def __init__(
-        self, folder: Path | None, decode: Callable[[bytes, str], T], max_bytes: int
+        self,
+        folder: Path | None,
+        is_one: Callable[[str], bool],
+        decode: Callable[[bytes, str], T],
+        max_bytes: int,
     ) -> None:
         """Read all files.
 
         Args:
-            folder: where they are; None, or a folder that is not there, has none.
+            folder: where they are; None has none.
+            is_one: whether a file with this name is one of them.
             decode: from bytes and a name for messages to the content; raises ModelInvalid or
                 DataInvalid.
             max_bytes: of a file; ``decode`` gets one byte more of a larger one, and refuses it.
         """
-        self._folder, self._decode, self._max_bytes = folder, decode, max_bytes
+        self._folder, self._is_one = folder, is_one
+        self._decode, self._max_bytes = decode, max_bytes
         self._lock = threading.Lock()
         self._files: dict[str, ServedFile[T]] = {}
         self._refused: dict[str, tuple[int, ...]] = {}
@@ -80,9 +86,7 @@ class WatchedFolder(Generic[T]):
 
     def _look(self, folder: Path) -> None:
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
-        except FileNotFoundError:
-            paths = []
+            paths = sorted(path for path in folder.iterdir() if self._is_one(path.name))
         except OSError as exc:
             _LOG.error("%s: %s; the files from before stay", folder, exc.strerror)
             return

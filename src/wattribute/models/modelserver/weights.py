@@ -1,4 +1,4 @@
-"""Pooled weights that are served: the documents in the folder ``weights`` below the models."""
+"""Pooled weights that are served: the documents ``*.weights.json`` beside the models."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +7,7 @@ from wattribute.core.records import MAX_WEIGHTS_BYTES, PooledWeights, decode_wei
 from wattribute.models.modelserver.watched_folder import ServedFile, WatchedFolder
 from wattribute.node.estimator.cpu_names import base_key
 
-FOLDER: Final = "weights"
+WEIGHTS_ENDING: Final = ".weights.json"
 ServedWeights = ServedFile[PooledWeights]
 
 
@@ -18,10 +18,9 @@ class WeightCatalogue:
         """Read all documents.
 
         Args:
-            models: The folder with models; None, or one without ``weights``, serves none.
+            models: The folder with models; None serves none.
         """
-        folder = None if models is None else models / FOLDER
-        self._folder = WatchedFolder(folder, decode_weights, MAX_WEIGHTS_BYTES)
+        self._folder = WatchedFolder(models, _is_document, decode_weights, MAX_WEIGHTS_BYTES)
 
     @property
     def refused(self) -> int:
@@ -42,6 +41,10 @@ class WeightCatalogue:
             return None
         same_cpu = (e for e in self.entries() if base_key(e.content.cpu) == base_key(key))
         return next(same_cpu, None)
+
+
+def _is_document(name: str) -> bool:
+    return name.endswith(WEIGHTS_ENDING)
 
 
 def about(entry: ServedWeights) -> dict[str, Any]:
