@@ -9,7 +9,6 @@ from wattribute.core.records import (
     MAX_WEIGHTS_BYTES,
     Machine,
     WorkloadKey,
-    ZoneKind,
     decode_weights,
 )
 from wattribute.node.estimator.cpu_names import base_key, cpu_key
@@ -20,7 +19,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 def load_priors(
     settings: NodeSettings, machine: Machine
-) -> dict[ZoneKind, dict[WorkloadKey, tuple[float, float]]]:
+) -> dict[str, dict[WorkloadKey, tuple[float, float]]]:
     """Return what other nodes know: by kind of zone and workload, delta and its deviation.
 
     Empty without a file, and where the file is of another CPU model, which is logged: one setting
