@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from wattribute.core.records import Machine, Mode, Snapshot, Workload, Zone
+from wattribute.core.records import Machine, Mode, Snapshot, Topology, Workload, Zone
 from wattribute.core.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
 from wattribute.node.activity.whois import Finder
 from wattribute.node.attribution.weight import TimeWeight
@@ -113,14 +113,7 @@ class Rig:
         model = model or MachineModel(_SHIPPED, here)
         self.energy = NodeEnergy(metering, model, estimated)
         topology = read_topology(self.sysfs.root, folder)
-        sharer = Sharer(
-            topology,
-            TimeWeight(),
-            given,
-            lambda _: None,
-            nanoseconds(3600),
-            learning=Learning(weight),
-        )
+        sharer = _sharer(topology, given, weight)
         self.monitor = Monitor(
             Sources(here, topology, self.energy, sharer, (gpus,) if gpus else ()),
             WhoRan(self.activity, find),
@@ -146,6 +139,16 @@ class Rig:
         self.use("intel-rapl:0:0", dram_j)
         self.monitor.tick()
         return self.monitor.snapshot()
+
+
+def _sharer(
+    topology: Topology, given: Callable[[Zone], int | None], weight: WeightSetting
+) -> Sharer:
+    """A sharer that knows no prior of a floor."""
+    window_ns = nanoseconds(3600)
+    return Sharer(
+        topology, TimeWeight(), given, lambda _: None, window_ns, learning=Learning(weight)
+    )
 
 
 def row_of(snapshot: Snapshot | None, **wanted: object) -> int:
