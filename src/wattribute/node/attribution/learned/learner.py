@@ -339,7 +339,7 @@ class Learner:
             betas=betas.tolist(),
             nats=(self.evidence.nats - self.evidence.nats.max()).tolist(),
             noise=np.sqrt(weights @ self.noise.variance).tolist(),
-            power_w=self._power_w,
+            power_w=float(self._power_w),
             workloads=workloads,
         )
 
