@@ -9,6 +9,7 @@ and Snapshot by flag.
 from wattribute.core.records.attribution import Attribution
 from wattribute.core.records.hour import (
     HOUR_SCHEMA,
+    REWEIGHED,
     ConsumerHour,
     EstimateBand,
     HourChannel,
@@ -64,6 +65,7 @@ __all__ = [
     "HOUR_SCHEMA",
     "LOG_SPREAD",
     "MAX_WEIGHTS_BYTES",
+    "REWEIGHED",
     "Attribution",
     "Cgroups",
     "Channel",

@@ -11,6 +11,9 @@ from typing import Final
 import msgspec
 
 HOUR_SCHEMA: Final = 1
+REWEIGHED: Final = ("low_uj", "high_uj", "time_uj", "learned_uj")
+"""What uncertain weights make of a consumer's dynamic energy: fields of ConsumerHour, columns of
+ContainerTable, and columns of the ledger."""
 """Version of the JSON form: keys are added, never renamed or taken away."""
 
 

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.errors import Unbalanced
-from wattribute.core.records import Cgroups, Mode
+from wattribute.core.records import REWEIGHED, Cgroups, Mode
 from wattribute.core.sums import sum_by
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.containers import ContainerBook
 from wattribute.node.monitor.groups import KERNEL, SYSTEM, Groups
 from wattribute.node.monitor.node import NodeBook
 from wattribute.node.monitor.processes import ProcessBook
-from wattribute.node.monitor.reweighed import SUMS, book_sums, note_ratios
+from wattribute.node.monitor.reweighed import book_sums, note_ratios
 from wattribute.node.monitor.rows import UsageRows
 from wattribute.node.monitor.vms import VmBook
 from wattribute.node.sharing.gpu_shares import GpuShare
@@ -165,5 +165,5 @@ class Books:
         for columns in (self.containers.columns, self.processes.columns, self.vms.columns):
             columns.widen("energy_uj", channels)
             columns.widen("tick_uj", channels)
-        for name in SUMS:
+        for name in REWEIGHED:
             self.containers.columns.widen(name, channels)

@@ -7,11 +7,10 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import Consumer, Workload
+from wattribute.core.records import REWEIGHED, Consumer, Workload
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.monitor.groups import RowGroup
-from wattribute.node.monitor.reweighed import SUMS
 
 
 class ContainerBook:
@@ -36,7 +35,7 @@ class ContainerBook:
                 "memory_bytes": (np.int64, ()),
                 "memory_byte_ns": (np.float64, ()),
                 "energy_uj": (np.int64, (1, 2)),
-                **dict.fromkeys(SUMS, (np.int64, (1,))),
+                **dict.fromkeys(REWEIGHED, (np.int64, (1,))),
                 "parts_uj": (np.int64, (5,)),
                 "tick_sums_uj": (np.int64, (5,)),
                 "watts_per_core": (np.float64, (3,)),

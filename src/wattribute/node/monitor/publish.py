@@ -6,11 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import ContainerTable, ProcessTable, VmTable
+from wattribute.core.records import REWEIGHED, ContainerTable, ProcessTable, VmTable
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.columns import Columns
-from wattribute.node.monitor.reweighed import SUMS
 
 _LITTLE_KNOWN: Final = 1.33
 """A band that reaches so many times the ratio is half as wide as that of a workload of which
@@ -50,7 +49,7 @@ class Publisher:
         """Return what weights leave uncertain; nothing where none are."""
         if not self._books.reweighed:
             return {}
-        sums = {name: _frozen(columns[name][:, : self._channels]) for name in SUMS}
+        sums = {name: _frozen(columns[name][:, : self._channels]) for name in REWEIGHED}
         ratios = columns["watts_per_core"]
         has_ratio = ratios[:, :1] > 0
         middle, high = np.maximum(ratios[:, 0], 1e-9), ratios[:, 2]

@@ -1,19 +1,14 @@
 """What weights leave uncertain: bands of containers, and their energy by the weights not used."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.records import REWEIGHED
 from wattribute.core.shares import apportion
 from wattribute.core.sums import sum_by
 from wattribute.node.attribution.learned.share_band import BAND
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.sharing.sharer import Share
-
-SUMS: Final = ("low_uj", "high_uj", "time_uj", "learned_uj")
-"""Columns of containers, (channels,): ends of the band around the dynamic energy, and what it would
-be by CPU time and by learned weights."""
 
 Sums = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -40,7 +35,7 @@ def book_sums(
         columns["parts_uj"][:] = 0
     else:
         sums = _of_rows(share, container, gained_uj)
-    for name, amount_uj in zip(SUMS, sums, strict=True):
+    for name, amount_uj in zip(REWEIGHED, sums, strict=True):
         columns[name][:, channel] += amount_uj
     if component not in (None, "other"):
         columns["parts_uj"][:] += np.stack([gained_uj, *sums], axis=1)

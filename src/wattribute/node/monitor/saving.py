@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from wattribute.core.records import Counter, Mode
+from wattribute.core.records import REWEIGHED, Counter, Mode
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.groups import KERNEL, SYSTEM
-from wattribute.node.monitor.reweighed import SUMS
 from wattribute.node.monitor.state import SCHEMA, SavedReading, SavedState, SavedTotals, SavedZone
 from wattribute.node.sharing.metering import Metering
 
@@ -45,7 +44,7 @@ def to_state(
         memory_byte_ns=containers["memory_byte_ns"].tolist(),
         gpu_ns=containers["gpu_ns"].tolist(),
         energy_uj=containers["energy_uj"][:, :channels].tolist(),
-        sums_uj={name: containers[name][:, :channels].tolist() for name in SUMS}
+        sums_uj={name: containers[name][:, :channels].tolist() for name in REWEIGHED}
         if books.reweighed
         else {},
         vm_ids=list(books.vms.ids),
@@ -92,7 +91,7 @@ def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> Non
     if channels:
         containers.columns["energy_uj"][:] = np.array(totals.energy_uj, np.int64).reshape(shape)
         dynamic_uj = containers.columns["energy_uj"][:, :, Mode.DYNAMIC]
-        for name in SUMS:  # shared by CPU time alone, they are all the same
+        for name in REWEIGHED:  # shared by CPU time alone, they are all the same
             table = totals.sums_uj.get(name)
             of_rows = dynamic_uj if table is None else np.array(table, np.int64)
             containers.columns[name][:] = of_rows.reshape(-1, channels)

@@ -15,10 +15,9 @@ from msgspec import Meta
 
 from wattribute.core.errors import StateInvalid
 from wattribute.core.files import write_whole
-from wattribute.core.records import Channel, Consumer, Counter, Origin, Reading, Zone
+from wattribute.core.records import REWEIGHED, Channel, Consumer, Counter, Origin, Reading, Zone
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.groups import RowGroup
-from wattribute.node.monitor.reweighed import SUMS
 
 SCHEMA: Final = 1
 
@@ -196,7 +195,7 @@ def _check_shape(path: Path, totals: SavedTotals) -> None:
         and all(len(row) == channels for row in (*totals.energy_uj, *totals.vm_uj))
         and all(len(row) == channels for row in totals.process_uj)
         and all(len(pair) == 2 for table in pairs for pair in table)
-        and set(totals.sums_uj) in (set(), set(SUMS))
+        and set(totals.sums_uj) in (set(), set(REWEIGHED))
         and all(len(table) == len(totals.groups) for table in totals.sums_uj.values())
         and all(len(row) == channels for table in totals.sums_uj.values() for row in table)
         and len(totals.gpu_ns) in (0, len(totals.groups))
