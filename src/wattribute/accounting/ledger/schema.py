@@ -26,6 +26,14 @@ UNKNOWN_ORIGIN: Final = "unknown"
 ORIGINS: Final = ("measured", "integrated", "estimated", UNKNOWN_ORIGIN)
 """How energy is known, the best word first."""
 
+ADDED: Final[dict[str, str]] = {
+    "time_uj": "energy_uj",
+    "learned_uj": "energy_uj",
+    "shared_by": "",
+}
+"""Columns that files of earlier versions lack, and the column that has what they would hold; "" for
+an empty text. Those versions shared by one weight alone."""
+
 HOUR: Final = pa.timestamp("us", tz="UTC")
 LABELS: Final = pa.map_(pa.string(), pa.string())
 
