@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wattribute.core.records import WorkloadKey
 from wattribute.core.units import Nanoseconds
 
 
@@ -23,3 +24,8 @@ class CpuUse:
     """As in Processes.counters, (n, P) each; empty where the hardware counted nothing."""
     capacity_ns: NDArray[np.int64]
     """(P,) online CPUs x elapsed time."""
+    workload: NDArray[np.int64] | None = None
+    """(n,) index of each row's workload; None: nobody says which workload a row is of."""
+    workloads: tuple[WorkloadKey, ...] = ()
+    renamed: tuple[tuple[WorkloadKey, WorkloadKey], ...] = ()
+    """Old and new key of workloads whose name became known since the tick before."""

@@ -1,8 +1,9 @@
 """Intervals x who ran -> attributions: the floor, the weights, and energy that must wait."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from wattribute.core.records import (
     PlatformFit,
     Topology,
     Zone,
+    ZoneWeight,
 )
+from wattribute.core.shares import apportion
 from wattribute.node.attribution.other import Remainder
 from wattribute.node.attribution.platform_windows import PlatformWindows
 from wattribute.node.attribution.share import attribute
@@ -22,7 +25,23 @@ from wattribute.node.attribution.weight import Weight
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.floors import Floors
 from wattribute.node.sharing.gpu_shares import GpuShare
+from wattribute.node.sharing.weight_choice import WeightChoice, WeightSetting, choose_weight
+from wattribute.node.sharing.zone_learners import Priors, ZoneLearners
 from wattribute.node.sharing.zone_weights import NOBODY, WaitingRows, Weighed, ZoneWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What the learners are told at the start."""
+
+    setting: WeightSetting
+    """``attribution.weight``."""
+    priors: Priors = field(default_factory=dict)
+    limit_uw: Callable[[Zone], int | None] = lambda _: None
+    """The power limit of a zone in microwatts; None: not known."""
+
+
+TIME_ONLY: Final = Learning("time")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,10 +51,17 @@ class Share:
     attribution: Attribution
     keys: NDArray[np.uint64]
     """(n,) as CpuUse.keys; one may come twice."""
+    deviation: NDArray[np.float64] | None = None
+    """(n,) relative standard deviation of each row's dynamic energy, as far as its weight is
+    uncertain; None: it is not."""
+    unused_uj: NDArray[np.int64] | None = None
+    """(n,) what dynamic_uj would be by the weights that are not used; None: there are none."""
+    unused_name: str = ""
+    """``time`` or ``learned``."""
 
 
 class Sharer:
-    """Shares intervals among those who ran; keeps the floors."""
+    """Shares intervals among those who ran; keeps the floors and what is learned of weights."""
 
     def __init__(
         self,
@@ -44,19 +70,25 @@ class Sharer:
         given_uw: Callable[[Zone], int | None],
         prior_uw: Callable[[Zone], int | None],
         window_ns: int,
+        *,
+        learning: Learning = TIME_ONLY,
     ) -> None:
         """Set what holds for every tick.
 
         Args:
             topology: packages, in the order of the columns of CpuUse.
-            weight: what a second of a row costs.
+            weight: what a second of a row costs where nothing is learned.
             given_uw: the floor that the settings give for a zone, in microwatts; else None.
             prior_uw: the idle power that a model would expect of a zone, in microwatts; else None.
             window_ns: how far back readings count for a learned floor.
+            learning: by what zones are shared, and what the learners begin with.
         """
         self._column_of = {name: index for index, name in enumerate(topology.package_ids)}
         self._weight = weight
         self._floors = Floors(self._column_of, given_uw, prior_uw, window_ns)
+        self._setting = learning.setting
+        self.learners = ZoneLearners(self._column_of, learning.priors, learning.limit_uw)
+        self._choices: dict[Zone, WeightChoice] = {}
         self._waiting: dict[Zone, WaitingRows] = {}
         self._remainder = Remainder()
         self._platform = PlatformWindows()
@@ -77,14 +109,39 @@ class Sharer:
             gpus: who used each GPU, by the id of its zone.
         """
         self._floors.note_load(use)
+        self.learners.begin_tick(use)
+        floors_uj = [self._floors.floor_of(interval, gpus) for interval in intervals]
+        for interval, floor_uj in zip(intervals, floors_uj, strict=True):
+            self._choose(interval, use)
+            self._learn(interval, floor_uj, use)
         zone_weights = ZoneWeights(self._weight, use, self._column_of, gpus)
         for zone in silent:
             waiting = self._waiting.setdefault(zone, WaitingRows())
-            waiting.add(use.start_ns, zone_weights.weigh(zone))
-        for interval in intervals:
-            floor_uj = self._floors.floor_of(interval, gpus)
+            waiting.add(use, self._weigh_zone(zone, use, zone_weights))
+        for interval, floor_uj in zip(intervals, floors_uj, strict=True):
             weighed = self._weigh(interval, use, zone_weights)
-            yield Share(attribute(interval, floor_uj, weighed.weights), weighed.keys)
+            yield _shared(attribute(interval, floor_uj, weighed.weights), weighed)
+
+    def _choose(self, interval: Interval, use: CpuUse) -> None:
+        zone = interval.zone
+        if zone.kind == "gpu":
+            return
+        choice = choose_weight(
+            self._setting,
+            zone.kind,
+            obstacle=self.learners.obstacle(interval),
+            counted=frozenset(use.counters),
+        )
+        self._choices[zone] = choice
+
+    def _learn(self, interval: Interval, floor_uj: int, use: CpuUse) -> None:
+        choice = self._choices.get(interval.zone)
+        if choice is None or not choice.learns or use.workload is None:
+            return
+        if self.learners.learns_from(interval):
+            waiting = self._waiting.get(interval.zone, WaitingRows())
+            waiting.drop_before(interval.start_ns)
+            self.learners.learn(interval, floor_uj, [*waiting.uses, use])
 
     def _weigh(self, interval: Interval, use: CpuUse, zone_weights: ZoneWeights) -> Weighed:
         """Return by what an interval's energy above the floor is shared.
@@ -95,7 +152,12 @@ class Sharer:
         waiting.drop_before(interval.start_ns)
         if interval.start_ns < min((*waiting.starts_ns, use.start_ns)):
             return NOBODY
-        return waiting.with_rows(zone_weights.weigh(interval.zone))
+        return waiting.with_rows(self._weigh_zone(interval.zone, use, zone_weights))
+
+    def _weigh_zone(self, zone: Zone, use: CpuUse, zone_weights: ZoneWeights) -> Weighed:
+        choice = self._choices.get(zone)
+        learned = self.learners.weights(zone, use) if choice and choice.learns else None
+        return zone_weights.weigh(zone, choice, learned)
 
     def share_by(self, interval: Interval, weighed: Weighed) -> Share:
         """Attribute an interval by weights that its caller has, and not by its zone's.
@@ -135,6 +197,14 @@ class Sharer:
         return self._remainder.fit.result()
 
     @property
+    def weights(self) -> tuple[ZoneWeight, ...]:
+        """By what each zone is shared, and what is learned of it."""
+        return tuple(
+            ZoneWeight(zone, choice.shared_by, choice.reason, self.learners.report(zone))
+            for zone, choice in self._choices.items()
+        )
+
+    @property
     def floors(self) -> tuple[FloorState, ...]:
         """The floor of each zone as it was used last."""
         return tuple(self._floors.states.values())
@@ -146,3 +216,11 @@ class Sharer:
     def load(self, saved: Mapping[str, dict[str, object]], newest_ns: int) -> None:
         """Go on from what an earlier run learned on this machine; see ``Floors.load``."""
         self._floors.load(saved, newest_ns)
+
+
+def _shared(attribution: Attribution, weighed: Weighed) -> Share:
+    """Return an attribution, and what it would be by the weights that are not used."""
+    unused_uj = None
+    if weighed.unused is not None and attribution.dynamic_uj.any() and weighed.unused.any():
+        unused_uj = apportion(int(attribution.dynamic_uj.sum()), weighed.unused)
+    return Share(attribution, weighed.keys, weighed.deviation, unused_uj, weighed.unused_name)

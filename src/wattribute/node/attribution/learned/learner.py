@@ -294,6 +294,15 @@ class Learner:
         if self.bank is not None:
             self._memory.keep(key, self.bank.delta(slot))
 
+    def current(self, keys: Sequence[WorkloadKey]) -> tuple[Floats, Floats]:
+        """Return weights and deviations as they are now, (n,) each, and learn nothing."""
+        if self.bank is None:
+            return self._unknown(len(keys))
+        slots = np.array([self.slots.slot_of.get(key, SHARED) for key in keys], np.int64)
+        features = np.zeros((self._features, len(keys)))
+        weights = limited(self.evidence.weights @ self.bank.row_weights(slots, features))
+        return weights, self.deviation(slots)
+
     def deviation(self, slots: NDArray[np.int64]) -> Floats:
         """Relative standard deviation of the share of each slot, as it was computed last."""
         own = outside_model(self.slots.use[slots] / max(float(self.slots.use.sum()), 1e-12))

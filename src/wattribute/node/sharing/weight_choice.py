@@ -1,0 +1,61 @@
+"""By what a zone's energy is shared: the setting, and what the machine can tell."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from wattribute.node.attribution.learned.report import METHOD
+
+WeightSetting = Literal["auto", "time", "cycles", "learned", "shadow"]
+
+TIME: Final = "time"
+CYCLES: Final = "cycles"
+MISSES: Final = "misses"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightChoice:
+    """By what the energy of a zone is shared."""
+
+    shared_by: str
+    """``time``, ``cycles``, ``misses`` or ``learned-1``."""
+    reason: str
+    """Why, in a few words for people."""
+    learns: bool = False
+    """Whether weights are learned for the zone, be they used or not."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether learned weights are used."""
+        return self.shared_by == METHOD
+
+
+def choose_weight(
+    setting: WeightSetting, kind: str, *, obstacle: str, counted: frozenset[str]
+) -> WeightChoice:
+    """Choose for one zone.
+
+    Cycles go before learned weights where hardware counts them: they are known at once and for
+    every process, while weights need minutes and loads that vary.
+
+    Args:
+        setting: ``attribution.weight``.
+        kind: of the zone, as Zone.kind.
+        obstacle: why no weights can be learned for the zone, in a few words; "": they can.
+        counted: names of what the hardware counts, as in CpuUse.counters.
+    """
+    counter = MISSES if kind == "dram" else CYCLES
+    is_counted = ("cache_misses" if kind == "dram" else "cycles") in counted
+    if setting == "time":
+        return WeightChoice(TIME, "attribution.weight is time")
+    if is_counted and setting in {"auto", "cycles"}:
+        return WeightChoice(counter, f"the hardware counts {counter}")
+    if setting == "cycles":
+        return WeightChoice(TIME, f"the hardware does not count {counter}")
+    base = counter if is_counted else TIME
+    if obstacle:
+        return WeightChoice(base, obstacle)
+    if setting == "shadow":
+        why = "attribution.weight is shadow: learned weights are only shown"
+        return WeightChoice(base, why, learns=True)
+    why = "asked for" if setting == "learned" else f"{counter} are not counted"
+    return WeightChoice(METHOD, f"{why}, and the zone has a meter", learns=True)

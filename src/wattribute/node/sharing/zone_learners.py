@@ -1,0 +1,213 @@
+"""A learner for each measured zone: what it sees of a tick, and the weights that it gives."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattribute.core.records import Interval, LearnedWeights, Origin, WorkloadKey, Zone
+from wattribute.core.units import (
+    MICROJOULES_PER_JOULE,
+    MICROWATTS_PER_WATT,
+    NANOSECONDS_PER_SECOND,
+)
+from wattribute.node.attribution.learned import Learner, Observation
+from wattribute.node.attribution.learned.report import learned_weights
+from wattribute.node.attribution.learned.saved import SavedLearner
+from wattribute.node.sharing.cpu_use import CpuUse
+from wattribute.node.sharing.floors import zone_name
+
+Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
+"""By kind of zone: delta and its standard deviation of workloads that other nodes know."""
+
+_LEARNS: Final = ("package", "dram")
+_INSIDE_PACKAGE: Final = ("core", "uncore")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkloadWeights:
+    """What a CPU second of each workload of a tick counts in a zone."""
+
+    ratio: NDArray[np.float64]
+    """(workloads,)"""
+    deviation: NDArray[np.float64]
+    """(workloads,) relative standard deviation of the share."""
+
+
+class ZoneLearners:
+    """Learners by zone; all of them see the same workloads."""
+
+    def __init__(
+        self,
+        column_of: Mapping[str, int],
+        priors: Priors,
+        limit_uw: Callable[[Zone], int | None],
+    ) -> None:
+        """Start with nothing learned.
+
+        Args:
+            column_of: from the id of a package to its column in ``CpuUse``.
+            priors: what other nodes know.
+            limit_uw: the power limit of a zone in microwatts; None: not known.
+        """
+        self._column_of = column_of
+        self._priors = priors
+        self._limit_uw = limit_uw
+        self._learners: dict[Zone, Learner] = {}
+        self._seconds: dict[Zone, float] = {}
+        self._saved: dict[str, SavedLearner] = {}
+        self._platforms: set[Zone] = set()
+        self._fresh: dict[Zone, WorkloadWeights] = {}
+        """Weights that were learned in this tick, for its workloads."""
+        self.problems: list[str] = []
+        """What of the saved state could not be used."""
+
+    def begin_tick(self, use: CpuUse) -> None:
+        """Forget the weights of the tick before, and hear of new names."""
+        self._fresh.clear()
+        for learner in self._learners.values():
+            for old, new in use.renamed:
+                learner.rename(old, new)
+
+    def learns_from(self, interval: Interval) -> bool:
+        """Whether an interval's zone has, or gets, a learner of its own.
+
+        A platform meter has one where it is the only meter. An estimate has none: there is nothing
+        in it but CPU time.
+        """
+        if interval.origin is Origin.ESTIMATED:
+            return False
+        if interval.zone.kind == "platform":
+            self._platforms.add(interval.zone)
+            alone = len(self._platforms) == 1  # of several modules, each knows its own part only
+            return alone and not any(zone.kind == "package" for zone in self._learners)
+        return interval.zone.kind in _LEARNS
+
+    def learn(self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse]) -> None:
+        """Let the zone's learner see an interval.
+
+        Args:
+            interval: of a zone that ``learns_from`` accepts.
+            floor_uj: its floor, in microjoules.
+            uses: who ran, tick after tick; if that is not just the time of the interval, nothing
+                is learned.
+        """
+        zone = interval.zone
+        learner = self._learner(zone)
+        last = uses[-1]
+        if (uses[0].start_ns, last.end_ns) != (interval.start_ns, interval.end_ns):
+            learner.skipped["late"] += 1
+            return
+        began = time.thread_time()
+        weights, deviation = learner.tick(self._observation(interval, floor_uj, uses))
+        if len(uses) == 1:
+            ratio, spread = np.ones(len(last.workloads)), np.zeros(len(last.workloads))
+            active = np.flatnonzero(_by_workload(last, self._column(zone)) > 0)
+            ratio[active], spread[active] = weights, deviation
+            self._fresh[zone] = WorkloadWeights(ratio, spread)
+        self._seconds[zone] = self._seconds.get(zone, 0.0) + time.thread_time() - began
+
+    def _observation(
+        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse]
+    ) -> Observation:
+        elapsed_ns = interval.end_ns - interval.start_ns
+        column = self._column(interval.zone)
+        used_ns: dict[WorkloadKey, float] = {}
+        capacity_ns = 0
+        for use in uses:
+            by_workload = _by_workload(use, column)
+            for at in np.flatnonzero(by_workload > 0).tolist():
+                key = use.workloads[at]
+                used_ns[key] = used_ns.get(key, 0.0) + float(by_workload[at])
+            capacity = use.capacity_ns if column is None else use.capacity_ns[column]
+            capacity_ns += int(np.sum(capacity))
+        elapsed_s = elapsed_ns / NANOSECONDS_PER_SECOND
+        limit_uw = self._limit_uw(interval.zone)
+        return Observation(
+            keys=list(used_ns),
+            use=np.array(list(used_ns.values())) / elapsed_ns,
+            threads=capacity_ns / elapsed_ns,
+            above_w=(interval.energy_uj - floor_uj) / MICROJOULES_PER_JOULE / elapsed_s,
+            power_w=interval.energy_uj / MICROJOULES_PER_JOULE / elapsed_s,
+            elapsed_s=elapsed_s,
+            limit_w=None if limit_uw is None else limit_uw / MICROWATTS_PER_WATT,
+        )
+
+    def weights(self, zone: Zone, use: CpuUse) -> WorkloadWeights | None:
+        """Return the weights of a tick's workloads in a zone; None if no learner speaks for it.
+
+        ``core`` and ``uncore`` go by their package. Where the platform's meter is the only one,
+        its learner speaks for all: the parts are estimates, which know nothing of who ran.
+        """
+        speaker = self._speaker(zone)
+        if speaker is None or use.workload is None:
+            return None
+        fresh = self._fresh.get(speaker)
+        if fresh is not None and len(fresh.ratio) == len(use.workloads):
+            return fresh
+        return WorkloadWeights(*self._learners[speaker].current(use.workloads))
+
+    def obstacle(self, interval: Interval) -> str:
+        """Return why there are no learned weights for an interval's zone; "" if there are."""
+        if self.learns_from(interval) or self._speaker(interval.zone) is not None:
+            return ""
+        if interval.origin is Origin.ESTIMATED:
+            return "the energy is estimated from CPU time"
+        if len(self._platforms) > 1:
+            return "each of several platform meters knows a part of the machine only"
+        return "its parts have meters of their own"
+
+    def _speaker(self, zone: Zone) -> Zone | None:
+        if zone in self._learners:
+            return zone
+        if zone.kind in _INSIDE_PACKAGE:
+            packages = (z for z in self._learners if z.kind == "package")
+            return next((z for z in packages if z.package == zone.package), None)
+        if zone.component in {"cpu", "dram"}:
+            if any(z.kind == "package" for z in self._learners):
+                return None
+            return next((z for z in self._learners if z.kind == "platform"), None)
+        return None
+
+    def _column(self, zone: Zone) -> int | None:
+        return None if zone.package is None else self._column_of.get(zone.package)
+
+    def _learner(self, zone: Zone) -> Learner:
+        learner = self._learners.get(zone)
+        if learner is None:
+            learner = Learner(priors=self._priors.get(zone.kind))
+            saved = self._saved.get(zone_name(zone))
+            if saved is not None and (problem := learner.resume(saved)):
+                self.problems.append(f"{zone_name(zone)}: {problem}")
+            self._learners[zone] = learner
+            if zone.kind == "package":  # then the platform's meter is not the only one
+                for platform in [z for z in self._learners if z.kind == "platform"]:
+                    del self._learners[platform]
+        return learner
+
+    def report(self, zone: Zone) -> LearnedWeights | None:
+        """Return what is shown of a zone's own learner; None: it has none."""
+        learner = self._learners.get(zone)
+        if learner is None:
+            return None
+        return learned_weights(learner, self._seconds.get(zone, 0.0))
+
+    def dump(self) -> dict[str, SavedLearner]:
+        """Return what was learned, by zone."""
+        learned = {zone_name(zone): learner.save() for zone, learner in self._learners.items()}
+        return {**self._saved, **{name: saved for name, saved in learned.items() if saved}}
+
+    def load(self, saved: Mapping[str, SavedLearner]) -> None:
+        """Let learners go on from what ``dump`` gave."""
+        self._saved = dict(saved)
+
+
+def _by_workload(use: CpuUse, column: int | None) -> NDArray[np.float64]:
+    """(workloads,) CPU time in nanoseconds, on one package or on all."""
+    if use.workload is None:
+        return np.zeros(len(use.workloads))
+    used_ns = use.cpu_ns.sum(axis=1) if column is None else use.cpu_ns[:, column]
+    return np.bincount(use.workload, used_ns, len(use.workloads)).astype(np.float64, copy=False)
