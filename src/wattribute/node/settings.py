@@ -143,6 +143,12 @@ class AttributionSettings(Section, frozen=True):
     idle_watts: Annotated[dict[str, Watts], flag("--idle-watts")] = field(default_factory=dict)
     """Floor in watts, by zone (``package-0``, ``dram-0``, ...) or kind (``package``); the floors of
     other zones are learned."""
+    weight: Literal["auto", "time", "cycles", "learned", "shadow"] = "auto"
+    """By what energy above the floor is shared: CPU ``time``, CPU ``cycles`` (and last-level-cache
+    misses in DRAM) where the hardware counts them, or ``learned``: watts per core of each workload,
+    learned from the meter and the load. ``shadow`` learns and shows weights, and does not use them.
+    ``auto`` is ``cycles`` where they are counted, otherwise ``learned``. Estimated energy is never
+    shared by learned weights."""
     gpu_floor: Literal["even", "memory"] = "even"
     """How containers that hold the same GPU share its floor under ``reserved``: evenly, or by the
     memory that they hold there."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wattribute.core.records import Machine, Topology
 from wattribute.core.units import DAY_S, microwatts, nanoseconds
-from wattribute.node.attribution.weight import CyclesWeight
+from wattribute.node.attribution.weight import CyclesWeight, TimeWeight, Weight
 from wattribute.node.estimates.choose import choose_estimated
 from wattribute.node.estimates.machine_model import MachineModel
 from wattribute.node.estimates.power_model import open_estimator
@@ -13,11 +13,12 @@ from wattribute.node.findings import SourceFinding
 from wattribute.node.meter import GpuMeter
 from wattribute.node.meter.choose import PATIENCE_S, choose_meters
 from wattribute.node.meter.machine import read_machine, read_topology
+from wattribute.node.meter.rapl import PowerLimits
 from wattribute.node.settings import NodeSettings
 from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.given_floors import given_floors, model_floors
 from wattribute.node.sharing.metering import Limits, Metering
-from wattribute.node.sharing.sharer import Sharer
+from wattribute.node.sharing.sharer import Learning, Sharer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,11 @@ def open_sources(
         energy = NodeEnergy(metering, model, estimated)
         sharer = Sharer(
             topology,
-            CyclesWeight(settings.activity.corun_weight),
+            _weight(settings),
             given_floors(settings.attribution.idle_watts, energy.zones),
             model_floors(estimator, machine, energy.zones),
             nanoseconds(settings.attribution.idle_window_days * DAY_S),
+            learning=Learning(settings.attribution.weight, {}, PowerLimits(sysfs).limit_uw),
         )
         if follow_models and settings.estimator.model_server and energy.estimates:
             from wattribute.node.estimates.model_updates import (  # noqa: PLC0415 - 2.5 MB, for few
@@ -79,6 +81,13 @@ def open_sources(
         metering.close()
         raise
     return Sources(machine, topology, energy, sharer, meters.gpus, (*meters.findings, finding))
+
+
+def _weight(settings: NodeSettings) -> Weight:
+    """Return what a second costs where nothing is learned: cycles where they are counted."""
+    if settings.attribution.weight == "time":
+        return TimeWeight()
+    return CyclesWeight(settings.activity.corun_weight)
 
 
 def _limits(settings: NodeSettings) -> Limits:

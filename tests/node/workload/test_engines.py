@@ -58,9 +58,9 @@ def test_lookup_never_waits_for_the_disk() -> None:
     release = threading.Event()
 
     class Slow(DockerNames):
-        def names(self, container_ids: Iterable[str]) -> dict[str, str]:
+        def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
             release.wait(5)
-            return dict.fromkeys(container_ids, "late")
+            return dict.fromkeys(container_ids, Workload(container="late"))
 
     names = EngineNames([Slow(Path("/"))])
     start = time.monotonic()
@@ -77,7 +77,7 @@ def test_a_container_without_a_name_is_asked_for_ever_less_often() -> None:
     now_s = [0.0]
 
     class Counting(DockerNames):
-        def names(self, container_ids: Iterable[str]) -> dict[str, str]:
+        def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
             looks.extend(now_s[0] for _ in container_ids)
             return {}
 
@@ -93,7 +93,7 @@ def test_a_container_without_a_name_is_asked_for_ever_less_often() -> None:
 
 def test_what_nobody_asks_for_is_forgotten(tmp_path: Path) -> None:
     class Nameless(DockerNames):
-        def names(self, container_ids: Iterable[str]) -> dict[str, str]:
+        def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
             looked_for.extend(container_ids)
             return {}
 
@@ -117,7 +117,7 @@ def test_a_broken_docker_file_is_no_name(tmp_path: Path, text: str) -> None:
     docker_says(tmp_path, ID, text)
     docker_says(tmp_path, OTHER, '{"Name":"/good"}')
 
-    assert DockerNames(tmp_path).names([ID, OTHER]) == {OTHER: "good"}
+    assert DockerNames(tmp_path).describe([ID, OTHER]) == {OTHER: Workload(container="good")}
 
 
 @given(st.binary(max_size=64))
@@ -127,18 +127,18 @@ def test_a_broken_podman_file_is_no_names(text: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         podman_says(Path(folder), "")
         (Path(folder) / "overlay-containers/containers.json").write_bytes(text)
-        assert PodmanNames(Path(folder)).names([ID]) == {}
+        assert PodmanNames(Path(folder)).describe([ID]) == {}
 
 
 def test_podmans_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     podman = PodmanNames(tmp_path)
     podman_says(tmp_path, "[]")
-    assert podman.names([ID]) == {}
+    assert podman.describe([ID]) == {}
     podman_says(tmp_path, json.dumps([{"id": ID, "names": ["new"]}, {"id": OTHER, "names": None}]))
     # The clock of file systems moves every few milliseconds, and two writes may share an instant.
     os.utime(tmp_path / "overlay-containers/containers.json", (2e9, 2e9))
 
-    assert podman.names([ID, OTHER]) == {ID: "new"}
+    assert podman.describe([ID, OTHER]) == {ID: Workload(container="new")}
 
 
 def test_without_engines_there_is_no_source_of_names(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_files_that_may_not_be_read_are_said_once(
     assert "CAP_DAC_READ_SEARCH" in findings[0].message
 
     class Denied(DockerNames):
-        def names(self, container_ids: Iterable[str]) -> dict[str, str]:
+        def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
             raise PermissionError(13, "Permission denied", str(list(container_ids)))
 
     now_s = [0.0]

@@ -145,9 +145,9 @@ def _print(picture: Picture, choice: Choice) -> None:
     click.echo(clean(heading(picture)))
     click.echo(clean(footing(picture)))
     click.echo()
-    gpus = bool(picture.gpus)
-    rows = [cells(row, choice.by, gpus=gpus) for row in chosen(picture, choice)]
-    print_table(columns(choice.by, gpus=gpus), rows)
+    gpus, weights = bool(picture.gpus), picture.has_weights
+    rows = [cells(row, choice.by, gpus=gpus, weights=weights) for row in chosen(picture, choice)]
+    print_table(columns(choice.by, gpus=gpus, weights=weights), rows)
 
 
 def _json(picture: Picture, choice: Choice) -> str:

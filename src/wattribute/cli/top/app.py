@@ -127,14 +127,15 @@ class TopApp(App[None]):
             + (f"; only {clean(self._choice.filter_text)!r}" if self._choice.filter_text else "")
         )
         table = self.query_one(DataTable)
-        shown = columns(self._choice.by, gpus=bool(picture.gpus))
+        by, gpus, weights = self._choice.by, bool(picture.gpus), picture.has_weights
+        shown = columns(by, gpus=gpus, weights=weights)
         if self._columns_of != shown:
             table.clear(columns=True)
             for column in shown:
                 table.add_column(_cell(column.title, to_right=column.right))
             self._columns_of = shown
-        by, gpus = self._choice.by, bool(picture.gpus)
-        self._fill(table, [cells(row, by, gpus=gpus) for row in chosen(picture, self._choice)])
+        rows = chosen(picture, self._choice)
+        self._fill(table, [cells(row, by, gpus=gpus, weights=weights) for row in rows])
 
     def _fill(self, table: "DataTable[Text]", rows: list[tuple[str, ...]]) -> None:
         """Change cells in place, so that the cursor and the scroll bar stay where they are."""

@@ -59,6 +59,10 @@ def _container(row: ContainerRow) -> ConsumerRow:
         alive=row.alive,
         gpu_watts=row.gpu_watts,
         gpu_joules=row.joules.get("gpu", 0.0),
+        watts_per_core=row.watts_per_core,
+        watts_per_core_low=row.watts_per_core_low,
+        watts_per_core_high=row.watts_per_core_high,
+        learning=row.learning,
     )
 
 

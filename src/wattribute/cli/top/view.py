@@ -37,6 +37,13 @@ class ConsumerRow:
     gpu_watts: float = 0.0
     """The part of watts that is on GPUs, without the floor."""
     gpu_joules: float = 0.0
+    watts_per_core: float | None = None
+    """Dynamic CPU power for each core in use; None where every core counts the same."""
+    watts_per_core_low: float | None = None
+    watts_per_core_high: float | None = None
+    """Ends of the 90 % band."""
+    learning: bool = False
+    """Little was learned of it so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,11 @@ class Picture:
         return sum(part.watts for part in self.parts)
 
     @property
+    def has_weights(self) -> bool:
+        """Whether seconds of containers cost differently."""
+        return any(row.watts_per_core is not None for row in self.containers)
+
+    @property
     def joules(self) -> float:
         """Energy of the node since the totals began."""
         return sum(part.joules for part in self.parts)
@@ -113,6 +125,7 @@ _NUMBERS: Final = (
 _OLD_TICKS: Final = 3
 """A snapshot that is older than so many intervals is not news, and is said to be old."""
 _GPU_NUMBERS: Final = (TerminalColumn("GPU W", right=True), TerminalColumn("GPU J", right=True))
+_PER_CORE: Final = (TerminalColumn("W/CORE", right=True),)
 _COLUMNS: Final[dict[By, tuple[TerminalColumn, ...]]] = {
     "process": (
         TerminalColumn("PID", right=True),
@@ -130,20 +143,31 @@ _COLUMNS: Final[dict[By, tuple[TerminalColumn, ...]]] = {
 }
 
 
-def columns(by: By, *, gpus: bool = False) -> tuple[TerminalColumn, ...]:
-    """The columns of a view; ``gpus``: of a machine that has some."""
+def columns(by: By, *, gpus: bool = False, weights: bool = False) -> tuple[TerminalColumn, ...]:
+    """The columns of a view.
+
+    Args:
+        by: the view.
+        gpus: the machine has some.
+        weights: the seconds of its containers cost differently.
+    """
     found = _COLUMNS[by]
-    if not gpus or by == "gpu":
+    if by == "gpu":
         return found
+    added = (*(_PER_CORE if weights and by == "container" else ()), *(_GPU_NUMBERS if gpus else ()))
     at = found.index(_NUMBERS[-1]) + 1
-    return (*found[:at], *_GPU_NUMBERS, *found[at:])
+    return (*found[:at], *added, *found[at:])
 
 
-def cells(row: ConsumerRow, by: By, *, gpus: bool = False) -> tuple[str, ...]:
+def cells(
+    row: ConsumerRow, by: By, *, gpus: bool = False, weights: bool = False
+) -> tuple[str, ...]:
     """One row's cells, in the order of the columns."""
     numbers = [f"{row.watts:.2f}", f"{row.joules:.1f}", f"{row.cpu_percent:.1f}"]
     if isinstance(row, Gpu):
         return (str(row.index), *numbers, row.memory, row.name, row.uuid, row.how)
+    if weights and by == "container":
+        numbers.append(_per_core(row))
     if gpus:
         numbers += [f"{row.gpu_watts:.2f}", f"{row.gpu_joules:.1f}"]
     ended = "" if row.alive else " (ended)"
@@ -153,6 +177,15 @@ def cells(row: ConsumerRow, by: By, *, gpus: bool = False) -> tuple[str, ...]:
     if by == "container":
         return (*numbers, row.container + ended, row.pod, row.namespace, row.container_id[:12])
     return (*numbers, row.pod + ended, row.namespace, str(row.containers))
+
+
+def _per_core(row: ConsumerRow) -> str:
+    """Watts per core with their band; ``~`` where little was learned so far."""
+    low, high = row.watts_per_core_low, row.watts_per_core_high
+    if row.watts_per_core is None or low is None or high is None:
+        return ""
+    text = f"{'~' if row.learning else ''}{row.watts_per_core:.1f}"
+    return f"{text} ({low:.1f}-{high:.1f})" if high > low else text
 
 
 def chosen(picture: Picture, choice: Choice) -> list[ConsumerRow]:

@@ -61,6 +61,8 @@ class Consumer:
     owner_name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     requests: Mapping[str, int] = field(default_factory=dict, hash=False)
+    image: str = ""
+    """As in Workload."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -62,5 +62,7 @@ class ZoneWeight:
     """``time``, ``cycles``, ``misses`` or ``learned-1``."""
     reason: str
     """Why, in a few words."""
+    rival: str = ""
+    """``time`` or ``learned``: the weight that is not used, for those who compare; "" for none."""
     learned: LearnedWeights | None = None
     """None: nothing is learned in this zone."""

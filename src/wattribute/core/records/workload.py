@@ -43,6 +43,8 @@ class Workload:
     """The limits, by the same names; a resource without a limit is absent."""
     runtime: str = ""
     """The runtime, as in Placement; "" if the source does not say it."""
+    image: str = ""
+    """The first 12 digits of the image's digest; "" if the source does not say it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """RAPL zones, read from the powercap tree; Intel and AMD alike."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from wattribute.core.records import Zone
 from wattribute.core.units import Microjoules
@@ -17,6 +19,7 @@ _FOLDER = re.compile(r"intel-rapl:\d+(?::\d+)?")
 """Not ``intel-rapl-mmio:0``, the same counter by another way. The prefix is the same on AMD."""
 _PACKAGE = re.compile(r"package-(?P<package>\d+)(?:-die-(?P<die>\d+))?")
 _PSYS = re.compile(r"psys(?:-\d+)?")
+_READ_AGAIN_S: Final = 60.0
 _PARTS = frozenset({"core", "uncore", "dram"})
 
 
@@ -75,6 +78,48 @@ class RaplMeter(FileMeter):
             if sensors.setdefault(zone, Sensor(zone, path, Form.COUNTER, wrap)).path != path:
                 odd.append(f"{folder.name}: a second {name}; the first is used")
         return list(sensors.values()), odd
+
+
+class PowerLimits:
+    """The long-term power limit of each zone, read again once a minute.
+
+    Source: Linux Documentation/power/powercap/powercap.rst; constraint 0 is the long-term one
+    (drivers/powercap/intel_rapl_common.c).
+    """
+
+    def __init__(self, sysfs: Path, clock_s: Callable[[], float] = time.monotonic) -> None:
+        """Find the limits of the packages below a root of sysfs."""
+        self._clock_s = clock_s
+        self._folders = {package_of(_name_in(f)): f for f in powercap_zones(sysfs)}
+        self._read: dict[Path, tuple[float, int | None]] = {}
+
+    def limit_uw(self, zone: Zone) -> int | None:
+        """Return a package's limit in microwatts; None: there is none, or it is not in force."""
+        folder = self._folders.get(zone.package) if zone.kind == "package" else None
+        if folder is None:
+            return None
+        now_s = self._clock_s()
+        read_s, limit_uw = self._read.get(folder, (-_READ_AGAIN_S, None))
+        if now_s - read_s >= _READ_AGAIN_S:
+            limit_uw = _limit_in(folder)
+            self._read[folder] = (now_s, limit_uw)
+        return limit_uw
+
+
+def _name_in(folder: Path) -> str:
+    try:
+        return (folder / "name").read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _limit_in(folder: Path) -> int | None:
+    try:
+        enabled = (folder / "enabled").read_text().strip() == "1"
+        limit_uw = whole_number((folder / "constraint_0_power_limit_uw").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return limit_uw if enabled and limit_uw > 0 else None
 
 
 def _zone(name: str, package: str | None, parent: str | None) -> Zone | None:

@@ -13,6 +13,7 @@ from wattribute.node.monitor.containers import ContainerBook
 from wattribute.node.monitor.groups import KERNEL, SYSTEM, Groups
 from wattribute.node.monitor.node import NodeBook
 from wattribute.node.monitor.processes import ProcessBook
+from wattribute.node.monitor.reweighed import SUMS, book_sums, note_ratios
 from wattribute.node.monitor.rows import UsageRows
 from wattribute.node.monitor.vms import VmBook
 from wattribute.node.sharing.gpu_shares import GpuShare
@@ -28,6 +29,8 @@ class Books:
         self.containers = ContainerBook()
         self.processes = ProcessBook()
         self.vms = VmBook()
+        self.reweighed = False
+        """Whether any energy was shared by weights that are uncertain, or that have a rival."""
 
     def begin_tick(self) -> None:
         """Set what is kept per tick to 0."""
@@ -121,6 +124,8 @@ class Books:
             containers[name][:, channel, Mode.DYNAMIC] += gained
             if len(attribution.floor_uj):
                 containers[name][:, channel, Mode.IDLE] += attribution.floor_uj
+        self.reweighed |= share.deviation is not None or share.unused_uj is not None
+        book_sums(containers, share, columns["container"][slots], gained, channel)
         vms = self.vms.columns
         if vms.size:
             vm_gained = sum_by(columns["vm"][slots], dynamic_uj, vms.size)
@@ -136,6 +141,10 @@ class Books:
         weights = columns["window_uj"].copy()
         columns["window_uj"][:] = 0
         return columns["key"].copy(), weights
+
+    def end_tick(self) -> None:
+        """Keep what the whole tick says of each container."""
+        note_ratios(self.containers.columns)
 
     def drop_ended(self, now_ns: Nanoseconds, linger_ns: int, process_linger_ns: int) -> None:
         """Drop what has lingered long enough; keep the tables' references right."""
@@ -156,3 +165,5 @@ class Books:
         for columns in (self.containers.columns, self.processes.columns, self.vms.columns):
             columns.widen("energy_uj", channels)
             columns.widen("tick_uj", channels)
+        for name in SUMS:
+            self.containers.columns.widen(name, channels)

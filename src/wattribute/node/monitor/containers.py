@@ -11,6 +11,7 @@ from wattribute.core.records import Consumer, Workload
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.monitor.groups import RowGroup
+from wattribute.node.monitor.reweighed import SUMS
 
 
 class ContainerBook:
@@ -35,6 +36,10 @@ class ContainerBook:
                 "memory_bytes": (np.int64, ()),
                 "memory_byte_ns": (np.float64, ()),
                 "energy_uj": (np.int64, (1, 2)),
+                **dict.fromkeys(SUMS, (np.int64, (1,))),
+                "parts_uj": (np.int64, (5,)),
+                "tick_sums_uj": (np.int64, (5,)),
+                "watts_per_core": (np.float64, (3,)),
             }
         )
         self.consumers: list[Consumer] = []
@@ -210,6 +215,7 @@ def _named(consumer: Consumer, workload: Workload) -> Consumer:
         consumer,
         container_name=workload.container or consumer.container_name,
         runtime=consumer.runtime or workload.runtime,
+        image=workload.image or consumer.image,
     )
     if not workload.pod:
         return new_name

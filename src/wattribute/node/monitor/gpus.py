@@ -138,6 +138,7 @@ def _with_rows(
         alive=np.concatenate([rows.alive, np.array([bool(p) for p in processes], np.bool_)]),
         group=np.concatenate([rows.group, np.array(group, np.int64)]),
         vm=np.concatenate([rows.vm, np.full(count, -1, np.int64)]),
+        unit=np.concatenate([rows.unit, np.full(count, -1, np.int64)]),
         cpu_ns=np.concatenate([rows.cpu_ns, none]),
         counters={name: np.concatenate([v, none]) for name, v in rows.counters.items()},
     )

@@ -45,6 +45,10 @@ class Groups:
     vm_ids: tuple[str, ...]
     vm_of_cgroup: NDArray[np.int64]
     """Row of Cgroups -> index into vm_ids, -1: no VM."""
+    units: tuple[str, ...]
+    """Names of systemd units that are no containers."""
+    unit_of_cgroup: NDArray[np.int64]
+    """Row of Cgroups -> index into units, -1: in no unit, or in a container."""
     top_cgroup: NDArray[np.int64]
     """Index into groups -> row of the highest cgroup of that group, -1 for none: its memory is
     the group's."""
@@ -74,11 +78,15 @@ def group_cgroups(cgroups: Cgroups) -> Groups:
     groups: dict[RowGroup, int] = {}
     order = list(_FIXED)
     vms: dict[str, int] = {}
+    units: dict[str, int] = {}
     of_cgroup = np.zeros(len(cgroups.path), np.int64)
     vm_of_cgroup = np.full(len(cgroups.path), -1, np.int64)
+    unit_of_cgroup = np.full(len(cgroups.path), -1, np.int64)
     groups[SYSTEM], groups[KERNEL] = SYSTEM_INDEX, KERNEL_INDEX
     for row, path in enumerate(cgroups.path):
         placement = place(path)
+        if placement.unit and placement.kind == "system":
+            unit_of_cgroup[row] = units.setdefault(placement.unit, len(units))
         if placement.vm_id:
             vm_of_cgroup[row] = vms.setdefault(placement.vm_id, len(vms))
         if path == "/":
@@ -99,5 +107,13 @@ def group_cgroups(cgroups: Cgroups) -> Groups:
     top[of_cgroup[border]] = border
     top[: len(_FIXED)] = -1
     return Groups(
-        cgroups.generation, tuple(order), of_cgroup, tuple(vms), vm_of_cgroup, top, border
+        cgroups.generation,
+        tuple(order),
+        of_cgroup,
+        tuple(vms),
+        vm_of_cgroup,
+        tuple(units),
+        unit_of_cgroup,
+        top,
+        border,
     )

@@ -19,9 +19,10 @@ from wattribute.node.monitor.naming import Namer, Names
 from wattribute.node.monitor.payer import FloorPayer, GpuFloor
 from wattribute.node.monitor.publish import Publisher
 from wattribute.node.monitor.rows import RowBuilder, UsageRows
+from wattribute.node.monitor.saved_weights import WeightsSaver
 from wattribute.node.monitor.saving import restore_books, to_state
 from wattribute.node.monitor.state import StateFile
-from wattribute.node.sharing.cpu_use import CpuUse
+from wattribute.node.monitor.workload_keys import WorkloadKeys
 from wattribute.node.sharing.gpu_shares import GpuShare
 from wattribute.node.sharing.metering import DOWN_AFTER
 from wattribute.node.sharing.sharer import Share
@@ -106,6 +107,8 @@ class Monitor:
         self._books = Books()
         self._rows = RowBuilder(sources.machine.threads, who_ran.vm_of)
         self._groups: Groups | None = None
+        self._workloads = WorkloadKeys()
+        self._weights = WeightsSaver(sources.machine.cpu_name)
         self._snapshot: Snapshot | None = None
         self._unshared: list[Interval] = []
         self._last_ns: Nanoseconds | None = None
@@ -140,6 +143,8 @@ class Monitor:
             return
         age_ns = max(0, self._clock.wall_ns() - state.written_at)  # it may have been set back
         self._sharer.load(state.floors, self._clock.monotonic_ns() - age_ns)
+        if problem := self._weights.load(state.weights, self._sharer.learners):
+            _LOG.warning("%s; they are learned anew", problem)
         if state.boot_id != self._state_file.boot_id:
             raise StateInvalid("the machine was booted since: totals start at 0, floors are kept")
         self._state_file.confirm(state)
@@ -273,11 +278,13 @@ class Monitor:
         for zone in metering.failed_now():
             if metering.down(zone):
                 self._sharer.give_up(zone)
-        for share in self._sharer.share(intervals, _cpu_use(usage, rows), silent, gpus):
+        use = self._workloads.cpu_use(usage, rows, groups, books)
+        for share in self._sharer.share(intervals, use, silent, gpus):
             self._book(share, usage, gpus)
         for rest in self._sharer.other(intervals):
             share = self._sharer.share_by(rest, Weighed(*books.other_weights()))
             self._book(share, usage, gpus)
+        books.end_tick()
         if not self._sharer.waits:  # for a zone whose energy those who ended may still get
             process_linger_ns = _KEEP_TICKS * rules.interval_ns
             if rules.processes_published:
@@ -303,6 +310,7 @@ class Monitor:
             self._books,
             self._sharer.dump(),
             self._energy.metering,
+            self._weights.encoded(self._sharer.learners, self._clock.monotonic_ns()),
             machine_id=self._state_file.machine_id,
             boot_id=self._state_file.boot_id,
             wall_ns=self._clock.wall_ns(),
@@ -344,6 +352,7 @@ class Monitor:
             capacity=self._capacity(),
             gpus=self._gpus.states,
             platform_fit=self._sharer.platform_fit,
+            weights=self._sharer.weights,
             node_facts=facts,
             estimator=self._energy.estimator,
             retired_uj=publisher.retired(),
@@ -380,10 +389,3 @@ class Monitor:
         self._energy.close()
         self._activity.close()
         self._names.close()
-
-
-def _cpu_use(usage: Usage, rows: UsageRows) -> CpuUse:
-    """Return what the sharer needs of a tick."""
-    return CpuUse(
-        usage.start_ns, usage.end_ns, rows.key, rows.cpu_ns, rows.counters, usage.capacity_ns
-    )

@@ -85,7 +85,7 @@ class FloorPayer:
         if zone.kind == "gpu":
             basis = self._of_gpu(basis, zone.id, gpus.get(zone.id), books)
         paid_uj, _ = share_floor(attribution.idle_uj, self.policy, component, basis)
-        return Share(pay_floor(attribution, paid_uj), share.keys)
+        return replace(share, attribution=pay_floor(attribution, paid_uj))
 
     def _of_gpu(
         self, table: FloorBasis, device: str, gpu: GpuShare | None, books: Books

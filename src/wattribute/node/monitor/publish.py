@@ -1,7 +1,7 @@
 """Books -> snapshot: frozen copies of everything that readers may see."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,11 @@ from wattribute.core.records import ContainerTable, ProcessTable, VmTable
 from wattribute.core.units import NANOSECONDS_PER_SECOND, Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.columns import Columns
+from wattribute.node.monitor.reweighed import SUMS
+
+_LITTLE_KNOWN: Final = 1.33
+"""A band that reaches so many times the ratio is half as wide as that of a workload of which
+nothing is known: standard deviations of 0.175 and 0.35."""
 
 
 class Publisher:
@@ -38,7 +43,21 @@ class Publisher:
             alive=_frozen(columns["ended_ns"] == 0),
             dynamic_uw=self._power(tick_uj[:, :, 0]),
             gpu_ns=_frozen(columns["gpu_ns"]) if gpus else None,
+            **self._reweighed(columns),
         )
+
+    def _reweighed(self, columns: Columns) -> dict[str, NDArray[Any]]:
+        """Return what weights leave uncertain; nothing where none are."""
+        if not self._books.reweighed:
+            return {}
+        sums = {name: _frozen(columns[name][:, : self._channels]) for name in SUMS}
+        ratios = columns["watts_per_core"]
+        has_ratio = ratios[:, :1] > 0
+        middle, high = np.maximum(ratios[:, 0], 1e-9), ratios[:, 2]
+        return sums | {
+            "watts_per_core": _frozen(np.where(has_ratio, ratios, np.nan)),
+            "learning": _frozen(has_ratio[:, 0] & (high > _LITTLE_KNOWN * middle)),
+        }
 
     def processes(self) -> ProcessTable:
         """Build the table of processes."""

@@ -43,6 +43,8 @@ class UsageRows:
     vm: NDArray[np.int64]
     """Index into vm_ids; -1: no VM."""
     vm_ids: tuple[str, ...]
+    unit: NDArray[np.int64]
+    """Index into Groups.units; -1: in no systemd unit, in a container, or in the kernel."""
     cpu_ns: NDArray[np.int64]
     """(n, packages)"""
     counters: Mapping[str, NDArray[np.int64]]
@@ -78,6 +80,8 @@ class RowBuilder:
         group = _of(groups.of_cgroup, at, UNKNOWN_INDEX)
         group[processes.kernel] = KERNEL_INDEX
         vm, vm_ids = self._virtual(processes, groups, at)
+        unit = _of(groups.unit_of_cgroup, at, -1)
+        unit[processes.kernel] = -1
         used_ns = processes.cpu_ns.sum(axis=1)
 
         own_ns = self._own_time(cgroups, groups, at, used_ns, processes.kernel)
@@ -108,6 +112,7 @@ class RowBuilder:
             group=np.concatenate([group, rest.group]),
             vm=np.concatenate([vm, np.full(len(rest.key), -1, np.int64)]),
             vm_ids=vm_ids,
+            unit=np.concatenate([unit, np.full(len(rest.key), -1, np.int64)]),
             cpu_ns=cpu_ns,
             counters=_counters(processes, group, used_ns, rest, cpu_ns),
             misfit=misfit,

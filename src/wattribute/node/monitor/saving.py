@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from wattribute.core.records import Counter
+from wattribute.core.records import Counter, Mode
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.books import Books
 from wattribute.node.monitor.groups import KERNEL, SYSTEM
+from wattribute.node.monitor.reweighed import SUMS
 from wattribute.node.monitor.state import SCHEMA, SavedReading, SavedState, SavedTotals, SavedZone
 from wattribute.node.sharing.metering import Metering
 
@@ -14,6 +15,7 @@ def to_state(
     books: Books,
     floors: dict[str, dict[str, object]],
     metering: Metering,
+    weights: str,
     *,
     machine_id: str,
     boot_id: str,
@@ -43,6 +45,9 @@ def to_state(
         memory_byte_ns=containers["memory_byte_ns"].tolist(),
         gpu_ns=containers["gpu_ns"].tolist(),
         energy_uj=containers["energy_uj"][:, :channels].tolist(),
+        sums_uj={name: containers[name][:, :channels].tolist() for name in SUMS}
+        if books.reweighed
+        else {},
         vm_ids=list(books.vms.ids),
         vm_uj=books.vms.columns["energy_uj"][:, :channels].tolist(),
         process_keys=keys,
@@ -60,7 +65,7 @@ def to_state(
         for zone, reading in metering.last_readings.items()
         if isinstance(value := reading.value, Counter)
     ]
-    return SavedState(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings)
+    return SavedState(SCHEMA, machine_id, boot_id, wall_ns, floors, {}, totals, readings, weights)
 
 
 def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> None:
@@ -86,6 +91,12 @@ def restore_books(books: Books, totals: SavedTotals, now_ns: Nanoseconds) -> Non
     shape = (-1, channels, 2)
     if channels:
         containers.columns["energy_uj"][:] = np.array(totals.energy_uj, np.int64).reshape(shape)
+        dynamic_uj = containers.columns["energy_uj"][:, :, Mode.DYNAMIC]
+        for name in SUMS:  # shared by CPU time alone, they are all the same
+            table = totals.sums_uj.get(name)
+            of_rows = dynamic_uj if table is None else np.array(table, np.int64)
+            containers.columns[name][:] = of_rows.reshape(-1, channels)
+        books.reweighed = bool(totals.sums_uj)
     for vm_id, energy_uj in zip(totals.vm_ids, totals.vm_uj, strict=True):
         slot = books.vms.slot(vm_id, now_ns, 0)
         books.vms.columns["energy_uj"][slot, :channels] = energy_uj

@@ -18,6 +18,7 @@ from wattribute.core.files import write_whole
 from wattribute.core.records import Channel, Consumer, Counter, Origin, Reading, Zone
 from wattribute.core.units import Nanoseconds
 from wattribute.node.monitor.groups import RowGroup
+from wattribute.node.monitor.reweighed import SUMS
 
 SCHEMA: Final = 1
 
@@ -70,6 +71,9 @@ class SavedTotals:
     cpu_ns: list[Amount] = field(default_factory=list)
     memory_byte_ns: list[Annotated[float, Meta(ge=0, le=1e27)]] = field(default_factory=list)
     energy_uj: list[list[list[Amount]]] = field(default_factory=list)
+    sums_uj: dict[str, list[list[Amount]]] = field(default_factory=dict)
+    """Bands, and energy by the weights not used: (rows, channels) by column; {} where the energy
+    was shared by CPU time alone."""
     gpu_ns: list[Amount] = field(default_factory=list)
     vm_ids: list[str] = field(default_factory=list)
     vm_uj: list[list[list[Amount]]] = field(default_factory=list)
@@ -92,6 +96,9 @@ class SavedState:
     calibration: dict[str, float]
     totals: SavedTotals
     last_readings: list[SavedReading]
+    weights: str = ""
+    """JSON, see ``saved_weights``: a text, so that one that cannot be used costs the weights alone.
+    A file of an older agent has none."""
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -189,6 +196,9 @@ def _check_shape(path: Path, totals: SavedTotals) -> None:
         and all(len(row) == channels for row in (*totals.energy_uj, *totals.vm_uj))
         and all(len(row) == channels for row in totals.process_uj)
         and all(len(pair) == 2 for table in pairs for pair in table)
+        and set(totals.sums_uj) in (set(), set(SUMS))
+        and all(len(table) == len(totals.groups) for table in totals.sums_uj.values())
+        and all(len(row) == channels for table in totals.sums_uj.values() for row in table)
         and len(totals.gpu_ns) in (0, len(totals.groups))
         and len(totals.hold_until_ns) in (0, len(totals.groups))
         and all(0 <= key < 1 << 64 for key in totals.process_keys)

@@ -200,7 +200,9 @@ class Sharer:
     def weights(self) -> tuple[ZoneWeight, ...]:
         """By what each zone is shared, and what is learned of it."""
         return tuple(
-            ZoneWeight(zone, choice.shared_by, choice.reason, self.learners.report(zone))
+            ZoneWeight(
+                zone, choice.shared_by, choice.reason, choice.rival, self.learners.report(zone)
+            )
             for zone, choice in self._choices.items()
         )
 

@@ -24,6 +24,13 @@ class WeightChoice:
     """Whether weights are learned for the zone, be they used or not."""
 
     @property
+    def rival(self) -> str:
+        """The weight that is not used, for those who compare; "" for none."""
+        if self.learns and not self.learned:
+            return "learned"
+        return "" if self.shared_by == TIME else TIME
+
+    @property
     def learned(self) -> bool:
         """Whether learned weights are used."""
         return self.shared_by == METHOD

@@ -23,6 +23,8 @@ from wattribute.node.sharing.floors import zone_name
 Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
 """By kind of zone: delta and its standard deviation of workloads that other nodes know."""
 
+_FEATURES: Final = 1
+"""The own load alone: hardware counters as features gained nothing at 20 workloads."""
 _LEARNS: Final = ("package", "dram")
 _INSIDE_PACKAGE: Final = ("core", "uncore")
 
@@ -62,8 +64,6 @@ class ZoneLearners:
         self._platforms: set[Zone] = set()
         self._fresh: dict[Zone, WorkloadWeights] = {}
         """Weights that were learned in this tick, for its workloads."""
-        self.problems: list[str] = []
-        """What of the saved state could not be used."""
 
     def begin_tick(self, use: CpuUse) -> None:
         """Forget the weights of the tick before, and hear of new names."""
@@ -179,9 +179,8 @@ class ZoneLearners:
         learner = self._learners.get(zone)
         if learner is None:
             learner = Learner(priors=self._priors.get(zone.kind))
-            saved = self._saved.get(zone_name(zone))
-            if saved is not None and (problem := learner.resume(saved)):
-                self.problems.append(f"{zone_name(zone)}: {problem}")
+            if saved := self._saved.get(zone_name(zone)):
+                learner.resume(saved)
             self._learners[zone] = learner
             if zone.kind == "package":  # then the platform's meter is not the only one
                 for platform in [z for z in self._learners if z.kind == "platform"]:
@@ -200,9 +199,11 @@ class ZoneLearners:
         learned = {zone_name(zone): learner.save() for zone, learner in self._learners.items()}
         return {**self._saved, **{name: saved for name, saved in learned.items() if saved}}
 
-    def load(self, saved: Mapping[str, SavedLearner]) -> None:
-        """Let learners go on from what ``dump`` gave."""
-        self._saved = dict(saved)
+    def load(self, saved: Mapping[str, SavedLearner]) -> list[str]:
+        """Let learners go on from what ``dump`` gave; return what cannot be used, and why."""
+        problems = {name: learner.problem(_FEATURES) for name, learner in saved.items()}
+        self._saved = {name: learner for name, learner in saved.items() if not problems[name]}
+        return [f"weights of {name}: {problem}" for name, problem in problems.items() if problem]
 
 
 def _by_workload(use: CpuUse, column: int | None) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import msgspec
 
 from wattribute.core.records import Workload
 from wattribute.node.findings import SourceFinding
+from wattribute.node.workload.image import image_digest
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class _DockerConfig(msgspec.Struct):
 
     name: str = msgspec.field(name="Name", default="")
     """The container's name, after a slash."""
+    image: str = msgspec.field(name="Image", default="")
+    """``sha256:DIGITS``."""
 
 
 class _PodmanContainer(msgspec.Struct):
@@ -41,6 +44,8 @@ class _PodmanContainer(msgspec.Struct):
 
     id: str
     names: list[str] | None = None
+    image: str = ""
+    """The image's id: the digits of a digest."""
 
 
 class DockerNames:
@@ -52,13 +57,13 @@ class DockerNames:
         """Read below ``folder``, Docker's folder ``containers``."""
         self.folder = folder
 
-    def names(self, container_ids: Iterable[str]) -> dict[str, str]:
-        """Return the names of the containers that Docker knows.
+    def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
+        """Return name and image of the containers that Docker knows.
 
         Raises:
             PermissionError: this process may not read the state files.
         """
-        names = {}
+        workloads = {}
         for container_id in container_ids:
             path = self.folder / container_id / "config.v2.json"
             try:
@@ -67,9 +72,9 @@ class DockerNames:
                 raise
             except (OSError, ValueError):
                 continue
-            if config.name.strip("/"):
-                names[container_id] = config.name.strip("/")
-        return names
+            if name := config.name.strip("/"):
+                workloads[container_id] = Workload(container=name, image=image_digest(config.image))
+        return workloads
 
 
 class PodmanNames:
@@ -83,34 +88,38 @@ class PodmanNames:
     def __init__(self, folder: Path) -> None:
         """Read below ``folder``, Podman's graph root."""
         self.folder = folder
-        self._read: dict[Path, tuple[int, dict[str, str]]] = {}
+        self._read: dict[Path, tuple[int, dict[str, Workload]]] = {}
 
-    def names(self, container_ids: Iterable[str]) -> dict[str, str]:
-        """Return the names of the containers that Podman knows.
+    def describe(self, container_ids: Iterable[str]) -> dict[str, Workload]:
+        """Return name and image of the containers that Podman knows.
 
         Raises:
             PermissionError: this process may not read the state files.
         """
-        names_by_id: dict[str, str] = {}
+        by_id: dict[str, Workload] = {}
         for path in self.folder.glob("*-containers/*containers.json"):
             try:
-                names_by_id |= self._names_in(path)
+                by_id |= self._containers_in(path)
             except PermissionError:
                 raise
             except (OSError, ValueError):
                 continue
-        return {i: names_by_id[i] for i in container_ids if i in names_by_id}
+        return {i: by_id[i] for i in container_ids if i in by_id}
 
-    def _names_in(self, path: Path) -> dict[str, str]:
-        """Return the names in a file, which is read again only if it has changed."""
+    def _containers_in(self, path: Path) -> dict[str, Workload]:
+        """Return the containers in a file, which is read again only if it has changed."""
         changed_ns = path.stat().st_mtime_ns
         before = self._read.get(path)
         if before is not None and before[0] == changed_ns:
             return before[1]
         containers = msgspec.json.decode(_bytes_of(path), type=list[_PodmanContainer])
-        names = {c.id: c.names[0] for c in containers if c.names}
-        self._read[path] = (changed_ns, names)
-        return names
+        workloads = {
+            c.id: Workload(container=c.names[0], image=image_digest(c.image))
+            for c in containers
+            if c.names
+        }
+        self._read[path] = (changed_ns, workloads)
+        return workloads
 
 
 @dataclass(slots=True)
@@ -185,10 +194,10 @@ class EngineNames:
             due = [i for i, a in self._asked.items() if a.workload is None and a.next_s <= now_s]
         if not due:
             return
-        names: dict[str, str] = {}
+        workloads: dict[str, Workload] = {}
         for engine in tuple(self._engines):
             try:
-                names |= engine.names(due)
+                workloads |= engine.describe(due)
             except PermissionError as exc:
                 _LOG.warning(
                     "container names of %s are not available: %s", engine.name, _denied(exc)
@@ -199,8 +208,7 @@ class EngineNames:
                 entry = self._asked.get(container_id)
                 if entry is None:
                     continue
-                if container_id in names:
-                    entry.workload = Workload(container=names[container_id])
+                entry.workload = workloads.get(container_id)
                 entry.next_s = now_s + _ASK_AGAIN_S[min(entry.looks, len(_ASK_AGAIN_S) - 1)]
                 entry.looks += 1
 

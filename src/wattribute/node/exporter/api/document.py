@@ -1,6 +1,6 @@
 """Snapshot -> the JSON of /api/v1/snapshot, in joules, watts and seconds."""
 
-from wattribute.core.records import FloorState, Mode, Snapshot, ZoneTotal
+from wattribute.core.records import FloorState, Mode, Snapshot, ZoneTotal, ZoneWeight
 from wattribute.core.units import MILLICORES_PER_CORE, joules, seconds, watts
 from wattribute.node.exporter.api.rows import container_rows, process_rows, vm_rows
 from wattribute.node.exporter.api.shapes import (
@@ -11,6 +11,7 @@ from wattribute.node.exporter.api.shapes import (
     HealthDocument,
     MeterRow,
     NodeDocument,
+    WorkloadWeight,
     ZoneRow,
 )
 from wattribute.node.exporter.identity import zone_name
@@ -63,6 +64,7 @@ def document(
         vms=vm_rows(snapshot),
         health=_health(snapshot),
         gpus=_gpus(snapshot),
+        weights=_weights(snapshot),
     )
 
 
@@ -101,10 +103,14 @@ def _components(snapshot: Snapshot) -> list[Component]:
 
 def _zones(snapshot: Snapshot) -> list[ZoneRow]:
     floors = {floor.zone: floor for floor in snapshot.floors}
-    return [_zone(total, floors.get(total.zone)) for total in snapshot.node.zones]
+    weights = {weight.zone: weight for weight in snapshot.weights}
+    return [
+        _zone(total, floors.get(total.zone), weights.get(total.zone))
+        for total in snapshot.node.zones
+    ]
 
 
-def _zone(total: ZoneTotal, floor: FloorState | None) -> ZoneRow:
+def _zone(total: ZoneTotal, floor: FloorState | None, weight: ZoneWeight | None) -> ZoneRow:
     return ZoneRow(
         zone=zone_name(total.zone),
         kind=total.zone.kind,
@@ -119,7 +125,36 @@ def _zone(total: ZoneTotal, floor: FloorState | None) -> ZoneRow:
         floor_basis=None if floor is None else floor.basis,
         dynamic_joules=joules(total.dynamic_uj),
         idle_joules=joules(total.idle_uj),
+        shared_by=None if weight is None else weight.shared_by,
+        shared_why=None if weight is None else weight.reason,
     )
+
+
+def _weights(snapshot: Snapshot) -> list[WorkloadWeight]:
+    return [
+        WorkloadWeight(
+            zone=zone_name(weight.zone),
+            owner_kind=printable(key.owner_kind),
+            owner_name=printable(key.owner_name),
+            namespace=printable(key.namespace),
+            container_name=printable(key.container_name),
+            image=key.image,
+            ratio=ratio,
+            ratio_low=low,
+            ratio_high=high,
+            learning=learning,
+        )
+        for weight in snapshot.weights
+        if (learned := weight.learned) is not None
+        for key, ratio, low, high, learning in zip(
+            learned.keys,
+            learned.ratio.tolist(),
+            learned.low.tolist(),
+            learned.high.tolist(),
+            learned.learning.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _gpus(snapshot: Snapshot) -> list[GpuRow]:

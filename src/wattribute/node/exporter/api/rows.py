@@ -1,9 +1,11 @@
 """The rows of containers, processes and VMs in /api/v1/snapshot, hungriest first."""
 
+from typing import Any, Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import Mode, Snapshot
+from wattribute.core.records import ContainerTable, Mode, Snapshot
 from wattribute.core.units import (
     MICROJOULES_PER_JOULE,
     MICROWATTS_PER_WATT,
@@ -16,6 +18,9 @@ from wattribute.node.exporter.api.shapes import ContainerRow, ProcessRow, Vm
 from wattribute.node.exporter.identity import container_id_of
 from wattribute.node.exporter.labels import printable, text_of
 
+_LEAST_CORES: Final = 1e-3
+"""Of less use, watts per core are a quotient of two roundings."""
+
 
 def _on_gpus(snapshot: Snapshot, values: NDArray[np.int64] | None, rows: int) -> NDArray[np.int64]:
     """Return (rows,) what a table with one column per channel has on GPUs; 0 without a table."""
@@ -24,6 +29,33 @@ def _on_gpus(snapshot: Snapshot, values: NDArray[np.int64] | None, rows: int) ->
         return np.zeros(rows, np.int64)
     on_gpus: NDArray[np.int64] = values[:, columns].sum(axis=1)
     return on_gpus
+
+
+def _on_cpu(snapshot: Snapshot) -> NDArray[np.float64]:
+    """(rows,) dynamic watts of each container in the CPU component."""
+    table = snapshot.containers
+    columns = [n for n, channel in enumerate(snapshot.channels) if channel.component == "cpu"]
+    if table.dynamic_uw is None:
+        return np.zeros(len(table.consumers))
+    return np.asarray(table.dynamic_uw[:, columns].sum(axis=1) / MICROWATTS_PER_WATT)
+
+
+def _per_core(table: ContainerTable, row: int, cpu_w: float) -> dict[str, Any]:
+    """Return watts per core of a row and their band; nothing where all cores count the same."""
+    cores = float(table.cpu_ratio[row])
+    if table.watts_per_core is None or table.learning is None or cores < _LEAST_CORES:
+        return {}
+    ratio, low, high = table.watts_per_core[row].tolist()
+    if not ratio > 0:
+        return {}
+    per_core = cpu_w / cores
+    return {
+        "watts_per_core": per_core,
+        "watts_per_core_low": per_core * low / ratio,
+        "watts_per_core_high": per_core * high / ratio,
+        "watts_per_core_ratio": ratio,
+        "learning": bool(table.learning[row]),
+    }
 
 
 def container_rows(snapshot: Snapshot) -> list[ContainerRow]:
@@ -42,6 +74,7 @@ def container_rows(snapshot: Snapshot) -> list[ContainerRow]:
         axis=1,
     )
     by_component = (energy / MICROJOULES_PER_JOULE).tolist()
+    cpu_w = _on_cpu(snapshot).tolist()
     rows = []
     for row in np.argsort(-table.power_uw, kind="stable").tolist():
         consumer = table.consumers[row]
@@ -67,6 +100,7 @@ def container_rows(snapshot: Snapshot) -> list[ContainerRow]:
                 held=bool(table.held[row]),
                 gpu_watts=watts(int(gpu_uw[row])),
                 gpu_seconds=0.0 if table.gpu_ns is None else seconds(int(table.gpu_ns[row])),
+                **_per_core(table, row, cpu_w[row]),
             )
         )
     return rows

@@ -66,6 +66,10 @@ class ZoneRow(msgspec.Struct, frozen=True):
     """given, learned, prior, model or none."""
     dynamic_joules: float
     idle_joules: float
+    shared_by: str | None = None
+    """By what its energy above the floor is shared: time, cycles, misses or learned-1."""
+    shared_why: str | None = None
+    """Why, in a few words."""
 
 
 class GpuRow(msgspec.Struct, frozen=True):
@@ -124,6 +128,16 @@ class ContainerRow(msgspec.Struct, frozen=True):
     """Dynamic power on GPUs in the last tick; it is in watts too."""
     gpu_seconds: float = 0.0
     """Time on GPUs' processors."""
+    watts_per_core: float | None = None
+    """Dynamic power of the CPU component for each core used in the last tick; None: it used none,
+    or all cores count the same."""
+    watts_per_core_low: float | None = None
+    watts_per_core_high: float | None = None
+    """Ends of the 90 % band of watts_per_core, as far as the weight is uncertain."""
+    watts_per_core_ratio: float | None = None
+    """The same against the mean of the node: 1 is the mean."""
+    learning: bool = False
+    """Little was learned of the container so far: its watts per core are mostly the mean."""
 
 
 class ProcessRow(msgspec.Struct, frozen=True):
@@ -145,6 +159,26 @@ class ProcessRow(msgspec.Struct, frozen=True):
     """The part of watts that is on GPUs."""
     gpu_joules: float = 0.0
     """The part of joules that is on GPUs."""
+
+
+class WorkloadWeight(msgspec.Struct, frozen=True):
+    """What a CPU second of a workload costs; replicas and restarts are one workload."""
+
+    zone: str
+    """As in zones."""
+    owner_kind: str
+    owner_name: str
+    namespace: str
+    container_name: str
+    image: str
+    """First digits of the image's digest; "" when not known."""
+    ratio: float
+    """Watts per core against the node's mean."""
+    ratio_low: float
+    ratio_high: float
+    """Ends of the 90 % band."""
+    learning: bool
+    """Little was learned of it so far."""
 
 
 class Vm(msgspec.Struct, frozen=True):
@@ -215,5 +249,7 @@ class Document(msgspec.Struct, frozen=True):
     process_count: int
     vms: list[Vm]
     health: HealthDocument
+    weights: list[WorkloadWeight] = []
+    """Learned watts per core, by zone and workload; empty where nothing is learned."""
     gpus: list[GpuRow] = []
     """GPUs that answered in the last tick."""

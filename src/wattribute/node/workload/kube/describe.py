@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from wattribute.core.records import Workload
+from wattribute.node.workload.image import image_digest
 from wattribute.node.workload.kube.owner import owner_of
 from wattribute.node.workload.kube.resources import quality, requests_and_limits
 from wattribute.node.workload.kube.shapes import ContainerStatus, Pod, PodSpec, PodStatus
@@ -47,7 +48,13 @@ def describe(pod: Pod) -> Described:
     containers: dict[str, Workload] = {}
     for container_status in _statuses(status):
         requests, limits = specified.get(container_status.name, ({}, {}))
-        workload = replace(whole, container=container_status.name, requests=requests, limits=limits)
+        workload = replace(
+            whole,
+            container=container_status.name,
+            requests=requests,
+            limits=limits,
+            image=image_digest(container_status.image_id),
+        )
         for runtime, container_id in _ids(container_status):
             containers[container_id] = replace(workload, runtime=runtime)
     uids = dict.fromkeys(uid for uid in (metadata.uid, config_hash) if uid)

@@ -68,6 +68,8 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     name: str = ""
     container_id: str = msgspec.field(name="containerID", default="")
     """``containerd://ID``; "" until the container is created."""
+    image_id: str = msgspec.field(name="imageID", default="")
+    """``NAME@sha256:DIGITS``, or the digest alone; "" until the image is there."""
     state: ContainerInstanceState | None = None
     last_state: ContainerInstanceState | None = msgspec.field(name="lastState", default=None)
 
