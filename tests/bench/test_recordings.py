@@ -7,8 +7,12 @@ import pytest
 from bench.accuracy.recordings.greenlab import read_ase26, read_enviroinfo2025
 from bench.accuracy.recordings.nx12 import read_nx12
 from bench.accuracy.recordings.program import Events, Program
-from bench.accuracy.recordings.scenarios import RECORDINGS, NoRecording
+from bench.accuracy.recordings.scenarios import NoRecording, recordings
 from bench.accuracy.recordings.superpose import Superposition, superpose
+from bench.accuracy.recordings.trace import NotATrace, programs_of, read_trace, together
+
+from wattribute.core.units import Microjoules, Nanoseconds
+from wattribute.models.recording.trace import COLUMNS, TraceRow, write_rows
 
 PACKAGES = "Timestamp,Domain,Power (Watts),DRAM Power (Watts), Energy (micro joules),DRAM Energy\n"
 TICKS = "SourceFile,Timestamp,userTime (Ticks),systemTime (Ticks)\n"
@@ -115,4 +119,75 @@ def test_data_that_are_not_here_are_asked_for_by_name(monkeypatch: pytest.Monkey
     monkeypatch.delenv("ASE26", raising=False)
 
     with pytest.raises(NoRecording, match="ASE26 is not set"):
-        RECORDINGS["ase26, 16 pods"].programs()
+        recordings()["ase26, 16 pods"](0)
+
+
+def trace(tmp_path: Path) -> Path:
+    """Idle 10 W and half a thread; a takes 1 thread at 4 W, b 2 at 8 W each, b without counters."""
+    rows = []
+    for number, (phase, use, watts) in enumerate(
+        [("idle", 0.5, 10), ("alone a", 1.5, 14), ("alone b", 2.5, 26), ("together", 3.5, 29)]
+    ):
+        for second in range(10):
+            start, end = (Nanoseconds((number * 10 + second + n) * 10**9) for n in (0, 1))
+            part = Microjoules(watts * 500_000)
+            rows += [
+                TraceRow(phase, start, end, "zone", "package-0", part),
+                TraceRow(phase, start, end, "zone", "dram-0", part),
+                TraceRow(phase, start, end, "zone", "platform-0", Microjoules(99_000_000)),
+                TraceRow(phase, start, end, "node", "", cpu_ns=round(use * 1e9)),
+            ]
+            if phase in ("alone a", "together"):
+                rows.append(
+                    TraceRow(phase, start, end, "workload", "a", None, 10**9, 3 * 10**9, 5, 7)
+                )
+            if phase in ("alone b", "together") and second < 8:
+                rows.append(TraceRow(phase, start, end, "workload", "b", None, 2 * 10**9))
+    file = tmp_path / "host.csv"
+    with file.open("w") as lines:
+        lines.write(",".join(COLUMNS) + "\n")
+        write_rows(lines, rows)
+    return file
+
+
+def test_a_trace_gives_the_programs_that_ran_alone(tmp_path: Path) -> None:
+    a, b = programs_of(read_trace(trace(tmp_path)))
+
+    assert (a.name, b.name) == ("a", "b")
+    assert a.step_s == pytest.approx(1.0)
+    assert a.use == pytest.approx(1.0)
+    assert a.watts == pytest.approx(4.0)
+    assert b.watts / b.use == pytest.approx(8.0)
+    assert a.events is not None
+    assert a.events.cycles == pytest.approx(3e9)
+    assert a.events.misses == pytest.approx(7)
+    assert b.events is None
+
+
+def test_a_trace_shows_what_they_did_together_and_what_they_should_have(tmp_path: Path) -> None:
+    world = together(read_trace(trace(tmp_path)))
+
+    assert world.ticks == 10
+    assert world.power_watts == pytest.approx(29.0)
+    assert world.floor_watts == pytest.approx(10.0)
+    assert world.use[0] == pytest.approx([1.0, 2.0])
+    assert world.use[9] == pytest.approx([1.0, 0.0])
+    assert world.true_watts[0] == pytest.approx([4.0, 16.0])
+
+
+def test_traces_of_a_folder_are_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace(tmp_path)
+    monkeypatch.setenv("TRACES", str(tmp_path))
+
+    assert recordings()["host, together"](0).use.shape == (10, 2)
+    assert recordings()["host, 16 pods"](0).use.shape[1] == 16
+
+
+def test_what_is_no_trace_or_has_no_idle_phase_is_said(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "busy.csv").write_text(",".join(COLUMNS) + "\n")
+
+    with pytest.raises(NotATrace, match="not a trace"):
+        read_trace(tmp_path / "other.csv")
+    with pytest.raises(NotATrace, match="no phase idle"):
+        programs_of(read_trace(tmp_path / "busy.csv"))

@@ -1,36 +1,32 @@
 """Worlds made of recordings, by name, and where their data come from."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from bench.accuracy.recordings.greenlab import read_ase26, read_enviroinfo2025
 from bench.accuracy.recordings.nx12 import read_nx12
 from bench.accuracy.recordings.program import Program
-from bench.accuracy.recordings.superpose import Superposition
+from bench.accuracy.recordings.superpose import Superposition, superpose
+from bench.accuracy.recordings.trace import programs_of, read_trace, together
+from bench.accuracy.worlds.world import World
 
+Make = Callable[[int], World]
+"""Takes a seed."""
 ENVIROINFO2025: Final = "ENVIROINFO2025"
 """Environment variable: a checkout of github.com/hm-green-it-lab/enviroinfo2025."""
 ASE26: Final = "ASE26"
 """Environment variable: unpacked runs of github.com/hm-green-it-lab/ase26."""
+TRACES: Final = "TRACES"
+"""Environment variable: a folder of files that ``wattribute dev record`` wrote."""
 _ASE26_THREADS: Final = 80.0
 """Two sockets of 20 cores with two threads each (CPU lists in the study's configuration)."""
 
 
 class NoRecording(Exception):  # noqa: N818 - a state of this machine, not a failure
     """The data of a recording are not on this machine; the message says how to get them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Programs, and how they are put on one machine."""
-
-    programs: Callable[[], list[Program]]
-    plan: Superposition
 
 
 @cache
@@ -60,27 +56,42 @@ def _no_turbo() -> list[Program]:
     return _enviro("DISABLED_TURBO")
 
 
-_OF_NX12: Final = MappingProxyType({"tick_s": 6.0, "pod_threads": None})
+def _superposed(programs: Callable[[], list[Program]], **plan: object) -> Make:
+    made = Superposition(**plan)  # type: ignore[arg-type]
+    return lambda seed: superpose(programs(), made, seed)
 
 
-def _on_nx12(**plan: object) -> Recorded:
-    return Recorded(_nx12, Superposition(**_OF_NX12, **plan))  # type: ignore[arg-type]
+def _on_nx12(**plan: object) -> Make:
+    return _superposed(_nx12, tick_s=6.0, pod_threads=None, **plan)
 
 
-RECORDINGS: Final[Mapping[str, Recorded]] = MappingProxyType(
-    {
-        "enviro turbo, 16 pods": Recorded(_turbo, Superposition()),
-        "enviro no turbo, 16 pods": Recorded(_no_turbo, Superposition()),
-        "enviro turbo, 8 pods": Recorded(_turbo, Superposition(pods=8)),
-        "enviro turbo, 32 pods": Recorded(_turbo, Superposition(pods=32)),
-        "enviro turbo, 32 pods of 8 owners": Recorded(
-            _turbo, Superposition(pods=32, one_owner_per_program=True)
-        ),
-        "enviro, no pauses": Recorded(_turbo, Superposition(pause_s=0)),
-        "ase26, 16 pods": Recorded(_ase26, Superposition(pod_threads=None)),
-        "nx12, 16 pods": _on_nx12(),
-        "nx12, 16 pods, PMU": _on_nx12(counters=True),
-        "nx12, 5 pods": _on_nx12(pods=5),
-        "nx12, 5 pods, PMU": _on_nx12(pods=5, counters=True),
-    }
-)
+def recordings() -> dict[str, Make]:
+    """Give all recordings by name: those that are known, and the traces that somebody recorded."""
+    return _KNOWN | _traces()
+
+
+def _traces() -> dict[str, Make]:
+    found: dict[str, Make] = {}
+    if folder := os.environ.get(TRACES):
+        for file in sorted(Path(folder).glob("*.csv")):
+            trace = cache(partial(read_trace, file))
+            found[f"{file.stem}, together"] = lambda _seed, trace=trace: together(trace())
+            found[f"{file.stem}, 16 pods"] = _superposed(
+                lambda trace=trace: programs_of(trace()), pod_threads=None
+            )
+    return found
+
+
+_KNOWN: Final[dict[str, Make]] = {
+    "enviro turbo, 16 pods": _superposed(_turbo),
+    "enviro no turbo, 16 pods": _superposed(_no_turbo),
+    "enviro turbo, 8 pods": _superposed(_turbo, pods=8),
+    "enviro turbo, 32 pods": _superposed(_turbo, pods=32),
+    "enviro turbo, 32 pods of 8 owners": _superposed(_turbo, pods=32, one_owner_per_program=True),
+    "enviro, no pauses": _superposed(_turbo, pause_s=0),
+    "ase26, 16 pods": _superposed(_ase26, pod_threads=None),
+    "nx12, 16 pods": _on_nx12(),
+    "nx12, 16 pods, PMU": _on_nx12(counters=True),
+    "nx12, 5 pods": _on_nx12(pods=5),
+    "nx12, 5 pods, PMU": _on_nx12(pods=5, counters=True),
+}
