@@ -53,7 +53,8 @@ def play(
 
     Args:
         world: what to play.
-        methods: those that need counters are left out where there are none.
+        methods: those that need counters are left out where there are none. While nobody runs
+            none is asked: all power is idle.
         scored_from: how much of the world is only learned from, as a part of 1.
     """
     counted = world.counters is not None
@@ -61,15 +62,15 @@ def play(
     reports = {method.name: Reported.nothing(world.use.shape[1]) for method in able}
     for number in range(world.ticks):
         rows = np.flatnonzero(world.use[number] > 0)
-        if not len(rows):
-            continue
+        scored = number >= first_scored(world, scored_from)
         tick = _tick(world, number, rows)
         for method in able:
+            report = reports[method.name]
             start_s = time.process_time()
-            split = method.split(tick)
-            reports[method.name].tick_seconds.append(time.process_time() - start_s)
-            if number >= first_scored(world, scored_from):
-                reports[method.name].add(rows, split, world.tick_s)
+            split = method.split(tick) if len(rows) else Split(tick.use, tick.power_watts)
+            report.tick_seconds.append(time.process_time() - start_s)
+            if scored:
+                report.add(rows, split, world.tick_s)
     return reports
 
 

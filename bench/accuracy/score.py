@@ -14,6 +14,8 @@ _COUNTS: Final = 0.002
 _LARGE: Final = 0.02
 """The worst one is looked for among workloads with at least this share of the energy."""
 _TINY: Final = 1e-12
+_NO_ERROR: Final = 1e-8
+"""Squares of relative errors below this are rounding: no band is asked for."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,17 +37,19 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """Owners whose true energy lies in the band; None: the method gives no band."""
     half_width: float | None = None
     """Half of the band over the reported energy, all owners together."""
-    width_squared: float = 0.0
-    """Mean over owners of the square of the standard deviation that the band claims."""
     error_squared: float = 0.0
-    """Mean over owners of the square of the relative error."""
+    """Square of the relative error of an owner: mean, weighted by energy."""
 
     @property
     def width_ratio(self) -> float | None:
-        """How many times as wide the band is as the errors ask; 1 is right."""
-        if self.covers is None or self.error_squared <= 0:
+        """How many times as wide the band is as the errors ask; 1 is right.
+
+        The standard deviation that the band claims (half of it, over 1.645), divided by the root
+        mean square of the relative errors.
+        """
+        if self.half_width is None or self.error_squared < _NO_ERROR:
             return None
-        return float(np.sqrt(self.width_squared / self.error_squared))
+        return self.half_width / 100 / BAND / float(np.sqrt(self.error_squared))
 
 
 def score(world: World, report: Reported, scored_from: float = 0.5) -> Score:
@@ -76,8 +80,7 @@ def score(world: World, report: Reported, scored_from: float = 0.5) -> Score:
         plain,
         covers=100 * float(inside[counts].mean()),
         half_width=100 * float(half.sum() / said[counts].sum()),
-        width_squared=float(((half / said[counts] / BAND) ** 2).mean()),
-        error_squared=float(((error[counts] / truth[counts]) ** 2).mean()),
+        error_squared=float((error[counts] ** 2 / truth[counts]).sum() / truth[counts].sum()),
     )
 
 

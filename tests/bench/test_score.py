@@ -59,7 +59,7 @@ def test_a_band_covers_what_lies_in_it_and_has_the_width_that_errors_ask_for() -
     assert narrow.covers == 50
     assert wide.covers == 100
     assert wide.half_width == pytest.approx(31)
-    assert wide.width_ratio == pytest.approx(0.31 / 1.645 / np.sqrt((0.1**2 + 0.3**2) / 2))
+    assert wide.width_ratio == pytest.approx(0.31 / 1.645 / np.sqrt(0.75 * 0.1**2 + 0.25 * 0.3**2))
 
 
 def test_a_mean_of_seeds_is_taken_field_by_field() -> None:
