@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -77,13 +78,14 @@ def run(spans: Spans) -> Iterator[Figure]:
 def _cases(total_s: float) -> Iterator[_Case]:
     """Give the plants, whose loads vary for so long; the pair of the target comes first."""
     pair = _varying(total_s, {"hot": 10.0, "cool": 4.0})
-    yield _Case("10 v 4 W per core", pair, _within_ten)
-    yield _Case("equal pair", _varying(total_s, {"a": 4.0, "b": 4.0}), _within_one)
-    yield _Case("20 pods", _pods(total_s), _no_worse)
-    yield _Case("churn", _with_churn(total_s), _no_worse)
-    yield _Case("10 v 4, concave curve", pair, _no_worse, {"full_load_factor": 0.6})
-    yield _Case("10 v 4, SMT siblings", pair, _no_worse, {"corun_factor": 0.65})
-    yield _Case("10 v 4, power cap", pair, _no_worse, {"cap_watts": _FLOOR_WATTS + 8.0})
+    yield _Case("10 v 4 W per core", pair, partial(judge_each, most=_MOST_OFF))
+    equal = _varying(total_s, {"a": 4.0, "b": 4.0})
+    yield _Case("equal pair", equal, partial(judge_each, most=_EQUAL_MOST_OFF))
+    yield _Case("20 pods", _pods(total_s), judge_sum)
+    yield _Case("churn", _with_churn(total_s), judge_sum)
+    yield _Case("10 v 4, concave curve", pair, judge_sum, {"full_load_factor": 0.6})
+    yield _Case("10 v 4, SMT siblings", pair, judge_sum, {"corun_factor": 0.65})
+    yield _Case("10 v 4, power cap", pair, judge_sum, {"cap_watts": _FLOOR_WATTS + 8.0})
 
 
 def _levels(total_s: float, seed: int, low: float, high: float) -> Levels:
@@ -154,26 +156,19 @@ def _play(scenario: Scenario, learn_s: float, count_s: float) -> dict[str, Parts
     }
 
 
-def _within_ten(name: str, parts: dict[str, Parts]) -> Iterator[Figure]:
-    yield from _each(name, parts, _MOST_OFF)
-
-
-def _within_one(name: str, parts: dict[str, Parts]) -> Iterator[Figure]:
-    yield from _each(name, parts, _EQUAL_MOST_OFF)
-
-
-def _each(name: str, parts: dict[str, Parts], most: float) -> Iterator[Figure]:
+def judge_each(name: str, parts: dict[str, Parts], most: float) -> Iterator[Figure]:
+    """Say how far off each container is; the rest of the machine is not ours to make."""
     for group, energy in parts["learned"].items():
         if group != REST:
-            note = (
-                f"{energy.off_percent:+.1f} %; CPU time {parts['time'][group].off_percent:+.1f} %"
-            )
+            by_time = parts["time"][group].off_percent
             yield at_most(
-                SECTION, f"{name}: {group}", abs(energy.off_percent), most=most, unit="%", note=note
+                SECTION, f"{name}: {group}", abs(energy.off_percent), most=most, unit="%",
+                note=f"{energy.off_percent:+.1f} %; CPU time {by_time:+.1f} %",
             )  # fmt: skip
 
 
-def _no_worse(name: str, parts: dict[str, Parts]) -> Iterator[Figure]:
+def judge_sum(name: str, parts: dict[str, Parts]) -> Iterator[Figure]:
+    """Say how far off all are together, the rest of the machine included, against CPU time."""
     by_time, learned = sum_of_errors(parts["time"]), sum_of_errors(parts["learned"])
     yield at_most(
         SECTION, f"{name}: sum of errors", learned, most=round(by_time + _MOST_EXCESS, 1), unit="%",
