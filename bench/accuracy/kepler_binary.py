@@ -32,6 +32,7 @@ _SERIES: Final = re.compile(
     r"^(?P<name>[a-z_]+)\{(?P<labels>.*)\} (?P<value>[-+0-9.eE]+)$", re.MULTILINE
 )
 _ZONE: Final = re.compile(r'zone="package')
+_PID: Final = re.compile(r'\bpid="\d+"')
 _FAMILIES: Final = (
     "kepler_node_cpu_joules_total",
     "kepler_node_cpu_active_joules_total",
@@ -49,14 +50,16 @@ class Increase:
 
     def add(self, page: str) -> None:
         """Take one page of metrics; energy only of packages, and series of any state."""
-        series = {}
+        series: dict[str, float] = defaultdict(float)
         for name, labels, value in _SERIES.findall(page):
             if name in _FAMILIES and ("joules" not in name or _ZONE.search(labels)):
-                series[f"{name}{{{labels}}}"] = float(value)
+                # By process id: a process whose name changes gets a series that begins anew.
+                process = _PID.search(labels)
+                series[f"{name} {process[0] if process else labels}"] += float(value)
         if self._last is not None:
             for key, value in series.items():
                 rise = value - self._last.get(key, 0.0)
-                self.by_family[key.partition("{")[0]] += max(rise, 0.0)
+                self.by_family[key.partition(" ")[0]] += max(rise, 0.0)
         self._last = (self._last or {}) | series
 
 
