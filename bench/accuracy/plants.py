@@ -3,14 +3,15 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from bench.accuracy.energies import REST, Energy, energies, sum_of_errors
 from bench.agent import Agent
@@ -52,10 +53,8 @@ class _Case:
     """One plant, and who judges it."""
 
     name: str
-    groups: tuple[Group, ...]
+    scenario: Scenario
     judge: Callable[[str, dict[str, Parts]], Iterator[Figure]]
-    options: Mapping[str, float] = field(default_factory=dict)
-    """Of the scenario."""
 
 
 def run(spans: Spans) -> Iterator[Figure]:
@@ -65,27 +64,22 @@ def run(spans: Spans) -> Iterator[Figure]:
         return
     total_s = spans.pair_s + spans.count_s + 60
     for number, case in enumerate(_cases(total_s)):
-        scenario = Scenario(
-            floor_watts=_FLOOR_WATTS,
-            dram_floor_watts=_DRAM_FLOOR_WATTS,
-            groups=case.groups,
-            **case.options,
-        )
-        parts = _play(scenario, spans.learn_s if number else spans.pair_s, spans.count_s)
+        parts = _play(case.scenario, spans.learn_s if number else spans.pair_s, spans.count_s)
         yield from case.judge(case.name, parts)
 
 
 def _cases(total_s: float) -> Iterator[_Case]:
     """Give the plants, whose loads vary for so long; the pair of the target comes first."""
-    pair = _varying(total_s, {"hot": 10.0, "cool": 4.0})
+    machine = Scenario(floor_watts=_FLOOR_WATTS, dram_floor_watts=_DRAM_FLOOR_WATTS)
+    pair = replace(machine, groups=_varying(total_s, {"hot": 10.0, "cool": 4.0}))
+    equal = replace(machine, groups=_varying(total_s, {"a": 4.0, "b": 4.0}))
     yield _Case("10 v 4 W per core", pair, partial(judge_each, most=_MOST_OFF))
-    equal = _varying(total_s, {"a": 4.0, "b": 4.0})
     yield _Case("equal pair", equal, partial(judge_each, most=_EQUAL_MOST_OFF))
-    yield _Case("20 pods", _pods(total_s), judge_sum)
-    yield _Case("churn", _with_churn(total_s), judge_sum)
-    yield _Case("10 v 4, concave curve", pair, judge_sum, {"full_load_factor": 0.6})
-    yield _Case("10 v 4, SMT siblings", pair, judge_sum, {"corun_factor": 0.65})
-    yield _Case("10 v 4, power cap", pair, judge_sum, {"cap_watts": _FLOOR_WATTS + 8.0})
+    yield _Case("20 pods", replace(machine, groups=_pods(total_s)), judge_sum)
+    yield _Case("churn", replace(machine, groups=_with_churn(total_s)), judge_sum)
+    yield _Case("10 v 4, concave curve", replace(pair, full_load_factor=0.6), judge_sum)
+    yield _Case("10 v 4, SMT siblings", replace(pair, corun_factor=0.65), judge_sum)
+    yield _Case("10 v 4, power cap", replace(pair, cap_watts=_FLOOR_WATTS + 8.0), judge_sum)
 
 
 def _levels(total_s: float, seed: int, low: float, high: float) -> Levels:

@@ -8,6 +8,7 @@ from bench.accuracy.recordings.scenarios import NoRecording, recordings
 from bench.accuracy.recordings.trace import NotATrace
 from bench.accuracy.results import Played, Summary, conditions
 from bench.accuracy.score import Score, mean_score, score
+from bench.accuracy.targets import TIME
 from bench.accuracy.worlds.build import build
 from bench.accuracy.worlds.scenarios import SCENARIOS
 from bench.accuracy.worlds.world import World
@@ -46,7 +47,7 @@ def summarise(worlds: Iterable[World]) -> dict[str, Summary]:
     for world in worlds:
         for name, report in play(world, METHODS).items():
             scores.setdefault(name, []).append(score(world, report))
-    by_time = scores[METHODS[0].name]
+    by_time = scores[TIME]
     return {
         name: Summary(
             score=mean_score(own),

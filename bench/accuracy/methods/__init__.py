@@ -21,4 +21,3 @@ METHODS: Final[tuple[type[Method], ...]] = (
     ByCycles,
     ByLearned,
 )
-"""The first one is CPU time, which the others are compared with."""

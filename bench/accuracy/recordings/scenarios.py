@@ -71,15 +71,22 @@ def recordings() -> dict[str, Make]:
 
 
 def _traces() -> dict[str, Make]:
+    folder = os.environ.get(TRACES)
+    files = sorted(Path(folder).glob("*.csv")) if folder else []
     found: dict[str, Make] = {}
-    if folder := os.environ.get(TRACES):
-        for file in sorted(Path(folder).glob("*.csv")):
-            trace = cache(partial(read_trace, file))
-            found[f"{file.stem}, together"] = lambda _seed, trace=trace: together(trace())
-            found[f"{file.stem}, 16 pods"] = _superposed(
-                lambda trace=trace: programs_of(trace()), pod_threads=None
-            )
+    for file in files:
+        found[f"{file.stem}, together"] = partial(_together, file)
+        found[f"{file.stem}, 16 pods"] = _superposed(partial(_alone, file), pod_threads=None)
     return found
+
+
+def _together(file: Path, _seed: int) -> World:
+    return together(read_trace(file))
+
+
+@cache
+def _alone(file: Path) -> list[Program]:
+    return programs_of(read_trace(file))
 
 
 _KNOWN: Final[dict[str, Make]] = {

@@ -82,7 +82,7 @@ def _end_and_replace(random: np.random.Generator, plan: Plan, mix: Mix) -> None:
     current, cost_now, born = np.arange(places), mix.cost[0].copy(), places
     who, costs = np.empty((ticks, places), np.int64), np.empty((ticks, places))
     for tick in range(ticks):
-        ended = random.random(places) < plan.tick_s / plan.life_s
+        ended: NDArray[np.bool_] = random.random(places) < plan.tick_s / plan.life_s
         if ended.any():
             number = int(ended.sum())
             current[ended] = born + np.arange(number)
@@ -101,10 +101,10 @@ def _end_and_replace(random: np.random.Generator, plan: Plan, mix: Mix) -> None:
 
 def _drift(random: np.random.Generator, plan: Plan, mix: Mix) -> None:
     if plan.cost_drift:
-        memory = np.exp(-plan.tick_s / _DRIFT_S)
-        mix.cost = mix.cost * np.exp(
-            stationary_noise(random, *mix.cost.shape, memory, plan.cost_drift)
-        )
+        ticks, columns = mix.cost.shape
+        memory = float(np.exp(-plan.tick_s / _DRIFT_S))
+        drift = stationary_noise(random, ticks, columns, memory, plan.cost_drift)
+        mix.cost = mix.cost * np.exp(drift)
 
 
 def _change_phases(random: np.random.Generator, plan: Plan, mix: Mix) -> None:
