@@ -49,7 +49,7 @@ def main() -> int:
     if options.check:
         return _check()
     console = Console(stderr=True, highlight=False)
-    results = read_results()
+    results = Results() if options.quick else read_results()
     if not options.page:
         for section in options.only or _SECTIONS:
             results = _measure(results, section, options, console)

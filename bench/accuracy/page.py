@@ -45,7 +45,16 @@ def render(results: Results) -> str:
         worlds=_of_played(results.worlds),
         recordings=_of_played(results.recordings),
         methods=_table(
-            ("method", "worlds", "error", "as reported", "largest misfit", "ms a tick"),
+            (
+                "method",
+                "worlds",
+                "error",
+                "worst one",
+                "covers",
+                "as reported",
+                "misfit",
+                "ms a tick",
+            ),
             [_method_row(name, scores) for name in names if (scores := _scores(name, played))],
         ),
         counted=_errors(counted, names),
@@ -112,17 +121,29 @@ def _world_row(name: str, by_method: Mapping[str, Summary]) -> list[str]:
     ]
 
 
+def _of_methods(names: Sequence[str], played: Summaries) -> str:
+    header = (
+        "method", "worlds", "error", "worst one", "covers", "as reported", "misfit", "ms a tick",
+    )  # fmt: skip
+    rows = [_method_row(name, scores) for name in names if (scores := _scores(name, played))]
+    return _table(header, rows)
+
+
 def _scores(name: str, played: Summaries) -> list[Score]:
     return [own[name].score for own in played.values() if name in own]
 
 
 def _method_row(name: str, scores: Sequence[Score]) -> list[str]:
+    """Return means over all worlds; of the misfit the largest, of the cost the median."""
+    covers = [one.covers for one in scores if one.covers is not None]
     return [
         _TITLES.get(name, name),
         f"{len(scores)}",
         f"{mean(one.error for one in scores):.1f}",
+        f"{mean(one.worst for one in scores):.0f}",
+        f"{mean(covers):.0f}" if covers else "",
         f"{mean(one.raw_error for one in scores):.1f}",
-        f"{max((one.misfit for one in scores), key=abs):+.2f}",
+        f"{max((one.misfit for one in scores), key=abs):+.2f}".replace("-0.00", "+0.00"),
         f"{median(one.tick_ms for one in scores):.2f}",
     ]
 

@@ -82,7 +82,7 @@ def _end_and_replace(random: np.random.Generator, plan: Plan, mix: Mix) -> None:
     current, cost_now, born = np.arange(places), mix.cost[0].copy(), places
     who, costs = np.empty((ticks, places), np.int64), np.empty((ticks, places))
     for tick in range(ticks):
-        ended: NDArray[np.bool_] = random.random(places) < plan.tick_s / plan.life_s
+        ended = random.random(places) < plan.tick_s / plan.life_s
         if ended.any():
             number = int(ended.sum())
             current[ended] = born + np.arange(number)
