@@ -2,8 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
+from wattribute.core.errors import ConfigInvalid
 from wattribute.node.opening import open_monitor
-from wattribute.node.settings import ActivitySettings, MeterSettings, NodeSettings
+from wattribute.node.settings import (
+    ActivitySettings,
+    AttributionSettings,
+    MeterSettings,
+    NodeSettings,
+)
 from wattribute_testing import FakeCgroupfs, FakeProcfs
 
 
@@ -41,3 +49,16 @@ def test_every_source_has_a_finding(tmp_path: Path) -> None:
     assert {"rapl", "estimate", "cycles", "procfs", "docker", "kubernetes"} <= findings(
         tmp_path
     ).keys()
+
+
+def test_a_file_of_weights_that_cannot_be_used_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "weights.json").write_text("{}")
+    FakeProcfs(tmp_path / "proc").start(1)
+    settings = NodeSettings(
+        meter=MeterSettings(sysfs=str(tmp_path / "sys")),
+        activity=ActivitySettings(procfs=str(tmp_path / "proc"), source="procfs"),
+        attribution=AttributionSettings(weights_file=str(tmp_path / "weights.json")),
+    )
+
+    with pytest.raises(ConfigInvalid, match=r"attribution\.weights_file: .*no pooled weights"):
+        open_monitor(settings, with_state=False, patience_s=0.0)

@@ -19,6 +19,7 @@ _COMMANDS: Final = Registry(
         "calibrate": ("calibrate:calibrate", "Correct the estimates with a measured number."),
         "gate": ("gate:gate", "Fail a build when its energy regresses."),
         "model": ("model:model", "Train, evaluate and serve power models."),
+        "weights": ("weights:weights", "Give new nodes the watts per core that others learned."),
         "ledger": ("ledger:ledger", "Collect, show and check hourly energy."),
         "statement": ("statement:statement", "Split a month's bill by energy use."),
         "explain": ("explain:explain", "Explain how one amount of a statement came about."),

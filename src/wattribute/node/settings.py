@@ -152,6 +152,10 @@ class AttributionSettings(Section, frozen=True):
     gpu_floor: Literal["even", "memory"] = "even"
     """How containers that hold the same GPU share its floor under ``reserved``: evenly, or by the
     memory that they hold there."""
+    weights_file: str = ""
+    """File of pooled weights (``wattribute weights export``), for a node that begins to learn watts
+    per core: workloads that other nodes of this CPU model know do not begin at CPU time. It is read
+    at start. "" begins with nothing known."""
     idle_window_days: Annotated[float, Meta(gt=0, le=90, extra={"unit": "days"})] = 7.0
     """Age limit of the readings from which a floor is learned."""
 

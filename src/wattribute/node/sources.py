@@ -9,6 +9,7 @@ from wattribute.node.attribution.weight import CyclesWeight, TimeWeight, Weight
 from wattribute.node.estimates.choose import choose_estimated
 from wattribute.node.estimates.machine_model import MachineModel
 from wattribute.node.estimates.power_model import open_estimator
+from wattribute.node.estimates.weight_priors import load_priors
 from wattribute.node.findings import SourceFinding
 from wattribute.node.meter import GpuMeter
 from wattribute.node.meter.choose import PATIENCE_S, choose_meters
@@ -69,7 +70,11 @@ def open_sources(
             given_floors(settings.attribution.idle_watts, energy.zones),
             model_floors(estimator, machine, energy.zones),
             nanoseconds(settings.attribution.idle_window_days * DAY_S),
-            learning=Learning(settings.attribution.weight, {}, PowerLimits(sysfs).limit_uw),
+            learning=Learning(
+                settings.attribution.weight,
+                load_priors(settings, machine),
+                PowerLimits(sysfs).limit_uw,
+            ),
         )
         if follow_models and settings.estimator.model_server and energy.estimates:
             from wattribute.node.estimates.model_updates import (  # noqa: PLC0415 - 2.5 MB, for few

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from wattribute.core.records import Machine, Mode, Snapshot, Workload, Zone
+from wattribute.core.records import Machine, Mode, Snapshot, Topology, Workload, Zone
 from wattribute.core.units import MICROJOULES_PER_JOULE, joules, microwatts, nanoseconds
 from wattribute.node.activity.whois import Finder
 from wattribute.node.attribution.weight import TimeWeight
@@ -21,7 +21,8 @@ from wattribute.node.monitor.payer import GpuFloor
 from wattribute.node.monitor.state import StateFile
 from wattribute.node.sharing.energy import NodeEnergy
 from wattribute.node.sharing.metering import Limits, Metering
-from wattribute.node.sharing.sharer import Sharer
+from wattribute.node.sharing.sharer import Learning, Sharer
+from wattribute.node.sharing.weight_choice import WeightSetting
 from wattribute.node.sources import Sources
 from wattribute.node.workload import Allocations, Cluster
 from wattribute_testing.activity import FakeActivity
@@ -72,6 +73,8 @@ class Rig:
         allocations: Allocations | None = None,
         model: MachineModel | None = None,
         estimated: EstimatedComponents = NOTHING_ESTIMATED,
+        weight: WeightSetting = "time",
+        cpu_name: str = "",
     ) -> None:
         """Make it in a folder, or go on with the sensors that are in it.
 
@@ -93,6 +96,8 @@ class Rig:
             allocations: to whom the kubelet gave which device.
             model: says what the machine draws; None: the shipped one of an unknown machine.
             estimated: the components that the model fills in.
+            weight: by what energy above the floor is shared, as ``attribution.weight``.
+            cpu_name: of the machine.
         """
         self.sysfs = FakeSysfs(folder / "sys")
         if not (self.sysfs.root / "class/powercap/intel-rapl:0").exists():
@@ -100,7 +105,7 @@ class Rig:
         self.clock = clock or FakeClock()
         self.activity = FakeActivity()
         self.names = FakeNames()
-        here = Machine(threads=4, memory_bytes=1 << 30)
+        here = Machine(threads=4, memory_bytes=1 << 30, cpu_name=cpu_name)
         metering = Metering(
             [RaplMeter(self.sysfs.root), *([gpus] if gpus else []), *meters],
             Limits(microwatts(2000), microwatts(50_000)),
@@ -108,7 +113,7 @@ class Rig:
         model = model or MachineModel(_SHIPPED, here)
         self.energy = NodeEnergy(metering, model, estimated)
         topology = read_topology(self.sysfs.root, folder)
-        sharer = Sharer(topology, TimeWeight(), given, lambda _: None, nanoseconds(3600))
+        sharer = _sharer(topology, given, weight)
         self.monitor = Monitor(
             Sources(here, topology, self.energy, sharer, (gpus,) if gpus else ()),
             WhoRan(self.activity, find),
@@ -134,6 +139,16 @@ class Rig:
         self.use("intel-rapl:0:0", dram_j)
         self.monitor.tick()
         return self.monitor.snapshot()
+
+
+def _sharer(
+    topology: Topology, given: Callable[[Zone], int | None], weight: WeightSetting
+) -> Sharer:
+    """A sharer that knows no prior of a floor."""
+    window_ns = nanoseconds(3600)
+    return Sharer(
+        topology, TimeWeight(), given, lambda _: None, window_ns, learning=Learning(weight)
+    )
 
 
 def row_of(snapshot: Snapshot | None, **wanted: object) -> int:

@@ -13,10 +13,16 @@ import msgspec
 import pytest
 
 from wattribute.core.errors import ConfigInvalid
-from wattribute.core.records import Load, Machine
+from wattribute.core.records import (
+    Load,
+    Machine,
+    PooledWeights,
+    PooledWorkload,
+    encode_weights,
+)
 from wattribute.core.units import nanoseconds, watts
 from wattribute.http import credentials
-from wattribute.models.modelserver import catalogue
+from wattribute.models.modelserver import watched_folder
 from wattribute.models.modelserver.serve import Options, make_service
 from wattribute.models.training.recordings import read_recordings
 from wattribute.node.estimates.power_model import read_artefact
@@ -73,7 +79,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     monkeypatch.setattr(credentials, "FAILURE_DELAY_S", 0.0)
-    monkeypatch.setattr(catalogue, "_LOOK_S", 0.0)
+    monkeypatch.setattr(watched_folder, "_LOOK_S", 0.0)
     return Served(tmp_path)
 
 
@@ -208,7 +214,7 @@ def test_with_a_reading_token_everything_but_health_needs_one(
 
     assert served.get("/healthz").status_code == 200
     assert served.get("/readyz").status_code == 200
-    for path in ("/api/v1/models", "/metrics", "/best-models"):
+    for path in ("/api/v1/models", "/api/v1/weights", "/metrics", "/best-models"):
         assert served.get(path).status_code == 401
         for token in (READ, WRITE):
             headers = {"Authorization": f"Bearer {token}"}
@@ -239,6 +245,58 @@ def test_a_service_that_would_do_more_than_was_said_does_not_start(
 ) -> None:
     with pytest.raises(ConfigInvalid, match=message):
         make_service(Options(**options))
+
+
+WEIGHTS = PooledWeights(
+    cpu="epyc-9354", method="learned-1", written_at="2026-10-01T00:00:00Z",
+    zones={"package": (PooledWorkload(
+        owner_kind="Deployment", owner_name="web", namespace="shop", container="app",
+        log_ratio=0.3, deviation=0.1, nodes=3, cpu_hours=5.0,
+    ),)},
+)  # fmt: skip
+
+
+def test_pooled_weights_are_served_by_cpu_and_by_digest_with_their_signature(
+    served: Served,
+) -> None:
+    data = encode_weights(WEIGHTS)
+    (served.models / "epyc-9354.weights.json").write_bytes(data)
+    (served.models / "epyc-9354.weights.json.sig").write_bytes(b"s" * 64)
+    digest = sha256(data).hexdigest()
+
+    listed = served.get("/api/v1/weights").json()["weights"]
+    best = served.get("/api/v1/weights", params=EPYC)
+    headers = {"If-None-Match": best.headers["etag"]}
+
+    assert [(w["cpu"], w["workloads"], w["sha256"], w["signed"]) for w in listed] == [
+        ("epyc-9354", {"package": 1}, digest, True)
+    ]
+    assert best.content == data
+    single_socket = {"cpu_name": "AMD EPYC 9354P"}
+    assert served.get("/api/v1/weights", params=single_socket).content == data
+    assert served.get("/api/v1/weights", params=EPYC, headers=headers).status_code == 304
+    assert served.get(f"/api/v1/weights/{digest}").content == data
+    assert served.get(f"/api/v1/weights/{digest}.sig").content == b"s" * 64
+    assert len(served.get("/api/v1/models").json()["models"]) == 1
+
+
+def test_no_weights_are_served_for_another_cpu_or_of_a_broken_file(served: Served) -> None:
+    xeon = {"cpu_name": "Intel Xeon Platinum 8280"}
+    assert served.get("/api/v1/weights").json() == {"weights": []}
+    (served.models / "broken.weights.json").write_bytes(b"{}")
+    (served.models / "epyc.weights.json").write_bytes(encode_weights(WEIGHTS))
+
+    answer = served.get("/api/v1/weights", params=xeon)
+
+    assert answer.status_code == 404
+    assert "no pooled weights of xsp-8280" in answer.text
+    assert served.get("/api/v1/weights", params={"cpu_name": "AMD EPYC"}).status_code == 404
+    assert served.get("/api/v1/weights", params={"colour": "red"}).status_code == 400
+    assert served.get("/api/v1/weights/..%2fwrite").status_code == 404
+    metrics = served.get("/metrics").text
+    assert "wattribute_modelserver_weights 1" in metrics
+    assert "wattribute_modelserver_weights_refused 1" in metrics
+    assert "wattribute_modelserver_models_refused 0" in metrics
 
 
 Ask = Callable[..., Any]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wattribute.core.records import DeviceAllocation, IdentityHealth, Mode, Snapshot, Workload
 from wattribute.node.activity.whois import ProcessIdentity
 from wattribute.node.meter.nvml import NvmlMeter
+from wattribute.node.sharing.weight_choice import WeightSetting
 from wattribute_testing import FakeClock, FakeNvml
 from wattribute_testing.nvml import GPU_IS_LOST, UNKNOWN
 from wattribute_testing.rig import Rig
@@ -109,11 +110,24 @@ def assert_rises_add_up(before: Snapshot, after: Snapshot) -> None:
             assert risen_uj + nobody_uj - was[1] == total_uj - was[0], (component, mode)
 
 
+def assert_bands_hold(before: Snapshot, after: Snapshot) -> None:
+    """Bands hold the energy, and by whatever weight the same energy is shared out."""
+    table = after.containers
+    if table.low_uj is None or table.high_uj is None:
+        return
+    dynamic_uj = table.energy_uj[:, :, Mode.DYNAMIC]
+    assert (table.low_uj <= dynamic_uj).all()
+    assert (dynamic_uj <= table.high_uj).all()
+    if before.containers.consumers == table.consumers:
+        for name in ("time_uj", "learned_uj"):
+            assert (getattr(table, name).sum(axis=0) == dynamic_uj.sum(axis=0)).all()
+
+
 class World:
     """A machine on which anything happens, and an agent that is killed now and then."""
 
-    def __init__(self, folder: Path, policy: str) -> None:
-        self._folder, self._policy = folder, policy
+    def __init__(self, folder: Path, policy: str, weight: WeightSetting = "time") -> None:
+        self._folder, self._policy, self._weight = folder, policy, weight
         Rig(folder).sysfs.rapl("intel-rapl:1", "psys")
         self.rig = self._agent()
         self.rig.tick()
@@ -121,7 +135,14 @@ class World:
 
     def _agent(self, clock: FakeClock | None = None) -> Rig:
         state = self._folder / "state"
-        return Rig(self._folder, policy=self._policy, state=state, clock=clock, **self._more())
+        return Rig(
+            self._folder,
+            policy=self._policy,
+            state=state,
+            clock=clock,
+            weight=self._weight,
+            **self._more(),
+        )
 
     def _more(self) -> dict[str, Any]:
         return {}
@@ -255,19 +276,25 @@ def test_with_gpus_too_series_only_rise_and_their_rises_are_the_nodes(
 
 
 @settings(max_examples=examples(60))
-@given(steps=steps, policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]))
+@given(
+    steps=steps,
+    policy=st.sampled_from(["none", "usage", "full", "even", "reserved"]),
+    weight=st.sampled_from(["time", "learned", "shadow"]),
+)
 def test_series_only_rise_and_their_rises_are_the_nodes(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, Ran, float, int, int]],
     policy: str,
+    weight: WeightSetting,
 ) -> None:
-    world = World(tmp_path_factory.mktemp("world"), policy)
+    world = World(tmp_path_factory.mktemp("world"), policy, weight)
     before: Snapshot | None = None
     for step in (*steps, *[("", [], 0.0, 1, 0)] * 2):
         world.step(*step)
         snapshot = world.rig.monitor.snapshot()
         if snapshot is not None and before is not None:
             assert_rises_add_up(before, snapshot)
+            assert_bands_hold(before, snapshot)
         before = snapshot
 
     assert before

@@ -17,6 +17,7 @@ from wattribute.automation.gate.decision import (
     incomparable,
     overall,
 )
+from wattribute.automation.gate.explanation import FactorExplanation, explain
 from wattribute.automation.gate.metrics import METRICS
 from wattribute.automation.gate.series import RunSeries
 from wattribute.core.errors import ConfigInvalid, DataInvalid
@@ -48,6 +49,9 @@ class GateReport:
     machine: str
     """CPU, meters and power model, in words."""
     notes: tuple[str, ...] = ()
+    explanations: tuple[FactorExplanation, ...] = ()
+    """For each command that was measured on both sides: whether CPU time or watts per core moved.
+    """
     version: str = __version__
 
 
@@ -120,7 +124,10 @@ def check(
         for limit in limits
     ]
     dates = sorted({f"{old.at} {old.revision}".strip() for _, old, _ in matches if old is not None})
-    return _report(comparisons, rules, ", ".join(dates) or "absolute limits", fresh)
+    explanations = (
+        explain(old, series, rules, pairs=False) for series, old, _ in matches if old is not None
+    )
+    return _report(comparisons, rules, ", ".join(dates) or "absolute limits", fresh, explanations)
 
 
 def check_sides(
@@ -137,11 +144,16 @@ def check_sides(
         against_limit(_sides(new, new, limit.metric), limit.value, rules, number)
         for limit in limits
     ]
-    return _report(comparisons, rules, f"{base.name} {base.revision}".strip(), (new,))
+    explanations = (explain(base, new, rules, pairs=True),)
+    return _report(comparisons, rules, f"{base.name} {base.revision}".strip(), (new,), explanations)
 
 
 def _report(
-    comparisons: Iterable[Comparison], rules: Rules, base: str, fresh: Sequence[RunSeries]
+    comparisons: Iterable[Comparison],
+    rules: Rules,
+    base: str,
+    fresh: Sequence[RunSeries],
+    explanations: Iterable[FactorExplanation | None],
 ) -> GateReport:
     compared = tuple(comparisons)
     first = fresh[0]
@@ -154,6 +166,7 @@ def _report(
         new=f"{first.at} {first.revision}".strip(),
         machine=", ".join(f"{name} {value}" for name, value in sorted(first.key.items())),
         notes=tuple(notes),
+        explanations=tuple(explanation for explanation in explanations if explanation is not None),
     )
 
 
@@ -197,4 +210,5 @@ def _why(metric: str) -> str:
         "instructions": ": it needs a hardware counter, and root to load eBPF (--activity cycles)",
         "cycles": ": it needs a hardware counter, and root to load eBPF (--activity cycles)",
         "energy_j": ": there is no meter here, and no estimate",
+        "watts_per_core": ": it needs a meter of the CPU; an estimate is made from CPU time",
     }.get(metric, "")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from wattribute.core.records import Origin
 from wattribute.core.units import joules, seconds, watts
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ METRICS: Final[Mapping[str, Metric]] = {
     "edp": Metric("J s", "energy", "energy x time; saving energy by being slow does not help"),
     "co2e_g": Metric("g", "energy", "emissions of the energy, with --g-per-kwh"),
     "energy_per_unit": Metric("J", "energy", "energy per unit of work, with --units"),
+    "watts_per_core": Metric(
+        "W", "energy", "dynamic energy of the CPU / CPU time, where a meter measures it"
+    ),
     "cpu_s": Metric("s", "work", "CPU time of the command and all its children"),
     "elapsed_s": Metric("s", "work", "time from start to end"),
     "instructions": Metric("", "work", "instructions, where the hardware counts them"),
@@ -55,6 +59,9 @@ def figures_of(measured: "Measurement", units: float | None) -> dict[str, float]
             figures["co2e_g"] = measured.grams_co2e
         if units is not None:
             figures["energy_per_unit"] = energy_j / units
+    cpu = measured.by_component.get("cpu")
+    if cpu is not None and cpu.origin is not Origin.ESTIMATED and measured.cpu_ns:
+        figures["watts_per_core"] = joules(cpu.dynamic_uj) / seconds(measured.cpu_ns)
     return figures | {
         name: float(count) for name, count in measured.counters.items() if name in METRICS
     }

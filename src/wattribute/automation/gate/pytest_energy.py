@@ -21,6 +21,7 @@ from wattribute.automation.gate.decision import (
     compare,
     incomparable,
 )
+from wattribute.automation.gate.explanation import explain
 from wattribute.automation.gate.key import comparability_key
 from wattribute.automation.gate.metrics import METRICS, figures_of
 from wattribute.automation.gate.series import RunSeries
@@ -222,7 +223,13 @@ class EnergyPlugin:
         if old is None or not sides.base:
             yield incomparable(sides, rules, reason or f"the baseline has no {metric}")
         else:
-            yield compare(sides, rules, self._gated)
+            comparison = compare(sides, rules, self._gated)
+            moved = explain(old, series, rules, pairs=False)
+            yield (
+                comparison
+                if moved is None
+                else replace(comparison, reason=f"{comparison.reason}; {moved.text}")
+            )
 
     def _series(self, item: pytest.Item, measured: list[Measurement]) -> RunSeries:
         file, line, _ = item.location

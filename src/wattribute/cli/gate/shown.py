@@ -77,6 +77,8 @@ def show(report: GateReport) -> None:
     click.echo()
     for one in report.comparisons:
         click.echo(f"{clean(one.name)}: {one.metric}: {clean(one.reason)}")
+    for explanation in report.explanations:
+        click.echo(f"{clean(explanation.name)}: {clean(explanation.text)}")
     for one in report.comparisons:
         if said := power(one, report):
             click.echo(f"power: {said}")

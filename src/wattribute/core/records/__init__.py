@@ -16,6 +16,16 @@ from wattribute.core.records.hour import (
     NodeHour,
 )
 from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
+from wattribute.core.records.pooled_weights import (
+    BAND_DEVIATIONS,
+    LOG_SPREAD,
+    MAX_WEIGHTS_BYTES,
+    PooledWeights,
+    PooledWorkload,
+    ZoneKind,
+    decode_weights,
+    encode_weights,
+)
 from wattribute.core.records.reading import (
     Counter,
     Gauge,
@@ -50,7 +60,10 @@ from wattribute.core.records.workload import (
 )
 
 __all__ = [
+    "BAND_DEVIATIONS",
     "HOUR_SCHEMA",
+    "LOG_SPREAD",
+    "MAX_WEIGHTS_BYTES",
     "Attribution",
     "Cgroups",
     "Channel",
@@ -81,6 +94,8 @@ __all__ = [
     "Origin",
     "Placement",
     "PlatformFit",
+    "PooledWeights",
+    "PooledWorkload",
     "Power",
     "ProcessTable",
     "Processes",
@@ -92,6 +107,9 @@ __all__ = [
     "Workload",
     "WorkloadKey",
     "Zone",
+    "ZoneKind",
     "ZoneTotal",
     "ZoneWeight",
+    "decode_weights",
+    "encode_weights",
 ]

@@ -5,6 +5,8 @@
 | ``GET /api/v1/models`` | all models; with a machine's description (``?cpu_name=...``) the best first, and how well each knows it |
 | ``GET /api/v1/model?cpu_name=...`` | the artefact of the best model |
 | ``GET /api/v1/models/SHA256`` | the artefact with this digest; with ``.sig``, its signature |
+| ``GET /api/v1/weights`` | all documents of pooled weights; with ``?cpu_name=...`` the newest one of that CPU |
+| ``GET /api/v1/weights/SHA256`` | the document with this digest; with ``.sig``, its signature |
 | ``POST /api/v1/recordings`` | puts a recording into quarantine; needs a token |
 | ``POST /model``, ``GET /best-models`` | the requests of Kepler up to 0.9 |
 | ``/healthz`` ``/readyz`` ``/metrics`` | for Kubernetes and Prometheus |
@@ -31,6 +33,9 @@ from wattribute.http.access import Access
 from wattribute.models.modelserver import kepler
 from wattribute.models.modelserver.catalogue import Catalogue, Match, ServedModel
 from wattribute.models.modelserver.quarantine import Quarantine
+from wattribute.models.modelserver.watched_folder import ServedFile
+from wattribute.models.modelserver.weights import WeightCatalogue, about
+from wattribute.node.estimator.cpu_names import cpu_key
 from wattribute.node.estimator.power_recording import MAX_BYTES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -52,6 +57,7 @@ class ModelService:
     def __init__(
         self,
         catalogue: Catalogue,
+        weights: WeightCatalogue,
         quarantine: Quarantine | None,
         access: Access,
         *,
@@ -61,11 +67,12 @@ class ModelService:
 
         Args:
             catalogue: The models.
+            weights: The pooled weights.
             quarantine: Where recordings are stored; None refuses them.
             access: The tokens, by option. Posting always needs that of `POSTING_TOKEN`.
             open_reads: Whether models can be read without a token.
         """
-        self._catalogue, self._quarantine = catalogue, quarantine
+        self._catalogue, self._weights, self._quarantine = catalogue, weights, quarantine
         self.access: Final = access
         self._open_reads = open_reads
         self._answers: Counter[tuple[str, int]] = Counter()
@@ -77,6 +84,8 @@ class ModelService:
             ("/api/v1/models", get, self._models),
             ("/api/v1/models/{name}", get, self._by_digest),
             ("/api/v1/model", get, self._best),
+            ("/api/v1/weights", get, self._pooled_weights),
+            ("/api/v1/weights/{name}", get, self._weights_by_digest),
             ("/api/v1/recordings", post, self._record),
             ("/model", post, self._kepler_model),
             ("/best-models", get, self._kepler_list),
@@ -126,18 +135,28 @@ class ModelService:
     async def _best(self, request: Request) -> Response:
         machine = machine_of(request.query_params)
         best = (await run_in_threadpool(self._catalogue.ranked, machine))[0]
-        answer = _artefact(request, best.entry)
+        answer = _file(request, best.entry, "", "")
         answer.headers["X-Wattribute-Known"] = best.basis
         return answer
 
     async def _by_digest(self, request: Request) -> Response:
-        digest, _, suffix = request.path_params["name"].partition(".")
-        entry = await run_in_threadpool(self._catalogue.by_digest, digest.lower())
-        if entry is None or suffix not in ("", "sig") or (suffix and not entry.signature):
-            return _line(404, "no such model; GET /api/v1/models lists them")
-        if suffix:
-            return Response(entry.signature, media_type="application/octet-stream")
-        return _artefact(request, entry)
+        digest, suffix = _digest(request)
+        entry = await run_in_threadpool(self._catalogue.by_digest, digest)
+        return _file(request, entry, suffix, "no such model; GET /api/v1/models lists them")
+
+    async def _pooled_weights(self, request: Request) -> Response:
+        if not request.query_params:
+            entries = await run_in_threadpool(self._weights.entries)
+            return _json({"weights": [about(entry) for entry in entries]})
+        key = cpu_key(machine_of(request.query_params).cpu_name)
+        entry = await run_in_threadpool(self._weights.of_cpu, key)
+        missing = f"no pooled weights of {key or 'a CPU without a known name'}"
+        return _file(request, entry, "", f"{missing}; GET /api/v1/weights lists them")
+
+    async def _weights_by_digest(self, request: Request) -> Response:
+        digest, suffix = _digest(request)
+        entry = await run_in_threadpool(self._weights.by_digest, digest)
+        return _file(request, entry, suffix, "no such weights; GET /api/v1/weights lists them")
 
     async def _record(self, request: Request) -> Response:
         if self._quarantine is None:
@@ -162,7 +181,7 @@ class ModelService:
         wanted_model = kepler.read_request(body)
         machine = kepler.machine_of(wanted_model.machine_spec or wanted_model.spec)
         best = (await run_in_threadpool(self._catalogue.ranked, machine))[0]
-        artefact = best.entry.artefact
+        artefact = best.entry.content
         return _json(await run_in_threadpool(kepler.weights, artefact, machine, wanted_model))
 
     async def _kepler_list(self, request: Request) -> Response:
@@ -170,18 +189,25 @@ class ModelService:
         entries = await run_in_threadpool(self._catalogue.entries)
         output = ask.get("ot") or ask.get("output-type")
         group = ask.get("fg") or ask.get("feature-group")
-        return _json(kepler.best_models(entries[0].artefact, output, group))
+        return _json(kepler.best_models(entries[0].content, output, group))
 
     async def _alive(self, _: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def _metrics(self, _: Request) -> Response:
         models = len(await run_in_threadpool(self._catalogue.entries))
+        weights = len(await run_in_threadpool(self._weights.entries))
         waiting = await run_in_threadpool(self._quarantine.count) if self._quarantine else 0
         lines = [
             "# HELP wattribute_modelserver_models Models that are served.",
             "# TYPE wattribute_modelserver_models gauge",
             f"wattribute_modelserver_models {models}",
+            "# HELP wattribute_modelserver_weights Documents of pooled weights that are served.",
+            "# TYPE wattribute_modelserver_weights gauge",
+            f"wattribute_modelserver_weights {weights}",
+            "# HELP wattribute_modelserver_weights_refused Files that are no pooled weights.",
+            "# TYPE wattribute_modelserver_weights_refused gauge",
+            f"wattribute_modelserver_weights_refused {self._weights.refused}",
             "# HELP wattribute_modelserver_models_refused Files in the folder that are none.",
             "# TYPE wattribute_modelserver_models_refused gauge",
             f"wattribute_modelserver_models_refused {self._catalogue.refused}",
@@ -234,7 +260,18 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _artefact(request: Request, entry: ServedModel) -> Response:
+def _digest(request: Request) -> tuple[str, str]:
+    """Return the digest that a path names, and ``sig`` where its signature is asked for."""
+    digest, _, suffix = request.path_params["name"].partition(".")
+    return digest.lower(), suffix
+
+
+def _file(request: Request, entry: ServedFile[Any] | None, suffix: str, missing: str) -> Response:
+    """Return a file or its signature; 404 with the line ``missing`` where there is none."""
+    if entry is None or suffix not in ("", "sig") or (suffix and not entry.signature):
+        return _line(404, missing)
+    if suffix:
+        return Response(entry.signature, media_type="application/octet-stream")
     headers = {"ETag": f'"{entry.digest}"', "Cache-Control": "no-cache"}
     if f'"{entry.digest}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -242,7 +279,7 @@ def _artefact(request: Request, entry: ServedModel) -> Response:
 
 
 def _about(entry: ServedModel) -> dict[str, Any]:
-    artefact = entry.artefact
+    artefact = entry.content
     return {
         "name": entry.name,
         "model": artefact.model,

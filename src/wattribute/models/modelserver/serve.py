@@ -12,6 +12,7 @@ from wattribute.http.tls import server_context
 from wattribute.models.modelserver.app import POSTING_TOKEN, ModelService
 from wattribute.models.modelserver.catalogue import Catalogue
 from wattribute.models.modelserver.quarantine import Quarantine
+from wattribute.models.modelserver.weights import WeightCatalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def make_service(options: Options) -> ModelService:
         Quarantine(options.quarantine, options.most_recordings) if options.quarantine else None
     )
     open_reads = options.open_reads or (loopback and options.read_token_file is None)
-    return ModelService(Catalogue(options.models), quarantine, access, open_reads=open_reads)
+    catalogue, weights = Catalogue(options.models), WeightCatalogue(options.models)
+    return ModelService(catalogue, weights, quarantine, access, open_reads=open_reads)
 
 
 def serve(options: Options) -> None:

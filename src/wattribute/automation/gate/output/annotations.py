@@ -28,7 +28,8 @@ def github(report: GateReport) -> str:
     for comparison in report.comparisons:
         file, line = place(comparison, _PLACE)
         where = f"file={_property(file)},line={line},title={_property(TITLES[comparison.verdict])}"
-        lines.append(f"::{_COMMANDS[comparison.verdict]} {where}::{_data(sentence(comparison))}\n")
+        message = _data(sentence(comparison, report))
+        lines.append(f"::{_COMMANDS[comparison.verdict]} {where}::{message}\n")
     return "".join(lines)
 
 
@@ -42,7 +43,7 @@ def gitlab(report: GateReport) -> str:
         about = f"{comparison.name}\0{comparison.metric}\0{comparison.limit is not None}"
         body.append(
             {
-                "description": sentence(comparison),
+                "description": sentence(comparison, report),
                 "check_name": f"energy-{comparison.verdict.replace(' ', '-')}",
                 "fingerprint": hashlib.sha256(about.encode()).hexdigest(),
                 "severity": _SEVERITIES[comparison.verdict],

@@ -4,7 +4,7 @@ from xml.sax.saxutils import quoteattr
 
 from wattribute.automation.gate.check import GateReport
 from wattribute.automation.gate.decision import Comparison, Verdict
-from wattribute.automation.gate.output.words import one_line, power
+from wattribute.automation.gate.output.words import explained, one_line, power
 
 _TAGS = {
     Verdict.REGRESSION: "failure",
@@ -45,8 +45,9 @@ def _case(comparison: Comparison, report: GateReport) -> list[str]:
     if tag := _TAGS.get(comparison.verdict):
         kind = _attribute(comparison.verdict)
         lines.append(f"      <{tag} type={kind} message={_attribute(comparison.reason)}/>")
-    if sensitivity := power(comparison, report):
-        lines.append(f"      <system-out>{_attribute(sensitivity)[1:-1]}</system-out>")
+    texts = filter(None, (explained(comparison, report), power(comparison, report)))
+    if remarks := "; ".join(texts):
+        lines.append(f"      <system-out>{_attribute(remarks)[1:-1]}</system-out>")
     return [*lines, "    </testcase>"]
 
 

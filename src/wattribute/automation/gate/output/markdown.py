@@ -36,6 +36,10 @@ def render(report: GateReport) -> str:
         f"* {_escaped(comparison.name)}, `{comparison.metric}`: {_escaped(comparison.reason)}"
         for comparison in report.comparisons
     ]
+    lines += [
+        f"* {_escaped(explanation.name)}: {_escaped(explanation.text)}"
+        for explanation in report.explanations
+    ]
     findings = [line for comparison in report.comparisons if (line := power(comparison, report))]
     if findings or report.notes:
         lines += ["", "<details><summary>What these runs can show</summary>", ""]

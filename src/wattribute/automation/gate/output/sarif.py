@@ -40,7 +40,7 @@ def render(report: GateReport) -> str:
                 },
                 "columnKind": "unicodeCodePoints",
                 "results": [
-                    _result(comparison)
+                    _result(comparison, report)
                     for comparison in report.comparisons
                     if comparison.verdict in _RULES
                 ],
@@ -50,7 +50,7 @@ def render(report: GateReport) -> str:
     return json.dumps(body, indent=1) + "\n"
 
 
-def _result(comparison: Comparison) -> dict[str, object]:
+def _result(comparison: Comparison, report: GateReport) -> dict[str, object]:
     rule, level, _ = _RULES[comparison.verdict]
     file, line = place(comparison, _PLACE)
     about = f"{comparison.name}\0{comparison.metric}\0{comparison.limit is not None}"
@@ -58,7 +58,7 @@ def _result(comparison: Comparison) -> dict[str, object]:
         "ruleId": rule,
         "ruleIndex": list(_RULES).index(comparison.verdict),
         "level": level,
-        "message": {"text": sentence(comparison)},
+        "message": {"text": sentence(comparison, report)},
         "locations": [
             {
                 "physicalLocation": {

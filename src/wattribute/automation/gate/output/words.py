@@ -22,10 +22,24 @@ def one_line(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def sentence(comparison: Comparison) -> str:
+def sentence(comparison: Comparison, report: GateReport) -> str:
     """Describe a comparison: ``tests: energy_j: regression: +9.8 %, certainly ...``."""
     text = f"{comparison.name}: {comparison.metric}: {comparison.verdict}: {comparison.reason}"
+    if moved := explained(comparison, report):
+        text += f"; {moved}"
     return one_line(text)
+
+
+def explained(comparison: Comparison, report: GateReport) -> str:
+    """Say whether CPU time or watts per core moved, beside energy; "" where nobody knows."""
+    if comparison.limit is not None or METRICS[comparison.metric].kind != "energy":
+        return ""
+    texts = (
+        explanation.text
+        for explanation in report.explanations
+        if explanation.name == comparison.name
+    )
+    return next(texts, "")
 
 
 def amount(value: float | None, metric: str) -> str:

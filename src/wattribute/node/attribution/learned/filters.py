@@ -20,8 +20,8 @@ Ints = NDArray[np.int64]
 SIGMA: Final[Floats] = np.array([0.01, 0.12, 0.33, 0.45, 0.45])
 """Standard deviation of delta in each member, before anything is learned. The first says that a
 second is a second."""
-_WALK: Final[Floats] = np.array([0.0, 0.1, 0.2, 0.4, 1.5])
-"""Variance that delta gains in 1,000 s, as a part of sigma squared."""
+_WALK: Final[Floats] = np.array([0.0, 1e-4, 2e-4, 4e-4, 1.5e-3])
+"""Variance that delta gains in a second, as a part of sigma squared."""
 LEAD: Final[Floats] = np.array([15.0, 0.0, 0.0, 0.0, -8.0])
 """Nats. The first needs no proof; the last, which can take noise for weights that walk, a lot."""
 MEMBERS: Final = len(SIGMA)
@@ -159,7 +159,7 @@ class FilterBank:
     def age(self, slots: int, elapsed_s: float) -> None:
         """Let deltas and curve walk for a time."""
         deltas = np.arange(self._first, self._width(slots))
-        self.covariance[:, deltas, deltas] += (_WALK * SIGMA**2 / 1000 * elapsed_s)[:, None]
+        self.covariance[:, deltas, deltas] += (_WALK * SIGMA**2 * elapsed_s)[:, None]
         curve = np.arange(CURVE_SIZE)
         self.covariance[:, curve, curve] += _CURVE_WALK * elapsed_s
 

@@ -24,6 +24,7 @@ from wattribute.node.attribution.learned.filters import (
 from wattribute.node.attribution.learned.jumps import Jumps, Reaction
 from wattribute.node.attribution.learned.memory import Memory
 from wattribute.node.attribution.learned.noise import MeterNoise, PowerCap
+from wattribute.node.attribution.learned.prior_evidence import prior_evidence
 from wattribute.node.attribution.learned.saved import SavedLearner, SavedWorkload
 from wattribute.node.attribution.learned.share_band import (
     of_shared_slot,
@@ -106,7 +107,8 @@ class Learner:
             slots: how many workloads have a coefficient of their own. The state takes
                 5 x (17 + slots)^2 x 8 bytes: 1.7 MB for 192.
             counters: features of a workload beyond its own load.
-            priors: delta and its standard deviation of workloads that other nodes know.
+            priors: delta and its standard deviation of workloads that other nodes know, by keys
+                without image, as ``PooledWeights.priors`` gives them.
         """
         self._size, self._features = slots, 1 + counters
         self._priors = priors or {}
@@ -131,6 +133,7 @@ class Learner:
         """Forget all but who has which slot."""
         self.bank: FilterBank | None = None
         self.evidence = Evidence(LEAD)
+        self.evidence.nats = prior_evidence(self._priors.values())
         self.noise = MeterNoise(MEMBERS)
         self.delay = MeterDelay()
         self._cap = PowerCap()

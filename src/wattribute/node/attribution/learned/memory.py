@@ -32,7 +32,7 @@ class Memory:
         belief = self._beliefs.pop(key, None)
         if belief is not None:
             return belief
-        delta, deviation = self._priors.get(key, (0.0, np.inf))
+        delta, deviation = self._priors.get(_without_image(key), (0.0, np.inf))
         mean = np.where(SIGMA.min() == SIGMA, 0.0, delta)
         return mean, np.minimum(SIGMA, deviation) ** 2
 
@@ -44,8 +44,13 @@ class Memory:
 
     def rename(self, old: WorkloadKey, new: WorkloadKey) -> bool:
         """Move what is known under an old key; False if something is known of the new one."""
-        if new in self._beliefs or new in self._priors:
+        if new in self._beliefs or _without_image(new) in self._priors:
             return False
         if old in self._beliefs:
             self._beliefs[new] = self._beliefs.pop(old)
         return True
+
+
+def _without_image(key: WorkloadKey) -> WorkloadKey:
+    """Return the key as other nodes' ledgers know it."""
+    return key._replace(image="")

@@ -1,0 +1,196 @@
+"""Watts per core are learned by workload, used or only shown, and kept over a restart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wattribute.core.records import Mode, Snapshot, Workload
+from wattribute.node.estimates.choose import EstimatedComponents
+from wattribute.node.sharing.weight_choice import WeightSetting
+from wattribute_testing.rig import Rig, row_of
+
+SECOND = 1_000_000_000
+HOT, COOL = "a" * 64, "b" * 64
+WATTS = {HOT: 10.0, COOL: 4.0}
+
+
+def rig(folder: Path, weight: WeightSetting = "learned", **more: object) -> Rig:
+    made = Rig(folder, weight=weight, given=lambda _: 0, **more)  # type: ignore[arg-type]
+    for container in WATTS:
+        made.names.known.setdefault(
+            container, Workload(container="hot" if container == HOT else "cool", image="f" * 12)
+        )
+    return made
+
+
+def run(machine: Rig, ticks: int, seed: int = 0) -> Snapshot:
+    """Let both containers run at loads that vary; the package uses what they cost."""
+    random = np.random.default_rng(seed)
+    snapshot = None
+    for _ in range(ticks):
+        energy_j = 0.0
+        for pid, (container, watts) in enumerate(WATTS.items(), start=1):
+            cores = float(random.uniform(0.2, 1.8))
+            machine.activity.ran(pid, f"/docker/{container}", round(cores * 5 * SECOND))
+            energy_j += cores * 5 * watts
+        cores = float(random.uniform(0.2, 0.8))
+        machine.activity.ran(9, "/system.slice/nginx.service", round(cores * 5 * SECOND))
+        energy_j += cores * 5 * 7.0
+        snapshot = machine.tick(energy_j, energy_j / 10)
+    assert snapshot is not None
+    return snapshot
+
+
+def energy(snapshot: Snapshot, container: str, column: int = 0) -> int:
+    row = row_of(snapshot, container_id=container)
+    return int(snapshot.containers.energy_uj[row, column, Mode.DYNAMIC])
+
+
+def gained(before: Snapshot, after: Snapshot) -> float:
+    """Watts per core of hot over those of cool, by what both got between two snapshots."""
+    cpu_ns = [
+        int(after.containers.cpu_ns[row_of(after, container_id=c)])
+        - int(before.containers.cpu_ns[row_of(before, container_id=c)])
+        for c in (HOT, COOL)
+    ]
+    uj = [energy(after, c) - energy(before, c) for c in (HOT, COOL)]
+    return uj[0] / cpu_ns[0] * cpu_ns[1] / uj[1]
+
+
+def test_a_second_of_the_hot_one_is_charged_more(tmp_path: Path) -> None:
+    machine = rig(tmp_path)
+
+    before = run(machine, 110)
+    after = run(machine, 40, seed=1)
+
+    assert gained(before, after) == pytest.approx(2.5, rel=0.05)
+    row = row_of(after, container_id=HOT)
+    table = after.containers
+    assert table.watts_per_core is not None
+    ratio, low, high = table.watts_per_core[row]
+    assert low < ratio < high
+    assert ratio > 1.2
+    assert table.time_uj is not None
+    assert int(table.time_uj[row, 0]) < energy(after, HOT)
+    package = next(weight for weight in after.weights if weight.zone.kind == "package")
+    assert package.shared_by == "learned-1"
+    assert package.learned is not None
+    assert {(k.owner_kind, k.owner_name, k.image) for k in package.learned.keys} >= {
+        ("container", "hot", "f" * 12),
+        ("container", "cool", "f" * 12),
+        ("unit", "nginx.service", ""),
+    }
+
+
+def test_in_shadow_weights_are_shown_and_not_used(tmp_path: Path) -> None:
+    machine = rig(tmp_path, "shadow")
+
+    after = run(machine, 110)
+
+    table = after.containers
+    row = row_of(after, container_id=HOT)
+    assert table.time_uj is not None
+    assert int(table.time_uj[row, 0]) == energy(after, HOT)
+    assert table.learned_uj is not None
+    assert int(table.learned_uj[row, 0]) > energy(after, HOT)
+    assert table.watts_per_core is not None
+    assert table.watts_per_core[row, 0] > 1.2
+    assert after.weights[0].shared_by == "time"
+    assert "shadow" in after.weights[0].reason
+
+
+@pytest.mark.parametrize("weight", ["time", "cycles"])
+def test_by_time_nothing_is_learned(tmp_path: Path, weight: WeightSetting) -> None:
+    machine = rig(tmp_path, weight)
+
+    after = run(machine, 5)
+
+    assert {w.shared_by for w in after.weights} == {"time"}
+    assert after.weights[0].learned is None
+    assert after.containers.watts_per_core is None
+    assert after.containers.low_uj is None
+
+
+def test_a_restart_keeps_what_was_learned(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    machine = rig(tmp_path, state=state, cpu_name="Xeon")
+    run(machine, 110)
+
+    again = rig(tmp_path, state=state, cpu_name="Xeon", clock=machine.clock)
+    again.monitor.resume()
+    run(again, 2)
+    before = run(again, 1)
+    after = run(again, 12, seed=2)
+
+    assert gained(before, after) == pytest.approx(2.5, rel=0.2)
+
+
+def test_another_cpu_begins_cold_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    machine = rig(tmp_path, state=state, cpu_name="Xeon")
+    run(machine, 40)
+
+    again = rig(tmp_path, state=state, cpu_name="EPYC", clock=machine.clock)
+    again.monitor.resume()
+
+    assert "weights were learned on Xeon, and this is EPYC" in caplog.text
+    before = run(again, 2)
+    assert gained(before, run(again, 1)) == pytest.approx(1.0, abs=0.15)
+
+
+def test_weights_that_cannot_be_read_cost_the_weights_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    machine = rig(tmp_path, state=state)
+    total = energy(run(machine, 40), HOT)
+    state.write_text(state.read_text().replace("learned-1", "learned-0"))
+
+    again = rig(tmp_path, state=state, clock=machine.clock)
+    again.monitor.resume()
+
+    assert "learned anew" in caplog.text
+    assert energy(run(again, 3), HOT) > total
+
+
+def test_a_name_that_comes_late_takes_the_coefficient_along(tmp_path: Path) -> None:
+    machine = Rig(tmp_path, weight="learned", given=lambda _: 0)
+    run(machine, 110)
+    machine.names.known[HOT] = Workload(
+        pod="bot-0", namespace="ml", container="main", owner_kind="Deployment", owner_name="bot"
+    )
+
+    snapshot = run(machine, 3)
+
+    learned = snapshot.weights[0].learned
+    assert learned is not None
+    by_owner = dict(zip((k.owner_name for k in learned.keys), learned.ratio, strict=True))
+    assert by_owner["bot"] > 1.2
+    assert HOT not in by_owner
+
+
+def test_estimates_are_shared_by_time(tmp_path: Path) -> None:
+    machine = rig(tmp_path, estimated=EstimatedComponents(missing=frozenset({"other"})))
+
+    snapshot = run(machine, 5)
+
+    by_kind = {weight.zone.kind: weight for weight in snapshot.weights}
+    assert by_kind["other"].shared_by == "time"
+    assert by_kind["other"].reason == "the energy is estimated from CPU time"
+
+
+def test_after_a_tick_that_nobody_saw_the_last_weights_are_used(tmp_path: Path) -> None:
+    machine = rig(tmp_path)
+    before = run(machine, 110)
+    machine.activity.fail_next = True
+    machine.tick(35.0)
+
+    after = run(machine, 1)
+
+    package = next(weight for weight in after.weights if weight.zone.kind == "package")
+    assert package.learned is not None
+    assert package.learned.skipped["late"] >= 1
+    assert gained(before, after) == pytest.approx(2.5, rel=0.1)
