@@ -8,9 +8,9 @@ FindingState = Literal["works", "not used", "absent", "denied", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class SourceFinding:
-    """One meter, source of activity, or source of names."""
+    """One meter, source of activity or of names, or by what one zone is shared."""
 
-    part: Literal["meter", "activity", "identity"]
+    part: Literal["meter", "activity", "identity", "weight"]
     name: str
     state: FindingState
     message: str

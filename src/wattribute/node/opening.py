@@ -19,6 +19,7 @@ from wattribute.node.monitor.naming import Names
 from wattribute.node.monitor.state import StateFile
 from wattribute.node.settings import NodeSettings
 from wattribute.node.sharing.given_floors import floor_policy
+from wattribute.node.sharing.weight_findings import weight_findings
 from wattribute.node.sources import open_sources
 from wattribute.node.workload.engines import open_engines
 from wattribute.node.workload.kube.choose import (
@@ -93,6 +94,7 @@ def open_monitor(
             *sources.findings,
             *activity.findings,
             *_cgroup_finding(settings, activity),
+            *weight_findings(settings.attribution.weight, sources.energy, activity.backend.counts),
             *engine_findings,
             *_cluster_findings(cluster, misconfigured, allocations, patience_s),
         ),

@@ -118,9 +118,7 @@ class Rig:
             Sources(here, topology, self.energy, sharer, (gpus,) if gpus else ()),
             WhoRan(self.activity, find),
             Names(self.names, cluster, allocations, lambda path: path in sandboxes),
-            LoopRules(
-                nanoseconds(5), nanoseconds(300), nanoseconds(30), processes, policy, gpu_floor
-            ),
+            _rules(policy, gpu_floor, processes=processes),
             self.clock,
             state_file=StateFile(state, machine, boot) if state else None,
         )
@@ -141,13 +139,19 @@ class Rig:
         return self.monitor.snapshot()
 
 
+def _rules(policy: str, gpu_floor: GpuFloor, *, processes: bool) -> LoopRules:
+    return LoopRules(
+        nanoseconds(5), nanoseconds(300), nanoseconds(30), processes, policy, gpu_floor
+    )
+
+
 def _sharer(
-    topology: Topology, given: Callable[[Zone], int | None], weight: WeightSetting
+    topology: Topology, floor_uw: Callable[[Zone], int | None], weight: WeightSetting
 ) -> Sharer:
     """A sharer that knows no prior of a floor."""
     window_ns = nanoseconds(3600)
     return Sharer(
-        topology, TimeWeight(), given, lambda _: None, window_ns, learning=Learning(weight)
+        topology, TimeWeight(), floor_uw, lambda _: None, window_ns, learning=Learning(weight)
     )
 
 
@@ -158,14 +162,14 @@ def row_of(snapshot: Snapshot | None, **wanted: object) -> int:
         LookupError: there is none, or more than one.
     """
     consumers = snapshot.containers.consumers if snapshot else ()
-    found = [
+    rows = [
         row
         for row, consumer in enumerate(consumers)
         if all(getattr(consumer, key) == value for key, value in wanted.items())
     ]
-    if len(found) != 1:
-        raise LookupError(f"{len(found)} rows with {wanted} in {consumers}")
-    return found[0]
+    if len(rows) != 1:
+        raise LookupError(f"{len(rows)} rows with {wanted} in {consumers}")
+    return rows[0]
 
 
 def joules_of(snapshot: Snapshot | None, mode: Mode = Mode.DYNAMIC, **wanted: object) -> float:

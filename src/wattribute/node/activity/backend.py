@@ -39,6 +39,8 @@ class ActivityBackend:
     """It sees every process, also those that lived and died between two reads."""
     reads_cgroups: bool = True
     """Its cgroups are folders of the cgroup file system; False: paths as processes name them."""
+    counts: frozenset[str] = frozenset()
+    """What it counts by hardware beside time, as Processes.counters names it."""
     auto: bool = True
     """Used under ``auto``; False: only where it is named."""
     last_resort: bool = False

@@ -171,4 +171,5 @@ BACKEND = ActivityBackend(
     open=CyclesActivity,
     sees="CPU time, cycles and cache misses of every process, at each context switch",
     sees_short_lived=True,
+    counts=frozenset({"cycles", "cache_misses"}),
 )

@@ -109,7 +109,7 @@ class Sharer:
             gpus: who used each GPU, by the id of its zone.
         """
         self._floors.note_load(use)
-        self.learners.begin_tick(use)
+        self.learners.begin_tick(intervals, use)
         floors_uj = [self._floors.floor_of(interval, gpus) for interval in intervals]
         for interval, floor_uj in zip(intervals, floors_uj, strict=True):
             self._choose(interval, use)

@@ -1,8 +1,10 @@
 """By what a zone's energy is shared: the setting, and what the machine can tell."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from wattribute.core.records import Zone
 from wattribute.node.attribution.learned.report import METHOD
 
 WeightSetting = Literal["auto", "time", "cycles", "learned", "shadow"]
@@ -34,6 +36,28 @@ class WeightChoice:
     def learned(self) -> bool:
         """Whether learned weights are used."""
         return self.shared_by == METHOD
+
+
+def obstacle(zone: Zone, *, estimated: bool, measured: Collection[Zone]) -> str:
+    """Return why no weights can be learned for a zone, in a few words; "" if they can.
+
+    Where one platform meter is the only meter, its learner speaks for the components too: they are
+    estimates, which know nothing of who ran.
+
+    Args:
+        zone: any but a GPU.
+        estimated: its energy is a model's.
+        measured: the zones that meters read.
+    """
+    has_packages = any(metered.kind == "package" for metered in measured)
+    platforms = sum(metered.kind == "platform" for metered in measured)
+    if zone.kind == "platform" and has_packages:
+        return "its parts have meters of their own"
+    if zone.kind == "platform" and platforms > 1:
+        return "each of several platform meters knows a part of the machine only"
+    if estimated and (has_packages or platforms != 1):
+        return "the energy is estimated from CPU time"
+    return ""
 
 
 def choose_weight(

@@ -1,7 +1,7 @@
 """A learner for each measured zone: what it sees of a tick, and the weights that it gives."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,13 +19,14 @@ from wattribute.node.attribution.learned.report import learned_weights
 from wattribute.node.attribution.learned.saved import SavedLearner
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.floors import zone_name
+from wattribute.node.sharing.weight_choice import obstacle
 
 Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
 """By kind of zone: delta and its standard deviation of workloads that other nodes know."""
 
 _FEATURES: Final = 1
 """The own load alone: hardware counters as features gained nothing at 20 workloads."""
-_LEARNS: Final = ("package", "dram")
+_LEARNS: Final = ("package", "dram", "platform")
 _INSIDE_PACKAGE: Final = ("core", "uncore")
 
 
@@ -61,30 +62,28 @@ class ZoneLearners:
         self._learners: dict[Zone, Learner] = {}
         self._seconds: dict[Zone, float] = {}
         self._saved: dict[str, SavedLearner] = {}
-        self._platforms: set[Zone] = set()
+        self._measured: set[Zone] = set()
+        """The zones that a meter has read so far."""
         self._fresh: dict[Zone, WorkloadWeights] = {}
         """Weights that were learned in this tick, for its workloads."""
 
-    def begin_tick(self, use: CpuUse) -> None:
-        """Forget the weights of the tick before, and hear of new names."""
+    def begin_tick(self, intervals: Iterable[Interval], use: CpuUse) -> None:
+        """Forget the weights of the tick before; hear of new zones and new names."""
         self._fresh.clear()
+        self._measured.update(i.zone for i in intervals if i.origin is not Origin.ESTIMATED)
         for learner in self._learners.values():
             for old, new in use.renamed:
                 learner.rename(old, new)
 
     def learns_from(self, interval: Interval) -> bool:
-        """Whether an interval's zone has, or gets, a learner of its own.
+        """Whether an interval's zone has, or gets, a learner of its own."""
+        measured = interval.origin is not Origin.ESTIMATED
+        return measured and interval.zone.kind in _LEARNS and not self.obstacle(interval)
 
-        A platform meter has one where it is the only meter. An estimate has none: there is nothing
-        in it but CPU time.
-        """
-        if interval.origin is Origin.ESTIMATED:
-            return False
-        if interval.zone.kind == "platform":
-            self._platforms.add(interval.zone)
-            alone = len(self._platforms) == 1  # of several modules, each knows its own part only
-            return alone and not any(zone.kind == "package" for zone in self._learners)
-        return interval.zone.kind in _LEARNS
+    def obstacle(self, interval: Interval) -> str:
+        """Return why there are no learned weights for an interval's zone; "" if there are."""
+        estimated = interval.origin is Origin.ESTIMATED
+        return obstacle(interval.zone, estimated=estimated, measured=self._measured)
 
     def learn(self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse]) -> None:
         """Let the zone's learner see an interval.
@@ -149,16 +148,6 @@ class ZoneLearners:
         if fresh is not None and len(fresh.ratio) == len(use.workloads):
             return fresh
         return WorkloadWeights(*self._learners[speaker].current(use.workloads))
-
-    def obstacle(self, interval: Interval) -> str:
-        """Return why there are no learned weights for an interval's zone; "" if there are."""
-        if self.learns_from(interval) or self._speaker(interval.zone) is not None:
-            return ""
-        if interval.origin is Origin.ESTIMATED:
-            return "the energy is estimated from CPU time"
-        if len(self._platforms) > 1:
-            return "each of several platform meters knows a part of the machine only"
-        return "its parts have meters of their own"
 
     def _speaker(self, zone: Zone) -> Zone | None:
         if zone in self._learners:

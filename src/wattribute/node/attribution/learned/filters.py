@@ -288,6 +288,7 @@ class FilterBank:
             covariance *= scale[:, None] * scale
             covariance[:] = 0.5 * (covariance + covariance.T)
             deltas = mean[self._first : width]
+            np.maximum(deltas, _LEAST_WEIGHT - 1, out=deltas)  # below, the level may have no ln
             level = float(deltas @ use) / max(float(use.sum()), 1e-12)
             deltas[:] = (1 + deltas) / (1 + level) - 1
             mean[:CURVE_SIZE] += np.log1p(level)

@@ -1,0 +1,130 @@
+"""Learners see what happened in just their interval, and speak for the zones that have none."""
+
+import numpy as np
+import pytest
+
+from wattribute.core.records import Interval, Origin, Topology, WorkloadKey, Zone
+from wattribute.core.units import Microjoules, Nanoseconds
+from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.sharing.cpu_use import CpuUse
+from wattribute.node.sharing.sharer import Learning, Share, Sharer
+
+SECOND = 1_000_000_000
+BMC = Zone("platform", "1", "redfish")
+ESTIMATED = Zone("package", "0", "trained_power_model")
+PACKAGE = Zone("package", "0", "rapl-sysfs", "0")
+CORE = Zone("core", "0", "rapl-sysfs", "0")
+HOT, COOL, WARM = (WorkloadKey("Deployment", name) for name in ("hot", "cool", "warm"))
+WATTS = np.array([10.0, 4.0, 7.0])
+
+
+def sharer(limit_uw: int | None = None) -> Sharer:
+    topology = Topology(("0",), np.zeros(4, np.int64), np.full(4, -1))
+    return Sharer(
+        topology,
+        TimeWeight(),
+        lambda _: 0,
+        lambda _: None,
+        3600 * SECOND,
+        learning=Learning("learned", limit_uw=lambda _: limit_uw),
+    )
+
+
+class Machine:
+    """Three workloads on four CPUs, tick after tick of 5 s."""
+
+    def __init__(self, of: Sharer) -> None:
+        self.sharer = of
+        self._random = np.random.default_rng(0)
+        self._tick = 0
+        self._waiting_uj = 0
+        self._since = 0
+
+    def tick(self, *, platform: bool = False, measured: bool = False) -> dict[str, Share]:
+        """``platform``: the BMC has moved; ``measured``: the package and its cores have meters."""
+        start, end = self._tick * 5 * SECOND, (self._tick + 1) * 5 * SECOND
+        self._tick += 1
+        cores = self._random.uniform(0.2, 1.1, 3)
+        energy_uj = round(float(cores @ WATTS) * 5e6)
+        self._waiting_uj += energy_uj
+        use = CpuUse(
+            Nanoseconds(start),
+            Nanoseconds(end),
+            np.arange(3, dtype=np.uint64),
+            np.rint(cores[:, None] * 5 * SECOND).astype(np.int64),
+            {},
+            np.array([4 * 5 * SECOND]),
+            np.arange(3),
+            (HOT, COOL, WARM),
+        )
+        intervals = [] if measured else [interval(ESTIMATED, start, end, 10**7, Origin.ESTIMATED)]
+        if measured:
+            intervals += [interval(zone, start, end, energy_uj) for zone in (PACKAGE, CORE)]
+        silent = [BMC]
+        if platform:
+            intervals.append(interval(BMC, self._since, end, self._waiting_uj))
+            self._since, self._waiting_uj, silent = end, 0, []
+        shares = self.sharer.share(intervals, use, [] if measured else silent)
+        return {share.attribution.interval.zone.kind: share for share in shares}
+
+
+def interval(
+    zone: Zone, start: int, end: int, energy_uj: int, origin: Origin = Origin.INTEGRATED
+) -> Interval:
+    floor_uj = Microjoules(0) if origin is Origin.ESTIMATED else None
+    return Interval(
+        zone,
+        Nanoseconds(start),
+        Nanoseconds(end),
+        Microjoules(energy_uj),
+        origin,
+        floor_uj=floor_uj,
+        low_uj=None if floor_uj is None else Microjoules(0),
+        high_uj=None if floor_uj is None else Microjoules(2 * energy_uj),
+    )
+
+
+def ratios(share: Share) -> list[float]:
+    """Energy by learned weights over energy by CPU time, of hot, cool and warm."""
+    assert share.unused_uj is not None
+    quotient: list[float] = (share.attribution.dynamic_uj / share.unused_uj).tolist()
+    return quotient
+
+
+def test_the_only_platform_meter_speaks_for_the_estimates() -> None:
+    machine = Machine(sharer())
+    for _ in range(120):
+        machine.tick()
+        machine.tick()
+        machine.tick(platform=True)
+
+    shares = machine.tick()
+
+    hot, cool, _ = ratios(shares["package"])
+    assert shares["package"].attribution.interval.origin is Origin.ESTIMATED
+    assert hot / cool == pytest.approx(2.5, rel=0.15)
+    by_kind = {weight.zone.kind: weight for weight in machine.sharer.weights}
+    assert by_kind["package"].shared_by == "learned-1"
+    assert by_kind["package"].learned is None
+    assert by_kind["platform"].learned is not None
+
+
+def test_cores_go_by_the_weights_of_their_package() -> None:
+    machine = Machine(sharer())
+    for _ in range(120):
+        shares = machine.tick(measured=True)
+
+    assert ratios(shares["core"]) == pytest.approx(ratios(shares["package"]), rel=1e-4)
+    hot, cool, _ = ratios(shares["package"])
+    assert hot / cool == pytest.approx(2.5, rel=0.1)
+    assert shares["core"].deviation is not None
+
+
+def test_at_its_power_limit_a_package_teaches_nothing() -> None:
+    machine = Machine(sharer(limit_uw=1))
+    for _ in range(20):
+        machine.tick(measured=True)
+
+    package = next(w for w in machine.sharer.weights if w.zone == PACKAGE)
+    assert package.learned is not None
+    assert package.learned.skipped == {"capped": 20}
