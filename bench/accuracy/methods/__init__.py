@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.accuracy.methods.kepler import Kepler011, Kepler09
 from bench.accuracy.methods.method import Method
-from bench.accuracy.methods.own import ByCycles, ByLearned, ByTime
+from bench.accuracy.methods.own import ByCycles, ByLearned, ByLearnedWithCounters, ByTime
 from bench.accuracy.methods.scaphandre import Scaphandre
 from bench.accuracy.methods.smartwatts import SmartWatts
 
@@ -20,4 +20,5 @@ METHODS: Final[tuple[type[Method], ...]] = (
     SmartWatts,
     ByCycles,
     ByLearned,
+    ByLearnedWithCounters,
 )

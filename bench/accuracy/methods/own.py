@@ -56,14 +56,16 @@ class ByCycles:
 
 
 class ByLearned:
-    """Power above the floor in proportion to CPU time x learned watts per core."""
+    """Power above the floor in proportion to CPU time x learned watts per core, as in the agent."""
 
     name: ClassVar = "learned"
     needs_counters: ClassVar = False
+    features: ClassVar = 0
+    """Hardware counters that the learner sees."""
 
-    def __init__(self, counters: bool) -> None:  # noqa: FBT001 - of the protocol
-        """Start cold; counters, where they are, are features and not the weight."""
-        self._learner = Learner(counters=2 if counters else 0)
+    def __init__(self, counters: bool) -> None:  # noqa: FBT001, ARG002 - of the protocol
+        """Start cold."""
+        self._learner = Learner(counters=self.features)
         self._keys: dict[int, WorkloadKey] = {}
 
     def split(self, tick: Tick) -> Split:
@@ -77,7 +79,7 @@ class ByLearned:
                 power_w=tick.power_watts,
                 elapsed_s=tick.tick_s,
                 clock_ratio=tick.clock,
-                counters=None if tick.events is None else _features(tick.events),
+                counters=_features(tick.events) if self.features and tick.events else None,
                 limit_w=tick.limit_watts,
             )
         )
@@ -88,6 +90,14 @@ class ByLearned:
         if owner not in self._keys:
             self._keys[owner] = WorkloadKey(owner_kind="container", owner_name=str(owner))
         return self._keys[owner]
+
+
+class ByLearnedWithCounters(ByLearned):
+    """The same, with counters as features of workloads. The agent does not do this."""
+
+    name: ClassVar = "learned + counters"
+    needs_counters: ClassVar = True
+    features: ClassVar = 2
 
 
 def _column(cpu_s: Array) -> NDArray[np.int64]:

@@ -62,7 +62,7 @@ def _superposed(programs: Callable[[], list[Program]], **plan: object) -> Make:
 
 
 def _on_nx12(**plan: object) -> Make:
-    return _superposed(_nx12, tick_s=6.0, pod_threads=None, **plan)
+    return _superposed(_nx12, tick_s=6.0, pod_threads=None, counters=True, **plan)
 
 
 def recordings() -> dict[str, Make]:
@@ -98,7 +98,5 @@ _KNOWN: Final[dict[str, Make]] = {
     "enviro, no pauses": _superposed(_turbo, pause_s=0),
     "ase26, 16 pods": _superposed(_ase26, pod_threads=None),
     "nx12, 16 pods": _on_nx12(),
-    "nx12, 16 pods, PMU": _on_nx12(counters=True),
     "nx12, 5 pods": _on_nx12(pods=5),
-    "nx12, 5 pods, PMU": _on_nx12(pods=5, counters=True),
 }
