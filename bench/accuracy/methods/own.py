@@ -64,7 +64,7 @@ class ByLearned:
     """Hardware counters that the learner sees."""
 
     def __init__(self, counters: bool) -> None:  # noqa: FBT001, ARG002 - of the protocol
-        """Start cold."""
+        """Start with nothing learned."""
         self._learner = Learner(counters=self.features)
         self._keys: dict[int, WorkloadKey] = {}
 
