@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types imports tidy fresh-docs fresh-boards fresh-bpf fresh-proto format tidy-shrink docs \
-	dashboards grafana-types sarif-schema proto bpf bench image sbom chart chart-tools release e2e bench-gate gpu-validate \
+	dashboards grafana-types sarif-schema proto bpf bench bench-accuracy image sbom chart chart-tools release e2e bench-gate gpu-validate \
 	requirements setup-agent setup-all setup-dev spark-test clean
 BIN := .venv/bin
 
@@ -36,6 +36,7 @@ tidy-shrink: setup-dev ## write tools/tidy/known.toml again, after you mended so
 fresh-docs: setup-dev
 	$(BIN)/python -m wattribute dev docs --check
 	$(BIN)/python -m tools.chart docs --check
+	$(BIN)/python -m bench.accuracy --check
 
 fresh-boards: setup-dev
 	$(BIN)/python -m tools.dashboards --check
@@ -54,6 +55,7 @@ format: setup-dev ## put the code in shape
 docs: setup-dev ## write the generated reference again
 	$(BIN)/python -m wattribute dev docs
 	$(BIN)/python -m tools.chart docs
+	$(BIN)/python -m bench.accuracy --page
 
 dashboards: setup-dev ## write the Grafana boards again, after a change in tools/dashboards
 	$(BIN)/python -m tools.dashboards
@@ -73,6 +75,9 @@ bpf: setup-dev ## rebuild the BPF programs with clang; fails if the shipped ones
 
 bench: setup-dev ## measure, and print figures beside their targets: make bench ARGS="--json out.json"
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-accuracy: setup-dev ## how far off all methods are, and docs/reference/accuracy.md: ARGS="--only worlds --seeds 3"
+	@exec $(BIN)/python -m bench.accuracy $(ARGS)
 
 image: ## build the agent's image: make image BASE=debian (no registry needed) PLATFORM=linux/arm64
 	@tools/build_image.sh

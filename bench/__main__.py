@@ -10,7 +10,6 @@ from typing import Final
 from rich.console import Console
 
 from bench import (
-    accuracy,
     churn,
     collect,
     conservation,
@@ -22,6 +21,7 @@ from bench import (
     statement,
     switches,
 )
+from bench.accuracy import agents
 from bench.agent import AgentFailed
 from bench.figure import Figure, print_table, unmeasured, write_json
 from wattribute.core.errors import WattributeError
@@ -29,7 +29,7 @@ from wattribute.core.errors import WattributeError
 _SECTIONS: Final[dict[str, Callable[[float], Iterator[Figure]]]] = {
     "churn": churn.run,
     "conservation": conservation.run,
-    "accuracy": accuracy.run,
+    "accuracy": agents.run,
     "cost": cost.run,
     "switch": switches.run,
     "scrape": scrape.run,

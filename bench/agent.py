@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -36,8 +36,16 @@ def _bytecode_folder() -> str:
 class Agent:
     """``python -m wattribute agent`` on a free port."""
 
-    def __init__(self, *flags: str, processes: bool = False) -> None:
-        """Start it; ``flags`` are its own."""
+    def __init__(
+        self, *flags: str, processes: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it.
+
+        Args:
+            flags: its own.
+            processes: export one series per process.
+            settings: more settings, by their names, as ``attribution.weight``.
+        """
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
@@ -56,7 +64,8 @@ class Agent:
                 "PYTHONPYCACHEPREFIX": _bytecode_folder(),
                 "PYTHONPATH": _SOURCES,
                 "WATTRIBUTE_EXPORTER__PROCESSES": str(processes).lower(),
-            },
+            }
+            | {_variable(name): value for name, value in (settings or {}).items()},
             stderr=self._log,
             stdout=self._log,
         )
@@ -149,6 +158,10 @@ class Agent:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
         raise AgentFailed("the agent has ended")
+
+
+def _variable(setting: str) -> str:
+    return "WATTRIBUTE_" + setting.replace(".", "__").upper()
 
 
 def thread_cpu_ns(pid: int) -> int:

@@ -87,7 +87,7 @@ def write_json(file: Path, figures: Iterable[Figure], *, window_s: float) -> Non
             "kernel": platform.release(),
             "architecture": platform.machine(),
             "python": platform.python_version(),
-            "cpu": _cpu_name(),
+            "cpu": cpu_name(),
         },
         "window_s": window_s,
         "figures": [asdict(figure) | {"result": figure.result} for figure in figures],
@@ -101,7 +101,8 @@ def _readable(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Return the name of this machine's processor; "" where the kernel does not say it."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

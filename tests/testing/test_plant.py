@@ -219,6 +219,18 @@ def test_without_cgroups_the_processes_are_counted_and_a_note_says_so(
         ),
         ({"faults": [{"zone": "gpu-0", "at_s": 1, "for_s": 1}]}, "no zone gpu-0"),
         ({"sockets": 4096}, "this machine has"),
+        ({"cap_watts": 5, "floor_watts": 10}, "above floor_watts"),
+        (
+            {
+                "groups": [
+                    {
+                        "name": "a",
+                        "commands": [{"kind": "burn", "load": {"every_s": 0.5, "for_s": 3600}}],
+                    }
+                ]
+            },
+            "more than 4096 points",
+        ),
         ({"groups": [{"name": "a", "cpus": [4095]}]}, "CPU 4095 cannot be used"),
         ({"flor_watts": 3}, "unknown field `flor_watts`"),
         ({"floor_watts": "hot"}, "$.floor_watts"),

@@ -1,11 +1,12 @@
 """The plant's arithmetic: nothing made, nothing lost, nothing taken back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattribute_testing.plant import Group, Scenario
+from wattribute_testing.plant import Group, Levels, Scenario
 from wattribute_testing.plant.books import Books
-from wattribute_testing.plant.scenario import value_at
+from wattribute_testing.plant.scenario import load_points, value_at
 from wattribute_testing.plant.usage import place_on_cpus
 
 SECOND = 1_000_000_000
@@ -71,6 +72,41 @@ def test_a_busy_sibling_makes_a_cpu_cheaper() -> None:
 
     assert rows["a"] == round(3.3e6 * 0.6)
     assert rows["b"] == round(7.7e6 * 0.8)
+
+
+def test_watts_fall_with_the_load_of_the_package() -> None:
+    books = Books(plan(full_load_factor=0.6), [0, 0, 1, 1])
+    half = SECOND // 2
+    books.step(SECOND, SECOND, [[half, 0, 0, SECOND], [0, half, 0, 0]], [0, 0, SECOND, 0], [0] * 4)
+    rows = books.rows()
+
+    assert rows["package-0"]["a"] == round(3.3e6 * 0.5 * 0.8)  # half of package 0 is busy
+    assert rows["package-0"]["b"] == round(7.7e6 * 0.5 * 0.8)
+    assert rows["package-1"]["a"] == round(3.3e6 * 0.6)  # all of package 1 is busy
+    assert rows["package-1"]["rest"] == round(4e6 * 0.6)
+
+
+def test_a_cap_shrinks_everybody_alike_and_holds_the_package() -> None:
+    books = Books(plan(cap_watts=14.0), [0, 0])
+    books.step(SECOND, SECOND, [[SECOND, 0], [0, SECOND]], [0, 0], [0, 0])
+    rows = books.rows()["package-0"]
+
+    assert 13_999_980 < sum(rows.values()) <= 14_000_000  # instead of 10 + 3.3 + 7.7 W
+    assert rows["b"] / rows["a"] == pytest.approx(7.7 / 3.3, rel=1e-5)
+    assert books.last_femto["a"][1] // 10**9 == rows["a"]
+    books.step(2 * SECOND, SECOND, [[SECOND, 0], [0, 0]], [0, 0], [0, 0])
+    assert books.rows()["package-0"]["a"] == rows["a"] + 3_300_000  # below the cap: untouched
+
+
+def test_levels_are_drawn_by_seed_and_stay_for_their_time() -> None:
+    levels = Levels(every_s=10, low=0.2, high=0.6, seed=5, for_s=60)
+    points = load_points(levels)
+
+    assert points == load_points(Levels(every_s=10, low=0.2, high=0.6, seed=5, for_s=60))
+    assert points != load_points(Levels(every_s=10, low=0.2, high=0.6, seed=6, for_s=60))
+    assert len(points) == 12
+    assert value_at(points, 0) == value_at(points, 9.9) != value_at(points, 10)
+    assert all(0.2 <= load <= 0.6 for _, load in points)
 
 
 def test_watts_follow_their_points() -> None:

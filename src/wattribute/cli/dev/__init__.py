@@ -15,6 +15,7 @@ _COMMANDS: Final = Registry(
             "Convert Kepler's configuration to Wattribute's.",
         ),
         "try": ("trial:trial", "Run one backend alone, and print what it reads."),
+        "record": ("record:record", "Record a trace for the accuracy bench."),
         "docs": ("docs:docs", "Write the reference pages from the code."),
     },
 )

@@ -1,9 +1,6 @@
 """``wattribute model collect``: what this machine draws under which load -> a recording."""
 
 import platform
-import signal
-import sys
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,13 +12,14 @@ import click
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import TerminalColumn, print_table
+from wattribute.cli.waiting import interruptible, progress
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
 from wattribute.core.units import watts
 from wattribute.node.settings import NodeSettings
 from wattribute.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from wattribute.core.clock import Clock
     from wattribute.core.records import Machine
@@ -140,9 +138,9 @@ def _record_operation(settings: NodeSettings, total_s: float) -> "list[LoadPoint
 
     clock = SystemClock()
     with (
-        _stopped() as wait,
+        interruptible() as wait,
         _recorder(settings, clock) as recorder,
-        _progress(total_s) as tell,
+        progress(total_s) as tell,
     ):
         return record_operation(
             recorder, for_s=total_s, wait=wait, clock=clock, tell=lambda s: tell(s, "operation")
@@ -160,9 +158,9 @@ def _record_steps(
     clock = SystemClock()
     each_s = settle_s + step_s
     with (
-        _stopped() as wait,
+        interruptible() as wait,
         _recorder(settings, clock) as recorder,
-        _progress(len(loads) * each_s) as tell,
+        progress(len(loads) * each_s) as tell,
         Stress() as stress,
     ):
         return record_steps(
@@ -208,19 +206,6 @@ def _levels(text: str) -> tuple[float, ...]:
 
 
 @contextmanager
-def _stopped() -> "Iterator[Callable[[float], bool]]":
-    """A sleep that Ctrl-C and SIGTERM end."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop.wait
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
-@contextmanager
 def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
     from wattribute.models.recording.recorder import Recorder
     from wattribute.node.activity.cpustat import CpuStat
@@ -238,28 +223,6 @@ def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
             times.close()
     finally:
         sources.close()
-
-
-@contextmanager
-def _progress(total_s: float) -> "Iterator[Callable[[float, str], None]]":
-    """A bar on a terminal; elsewhere a line whenever another step begins."""
-    if not sys.stderr.isatty():
-        said = [""]
-
-        def line(done_s: float, what: str) -> None:
-            if what != said[0]:
-                said[0] = what
-                click.echo(f"{what}: {done_s:.0f} of {total_s:.0f} s", err=True)
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=total_s)
-        yield lambda done_s, what: bar.update(task, completed=done_s, description=what)
 
 
 def _recording(

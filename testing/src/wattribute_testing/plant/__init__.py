@@ -8,8 +8,8 @@ with ``--sysfs`` can then be compared with the truth, joule by joule.
 
 It imports nothing that it is used to test, so that errors cannot cancel.
 
-* :class:`Scenario`, :class:`Group`, :class:`Burn`, :class:`Churn`,
-  :class:`Run`, :class:`Fault`: what is simulated;
+* :class:`Scenario`, :class:`Group`, :class:`Burn`, :class:`Levels`,
+  :class:`Churn`, :class:`Run`, :class:`Fault`: what is simulated;
 * :class:`Plant`: a context manager, in a process of its own;
 * :func:`run_plant`: the same in the calling process;
 * :class:`Truth`, :class:`Journal`: what was true.
@@ -17,7 +17,7 @@ It imports nothing that it is used to test, so that errors cannot cancel.
 
 from wattribute_testing.plant.process import Plant, main
 from wattribute_testing.plant.run import run_plant
-from wattribute_testing.plant.scenario import Burn, Churn, Fault, Group, Run, Scenario
+from wattribute_testing.plant.scenario import Burn, Churn, Fault, Group, Levels, Run, Scenario
 from wattribute_testing.plant.truth import Journal, Truth
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Fault",
     "Group",
     "Journal",
+    "Levels",
     "Plant",
     "Run",
     "Scenario",

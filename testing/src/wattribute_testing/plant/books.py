@@ -6,7 +6,7 @@ microjoules, and a zone's counter is the sum of its rows.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from wattribute.core.units import microwatts
@@ -70,45 +70,79 @@ class Books:
                     microwatts(plan.dram_floor_watts) * step_ns
                 )
         self._board_femto += microwatts(plan.board_watts) * step_ns
-        fall_ppm = _MILLION - round(plan.corun_factor * _MILLION)
-        factors_ppm = [_MILLION - fall_ppm * ppm // _MILLION for ppm in corun_ppm]
-        for group, spent_ns in zip(plan.groups, group_ns, strict=True):
-            package, dram = self._spend(
-                group.name,
-                spent_ns,
-                factors_ppm,
-                _at(group.watts_per_core, middle_s),
-                _at(group.dram_watts_per_core, middle_s),
-            )
-            if any(spent_ns):
-                self.last_femto[group.name] = (sum(spent_ns), package, dram)
-        self._spend(
-            "rest",
-            rest_ns,
-            factors_ppm,
-            _at(plan.rest_watts_per_core, middle_s),
-            _at(plan.rest_dram_watts_per_core, middle_s),
-        )
+        factors_ppm = self._factors(step_ns, [*group_ns, rest_ns], corun_ppm)
+        rows = [
+            (group.name, spent_ns, group.watts_per_core, group.dram_watts_per_core)
+            for group, spent_ns in zip(plan.groups, group_ns, strict=True)
+        ]
+        rows.append(("rest", rest_ns, plan.rest_watts_per_core, plan.rest_dram_watts_per_core))
+        package = {
+            row: self._by_socket(spent_ns, factors_ppm, _at(watts, middle_s))
+            for row, spent_ns, watts, _ in rows
+        }
+        allowed_ppm = self._allowed(step_ns, package.values())
+        for row, spent_ns, _, dram_watts in rows:
+            whole = [_MILLION] * len(spent_ns)
+            dram = self._by_socket(spent_ns, whole, _at(dram_watts, middle_s))
+            femto = self._book(row, package[row], dram, allowed_ppm)
+            if any(spent_ns) and row != "rest":
+                self.last_femto[row] = (sum(spent_ns), *femto)
         if plan.noise:
             self._make_noise()
 
-    def _spend(
-        self,
-        row: str,
-        spent_ns: Sequence[int],
-        factors_ppm: Sequence[int],
-        package_uw: int,
-        dram_uw: int,
-    ) -> tuple[int, int]:
-        """Book CPU time of one row; return the femtojoules of packages and of DRAM."""
-        package_all = dram_all = 0
+    def _factors(
+        self, step_ns: int, spent_ns: Sequence[Sequence[int]], corun_ppm: Sequence[int]
+    ) -> list[int]:
+        """What a CPU's watts are worth in this step, in millionths, by its sibling and the load."""
+        plan = self._scenario
+        sibling_ppm = _MILLION - round(plan.corun_factor * _MILLION)
+        full_ppm = _MILLION - round(plan.full_load_factor * _MILLION)
+        busy_ns, capacity_ns = [0] * plan.sockets, [0] * plan.sockets
+        for cpu, socket in enumerate(self._socket_of_cpu):
+            busy_ns[socket] += sum(row[cpu] for row in spent_ns)
+            capacity_ns[socket] += step_ns
+        return [
+            (_MILLION - sibling_ppm * ppm // _MILLION)
+            * (
+                _MILLION
+                - full_ppm * min(busy_ns[socket], capacity_ns[socket]) // capacity_ns[socket]
+            )
+            // _MILLION
+            for socket, ppm in zip(self._socket_of_cpu, corun_ppm, strict=True)
+        ]
+
+    def _by_socket(
+        self, spent_ns: Sequence[int], factors_ppm: Sequence[int], power_uw: int
+    ) -> list[int]:
+        """Femtojoules of CPU time at a power, by package."""
+        femto = [0] * self._scenario.sockets
         for socket, ns, ppm in zip(self._socket_of_cpu, spent_ns, factors_ppm, strict=True):
-            package = ns * package_uw * ppm // _MILLION
-            self._femto[f"package-{socket}"][row] += package
-            package_all += package
+            femto[socket] += ns * power_uw * ppm // _MILLION
+        return femto
+
+    def _allowed(self, step_ns: int, rows: Iterable[Sequence[int]]) -> list[int]:
+        """What part of the dynamic energy the cap leaves in each package, in millionths."""
+        plan = self._scenario
+        if plan.cap_watts is None:
+            return [_MILLION] * plan.sockets
+        most = (microwatts(plan.cap_watts) - microwatts(plan.floor_watts)) * step_ns
+        return [
+            min(_MILLION, most * _MILLION // max(sum(demands), 1))
+            for demands in zip(*rows, strict=True)
+        ]
+
+    def _book(
+        self, row: str, package: Sequence[int], dram: Sequence[int], allowed_ppm: Sequence[int]
+    ) -> tuple[int, int]:
+        """Book the energy of one row; return the femtojoules of packages and of DRAM."""
+        package_all = dram_all = 0
+        for socket, demand in enumerate(package):
+            granted = demand * allowed_ppm[socket] // _MILLION
+            self._femto[f"package-{socket}"][row] += granted
+            package_all += granted
             if self._scenario.dram:
-                self._femto[f"dram-{socket}"][row] += ns * dram_uw
-                dram_all += ns * dram_uw
+                self._femto[f"dram-{socket}"][row] += dram[socket]
+                dram_all += dram[socket]
         return package_all, dram_all
 
     def _make_noise(self) -> None:

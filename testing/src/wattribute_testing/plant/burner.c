@@ -68,9 +68,9 @@ static double load_at(const struct point *p, int n, double t)
 
 static int burn(char *schedule)
 {
-	static struct point points[256];
+	static struct point points[4096];
 	int n = 0;
-	for (char *word = strtok(schedule, ","); word && n < 256; word = strtok(NULL, ","))
+	for (char *word = strtok(schedule, ","); word && n < 4096; word = strtok(NULL, ","))
 		if (sscanf(word, "%lf:%lf", &points[n].at, &points[n].load) == 2)
 			n++;
 	if (!n)

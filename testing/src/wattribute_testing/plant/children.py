@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wattribute_testing.plant.scenario import Burn, Churn, Command, Group
+from wattribute_testing.plant.scenario import Burn, Churn, Command, Group, load_points
 from wattribute_testing.plant.usage import process_ns
 
 _SOURCE: Final = Path(__file__).with_name("burner.c")
@@ -201,6 +201,4 @@ def _advance(process: Process, total_ns: int) -> tuple[Process, int]:
 
 
 def _schedule(command: Burn) -> str:
-    load = command.load
-    points = ((0.0, load),) if isinstance(load, (int, float)) else load
-    return ",".join(f"{at}:{value}" for at, value in points)
+    return ",".join(f"{at:.3f}:{value}" for at, value in load_points(command.load))

@@ -1,5 +1,7 @@
 """What a plant simulates: a machine with its watts, and the work that runs on it."""
 
+import math
+import random
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +18,9 @@ Profile = float | tuple[tuple[float, float], ...]
 """A constant, or points (seconds since the start, value) in order of time with straight lines
 between them; before the first and after the last point the value stays."""
 
+_SWITCH_S: Final = 0.001
+_MOST_POINTS: Final = 4096
+"""What a burner takes."""
 RESERVED_ROWS: Final = frozenset({"floor", "rest", "noise", "board"})
 
 
@@ -23,10 +28,22 @@ class _Part(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of a scenario; an unknown key in it is an error."""
 
 
+class Levels(_Part, frozen=True):
+    """A load that stays for some time and is then drawn anew, evenly between two bounds."""
+
+    every_s: Positive = 20.0
+    low: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    high: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    seed: int = 1
+    """The same seed gives the same levels; give each command its own, or they move as one."""
+    for_s: Positive = 3600.0
+    """Afterwards the last level stays."""
+
+
 class Burn(_Part, frozen=True, tag="burn", tag_field="kind"):
     """Steady processes that use a part of one CPU each; a ramp when ``load`` has points."""
 
-    load: Profile = 1.0
+    load: Profile | Levels = 1.0
     """CPU time per time, 0 to 1 (single-threaded); points count from the command's own start."""
     count: Annotated[int, Meta(ge=1)] = 1
     start_s: NotNegative = 0.0
@@ -119,6 +136,12 @@ class Scenario(_Part, frozen=True):
     corun_factor: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """What a CPU's watts fall to while its SMT sibling is busy too. Below 1 CPUs are paired as
     siblings: (0, 1), (2, 3), ..."""
+    full_load_factor: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """What every CPU's watts fall to while all CPUs of its package are busy, as clocks do; with
+    less load by less, in proportion. Below 1 a package's power is a concave curve of its load."""
+    cap_watts: Positive | None = None
+    """The firmware holds each package at this power: the energy of all who run shrinks alike. It
+    is also the package's limit in the tree, as powercap shows it."""
     faults: tuple[Fault, ...] = ()
     step_s: Annotated[float, Meta(ge=0.005, le=1)] = 0.05
     """Time between two writes of the counters."""
@@ -135,6 +158,20 @@ def value_at(profile: Profile, elapsed_s: float) -> float:
         if elapsed_s < t1:
             return v0 + (v1 - v0) * (elapsed_s - t0) / (t1 - t0)
     return profile[-1][1]
+
+
+def load_points(load: Profile | Levels) -> tuple[tuple[float, float], ...]:
+    """A load as points; levels change within a millisecond."""
+    if isinstance(load, (int, float)):
+        return ((0.0, float(load)),)
+    if not isinstance(load, Levels):
+        return load
+    draw = random.Random(load.seed)  # noqa: S311 - loads, not a secret
+    points: list[tuple[float, float]] = []
+    for number in range(math.ceil(load.for_s / load.every_s)):
+        start_s, level = number * load.every_s, round(draw.uniform(load.low, load.high), 4)
+        points += [(start_s, level), (start_s + load.every_s - _SWITCH_S, level)]
+    return tuple(points)
 
 
 def load_scenario(file: Path) -> Scenario:
@@ -166,10 +203,16 @@ def check(scenario: Scenario) -> Scenario:
     for name, profile, most in _profiles(scenario):
         points = ((0.0, float(profile)),) if isinstance(profile, (int, float)) else profile
         times = [t for t, _ in points]
+        if len(points) > _MOST_POINTS:
+            raise ConfigInvalid(
+                f"{name}: more than {_MOST_POINTS} points; use fewer or longer levels"
+            )
         if not points or times != sorted(set(times)):
             raise ConfigInvalid(f"{name}: needs points of rising time")
         if not all(0 <= value <= most for _, value in points):
             raise ConfigInvalid(f"{name}: values must lie within 0 and {most:g}")
+    if scenario.cap_watts is not None and scenario.cap_watts <= scenario.floor_watts:
+        raise ConfigInvalid("cap_watts: must be above floor_watts, or nobody could run")
     zones = zone_names(scenario)
     for fault in scenario.faults:
         if fault.zone not in zones:
@@ -186,7 +229,7 @@ def _profiles(scenario: Scenario) -> Iterator[tuple[str, Profile, float]]:
         yield f"{group.name}.dram_watts_per_core", group.dram_watts_per_core, watts
         for command in group.commands:
             if isinstance(command, Burn):
-                yield f"{group.name}.load", command.load, 1.0
+                yield f"{group.name}.load", load_points(command.load), 1.0
 
 
 def zone_names(scenario: Scenario) -> tuple[str, ...]:

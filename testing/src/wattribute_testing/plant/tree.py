@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from wattribute.core.units import microwatts
 from wattribute_testing.plant.scenario import Scenario, zone_names
 
 _ZONES: Final = "devices/virtual/powercap/intel-rapl"
@@ -101,6 +102,10 @@ class PowercapTree:
         (place / "name").write_text(f"{label}\n")
         (place / "max_energy_range_uj").write_text(f"{self._scenario.wraps_at_uj}\n")
         (place / "enabled").write_text("1\n")
+        if zone.startswith("package") and self._scenario.cap_watts is not None:
+            limit_uw = microwatts(self._scenario.cap_watts)
+            (place / "constraint_0_name").write_text("long_term\n")
+            (place / "constraint_0_power_limit_uw").write_text(f"{limit_uw}\n")
         file = os.open(place / "energy_uj", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o400)
         start_uj = self._scenario.start_uj % self._scenario.wraps_at_uj
         os.pwrite(file, f"{start_uj:0{self._width}d}\n".encode(), 0)

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from bench.accuracy.energies import REST, energies
 from bench.agent import Agent
 from bench.crowd import why_no_containers
 from bench.figure import Figure, at_most, shown, unmeasured
@@ -20,7 +21,7 @@ from wattribute_testing.plant import Burn, Group, Journal, Plant, Scenario, Trut
 
 SECTION: Final = "plant accuracy"
 _FLOORS: Final = {"package-0": 10.0, "dram-0": 2.0}
-_ZONES: Final = {"cpu": "package-0", "dram": "dram-0"}
+_COMPONENTS: Final = ("cpu", "dram")
 _LOADS: Final = (10, 50, 100)
 _MOST_OFF: Final = 2.0
 _LEARN_S: Final = 240.0
@@ -112,7 +113,7 @@ def _at_load(load: int, window_s: float, states: Path) -> Iterator[Figure]:
         }
         truth, journal = plant.truth(), plant.journal()
     for name, (before, after) in readings.items():
-        for who, off in _off(truth, journal, before, after, tuple(_ZONES)).items():
+        for who, off in _off(truth, journal, before, after, _COMPONENTS).items():
             row = f"{load} % load, floor {name}: {who}"
             if name == "prior":
                 yield shown(SECTION, row, off, "%", f"basis {', '.join(sorted(bases[name]))}")
@@ -157,19 +158,9 @@ def _off(
 
     Each is the worst of its components.
     """
-    offset_ns = time.time_ns() - time.monotonic_ns()
-    start, end = (round(s["time_s"] * 1e9) - offset_ns for s in (before, after))
-    ids = {group.container_id: name for name, group in truth.groups.items()}
     errors = {"worst container": 0.0, "everything else": 0.0}
     for component in components:
-        said = dict.fromkeys((*truth.groups, "rest"), 0.0)
-        for sign, snapshot in ((1e6, after), (-1e6, before)):
-            for row in snapshot["containers"]:
-                name = ids.get(row["container_id"], "rest")
-                said[name] += sign * row["joules"].get(component, 0.0)
-        for name, said_uj in said.items():
-            column = f"{_ZONES[component]}/{name}"
-            true_uj = journal.value(column, end) - journal.value(column, start)
-            who = "everything else" if name == "rest" else "worst container"
-            errors[who] = max(errors[who], 100 * abs(said_uj / true_uj - 1))
+        for name, energy in energies(truth, journal, before, after, component).items():
+            who = "everything else" if name == REST else "worst container"
+            errors[who] = max(errors[who], abs(energy.off_percent))
     return errors
