@@ -18,7 +18,10 @@ _MEAN_S: Final = 300.0
 _LEAST: Final = 0.001**2
 _FIRST: Final = 0.006**2
 _TEMPER: Final = 15.0
-"""In nats: less of a lead is no proof, where the band is concerned."""
+"""In nats: less of a lead is no proof, where the band is concerned. Forecasts of a minute or two
+share their errors, so that some 15 verdicts are one."""
+_DOUBT: Final[Floats] = np.array([-2.5, -1.5, 0.0, 0.0, -0.5])
+"""In tempered nats: doubt leans to "they differ", while the estimate leans to "all are equal"."""
 
 
 class Evidence:
@@ -45,13 +48,18 @@ class Evidence:
 
     @property
     def doubtful_weights(self) -> Floats:
-        """(members,) the same for the band: no lead, and small differences count little."""
-        return softmax(self.nats / _TEMPER)
+        """(members,) the same for the band: small differences count little."""
+        return softmax(self.nats / _TEMPER + _DOUBT)
 
     @property
     def lead_nats(self) -> float:
         """How far the best filter is ahead of the first one, for which all workloads are equal."""
         return float(self.nats[1:].max() - self.nats[0])
+
+    @property
+    def sound(self) -> bool:
+        """Whether all evidence is finite."""
+        return bool(np.isfinite(self.nats).all())
 
     def judge(self, row: Floats, errors: Floats, power_w: float, elapsed_s: float) -> None:
         """Take the errors of the old coefficients' forecasts of one tick.

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 SIGMA: Final[Floats] = np.array([0.01, 0.12, 0.33, 0.45, 0.45])
 """Standard deviation of delta in each member, before anything is learned. The first says that a
 second is a second."""
-_WALK: Final[Floats] = np.array([0.0, 1e-4, 2e-4, 4e-4, 1.5e-3])
+WALK: Final[Floats] = np.array([0.0, 1e-4, 2e-4, 4e-4, 1.5e-3])
 """Variance that delta gains in a second, as a part of sigma squared."""
 LEAD: Final[Floats] = np.array([15.0, 0.0, 0.0, 0.0, -8.0])
 """Nats. The first needs no proof; the last, which can take noise for weights that walk, a lot."""
@@ -37,11 +37,12 @@ _FEATURES: Final = _OFFSET + 1
 _OFFSET_S: Final = 1200.0
 _OFFSET_PART: Final = 0.004
 """Standard deviation of b as a part of the zone's power, and how long it lasts."""
-_CURVE_WALK: Final = 1e-8
+_CURVEWALK: Final = 1e-8
 """Variance that the curve gains in a second."""
 _MOST_LOG_WATTS: Final = 9.0
 """e^9 W per thread: no curve goes there, and no exponential overflows."""
 _LEAST_WEIGHT: Final = 0.15
+_MOST_VARIANCE: Final = 1e12
 _LEAST_FORECAST: Final = 0.1
 _EQUAL_SIGMA: Final = 0.05
 """A member with less spread than that has no features either."""
@@ -159,9 +160,9 @@ class FilterBank:
     def age(self, slots: int, elapsed_s: float) -> None:
         """Let deltas and curve walk for a time."""
         deltas = np.arange(self._first, self._width(slots))
-        self.covariance[:, deltas, deltas] += (_WALK * SIGMA**2 * elapsed_s)[:, None]
+        self.covariance[:, deltas, deltas] += (WALK * SIGMA**2 * elapsed_s)[:, None]
         curve = np.arange(CURVE_SIZE)
-        self.covariance[:, curve, curve] += _CURVE_WALK * elapsed_s
+        self.covariance[:, curve, curve] += _CURVEWALK * elapsed_s
 
     def relax_offset(self, power_w: float, elapsed_s: float) -> None:
         """Let the floor's error return to 0: a first-order process of 20 minutes."""
@@ -185,6 +186,12 @@ class FilterBank:
         self.mean[:, _CLOCK] = gamma
         self.mean[:, _FEATURES : self._first] = betas
         self._older, self._old = self.mean.copy(), self.mean.copy()
+
+    def watts_per_thread(self, load: float) -> Floats:
+        """(m,) watts per busy thread at a load, at the nominal clock."""
+        log_watts = self.mean[:, :CURVE_SIZE] @ curve_row(load)
+        watts: Floats = np.exp(np.minimum(log_watts, _MOST_LOG_WATTS))
+        return watts
 
     def remember(self) -> None:
         """Keep the means of now, by which later ticks are foretold."""
@@ -294,11 +301,11 @@ class FilterBank:
             mean[:CURVE_SIZE] += np.log1p(level)
 
     def sound(self, slots: int) -> bool:
-        """Whether all means are finite, and all variances finite and above 0."""
+        """Whether all means are finite, and all variances above 0 and not absurd."""
         width = self._width(slots)
         variances = np.diagonal(self.covariance, axis1=1, axis2=2)[:, :width]
-        finite = bool(np.isfinite(self.mean[:, :width]).all() and np.isfinite(variances).all())
-        return finite and bool((variances > 0).all())
+        in_range = (variances > 0) & (variances < _MOST_VARIANCE)
+        return bool(np.isfinite(self.mean[:, :width]).all()) and bool(in_range.all())
 
 
 def limited(weights: Floats) -> Floats:

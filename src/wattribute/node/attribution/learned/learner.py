@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import WorkloadKey
+from wattribute.node.attribution.learned.cap import PowerCap
 from wattribute.node.attribution.learned.curve import noise_row
 from wattribute.node.attribution.learned.delay import MeterDelay
 from wattribute.node.attribution.learned.evidence import Evidence
@@ -23,12 +24,13 @@ from wattribute.node.attribution.learned.filters import (
 )
 from wattribute.node.attribution.learned.jumps import Jumps, Reaction
 from wattribute.node.attribution.learned.memory import Memory
-from wattribute.node.attribution.learned.noise import MeterNoise, PowerCap
+from wattribute.node.attribution.learned.noise import MeterNoise
 from wattribute.node.attribution.learned.prior_evidence import prior_evidence
 from wattribute.node.attribution.learned.saved import SavedLearner, SavedWorkload
 from wattribute.node.attribution.learned.share_band import (
+    BandSight,
+    TimeInUse,
     of_shared_slot,
-    outside_model,
     share_deviation,
 )
 from wattribute.node.attribution.learned.slots import SHARED, Slots
@@ -44,7 +46,12 @@ _MINUTE_S: Final = 60.0
 _BAND_S: Final = 15.0
 _MOST_SAVED: Final = 128
 _OUTLIER: Final = 3.0
-_LONGEST_S: Final = 600.0
+_SHORTEST_S, _LONGEST_S = 0.01, 600.0
+_MOST_THREAD_W: Final = 1000.0
+_MOST_USE: Final = 4.0
+_CLOCKS: Final = (0.01, 100.0)
+"""Beyond these a reading is no reading: watts per thread, threads in use per thread there is, clock
+over nominal clock."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +77,32 @@ class Observation:
     """The zone's power limit; None: not known."""
 
     @property
-    def finite(self) -> bool:
-        """Whether this can be learned from at all."""
-        numbers = (self.above_w, self.power_w, self.elapsed_s, self.threads)
-        possible = self.power_w > 0 and 0 < self.elapsed_s <= _LONGEST_S and self.threads > 0
-        counted = self.counters is None or bool(np.isfinite(self.counters).all())
-        return bool(np.isfinite(numbers).all()) and possible and counted
+    def possible(self) -> bool:
+        """Whether this can be learned from at all; what is not a number fails every comparison."""
+        return (
+            0 < self.power_w < _MOST_THREAD_W * (1 + self.threads)
+            and abs(self.above_w) <= self.power_w
+            and _SHORTEST_S <= self.elapsed_s <= _LONGEST_S
+            and (self.clock_ratio is None or _CLOCKS[0] < self.clock_ratio < _CLOCKS[1])
+            and (self.counters is None or bool(np.isfinite(self.counters).all()))
+        )
+
+    def sanitized(self) -> "Observation":
+        """Return what of this may be worked with; it is not ``possible`` either if this is not.
+
+        Use that is below 0, not a number, or far more than there is counts as none.
+        """
+        sane = (self.use > 0) & (self.use < _MOST_USE * self.threads)
+        if self.possible and sane.all():
+            return self
+        elapsed_s = min(max(self.elapsed_s, _SHORTEST_S), _LONGEST_S)
+        return replace(
+            self,
+            use=np.where(sane, self.use, 0.0),
+            elapsed_s=elapsed_s if np.isfinite(elapsed_s) else 1.0,
+            power_w=self.power_w if self.possible else 0.0,
+            counters=self.counters if self.possible else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +151,7 @@ class Learner:
         self._memory = Memory(self._priors)
         self._usual = np.zeros(self._size + 1)
         self._deviation = np.zeros(self._size + 1)
+        self._time_in_use = TimeInUse(self._size)
         self._mean_counters = np.zeros(self._features - 1)
         self._ticks = 0
         self._until_band_s = self._until_tidy_s = 0.0
@@ -139,6 +167,9 @@ class Learner:
         self._cap = PowerCap()
         self._jumps.reset()
         self._age_s = self._since_kept_s = 0.0
+
+    def _sound(self, bank: FilterBank, slots: int) -> bool:
+        return bank.sound(slots) and self.evidence.sound and self.noise.sound
 
     def _restart_cold(self) -> None:
         """Begin with nothing known: the numbers are no covariance any more."""
@@ -157,21 +188,22 @@ class Learner:
             (n,) weights: share the energy above the floor by use x weight; at least 0.15.
             (n,) relative standard deviation of each row's share.
         """
+        tick = tick.sanitized()
         if self.bank is None and self._can_begin(tick):
             self._begin(tick)
         if self.bank is None or not len(tick.keys):
             return self._unknown(len(tick.keys))
-        slots = self.slots.place(tick.keys, tick.use, self._ticks, max(tick.elapsed_s, 0.0))
+        slots = self.slots.place(tick.keys, tick.use, self._ticks, tick.elapsed_s)
         self._ticks += 1
         workloads = self._look(tick, slots)
-        if not tick.finite:
+        if not tick.possible:
             self.skipped["invalid"] += 1
         else:
             self._age(self.bank, tick)
             self._power_w = tick.power_w
             if workloads.use.sum() > _LEAST_LOAD * tick.threads:
                 self._learn(self.bank, self._sight(tick, workloads), tick.limit_w)
-        if self.bank is not None and not self.bank.sound(len(workloads.use)):
+        if self.bank is not None and not self._sound(self.bank, len(workloads.use)):
             self._restart_cold()
         if self.bank is None:
             return self._unknown(len(tick.keys))
@@ -179,7 +211,7 @@ class Learner:
 
     def _can_begin(self, tick: Observation) -> bool:
         busy = float(tick.use.sum()) > _BEGIN_LOAD * tick.threads
-        return tick.finite and busy and tick.above_w > 0
+        return tick.possible and busy and tick.above_w > 0
 
     def _begin(self, tick: Observation) -> None:
         use = float(tick.use.sum())
@@ -195,9 +227,10 @@ class Learner:
     def _look(self, tick: Observation, slots: NDArray[np.int64]) -> _Workloads:
         size = self.slots.top + 1
         use: Floats = np.bincount(slots, tick.use, size).astype(np.float64, copy=False)
-        self.slots.note_use(use, max(tick.elapsed_s, 0.0))
+        self.slots.note_use(use, tick.elapsed_s)
+        self._time_in_use.note(use, tick.elapsed_s)
         active = use > 0
-        decay = np.exp(-max(tick.elapsed_s, 0.0) / _USUAL_S)
+        decay = np.exp(-tick.elapsed_s / _USUAL_S)
         usual = self._usual[:size]
         moved = decay * usual[active] + (1 - decay) * use[active]
         usual[active] = np.where(usual[active] > 0, moved, use[active])
@@ -205,7 +238,7 @@ class Learner:
         # Cores that are used less than usual clock lower, so that their seconds cost less.
         features[0, active] = np.minimum(use[active] / usual[active], 2.0) - 1
         row_features = features[:, slots]
-        if self._features > 1 and tick.counters is not None and tick.finite and use.sum() > 0:
+        if self._features > 1 and tick.counters is not None and use.sum() > 0:
             decay = np.exp(-tick.elapsed_s / _COUNTERS_S) if self._ticks > 1 else 0.0
             mean = tick.use @ tick.counters / use.sum()
             self._mean_counters = decay * self._mean_counters + (1 - decay) * mean
@@ -279,17 +312,23 @@ class Learner:
             bank.tidy(self.slots.use[:size])
         if self._until_band_s >= _BAND_S or self._deviation[slots].min() <= 0:
             self._until_band_s = 0.0  # the band moves slowly
-            deviation = share_deviation(bank, self.evidence, now.use, now.features)
-            self._deviation[:size] = deviation
+            self._deviation[:size] = self._band(bank, tick, now)
         weights = limited(self.evidence.weights @ bank.row_weights(slots, now.row_features))
-        share = tick.use / max(float(tick.use.sum()), 1e-12)
-        own = np.where(slots == SHARED, of_shared_slot(self.evidence), outside_model(share))
+        own = np.where(slots == SHARED, of_shared_slot(self.evidence), 0.0)
         if tidied:
             self.slots.swap()
         return weights, np.hypot(self._deviation[slots], own)
 
+    def _band(self, bank: FilterBank, tick: Observation, now: _Workloads) -> Floats:
+        size, load = len(now.use), float(now.use.sum()) / tick.threads
+        noise_w = np.sqrt(self.noise.at(noise_row(load))) * tick.power_w
+        in_use_s = self._time_in_use.seconds(size)
+        sight = BandSight(now.use, now.features, in_use_s, load, noise_w)
+        return share_deviation(bank, self.evidence, sight)
+
     def _begin_slot(self, slot: int, key: WorkloadKey) -> None:
         self._usual[slot] = self._deviation[slot] = 0.0
+        self._time_in_use.forget(slot)
         if self.bank is not None:
             self.bank.set_delta(slot, *self._memory.recall(key))
 
@@ -308,9 +347,8 @@ class Learner:
 
     def deviation(self, slots: NDArray[np.int64]) -> Floats:
         """Relative standard deviation of the share of each slot, as it was computed last."""
-        own = outside_model(self.slots.use[slots] / max(float(self.slots.use.sum()), 1e-12))
-        computed = np.where(self._deviation[slots] > 0, self._deviation[slots], SIGMA[TYPICAL])
-        return np.hypot(computed, own)
+        deviation = self._deviation[slots]
+        return np.where(deviation > 0, deviation, SIGMA[TYPICAL])
 
     def rename(self, old: WorkloadKey, new: WorkloadKey) -> None:
         """Let a workload be known by another key, whose name came late.

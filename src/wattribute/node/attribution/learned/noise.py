@@ -1,4 +1,4 @@
-"""The noise of one meter, by load and by filter, and whether firmware holds its power at a cap."""
+"""The noise of one meter, by load and by filter."""
 
 from typing import Final
 
@@ -18,12 +18,6 @@ _CORRELATION_S: Final = 600.0
 _MOST_CORRELATED: Final = 0.9
 _OUTLIER: Final = 3.0
 """Errors beyond so many standard deviations count as if they were there (Huber, 1964)."""
-
-_AT_CAP: Final = 0.985
-_CAP_MEAN_S: Final = 1800.0
-_CAP_PART: Final = 0.06
-_CAP_FIRST_S: Final = 300.0
-_FORGET_MOST_S: Final = 36_000.0
 
 
 class MeterNoise:
@@ -81,27 +75,7 @@ class MeterNoise:
         self._squared = decay * self._squared + (1 - decay) * scaled * scaled
         self._last = scaled
 
-
-class PowerCap:
-    """Tells when firmware holds the zone's power: the sum then says nothing of its parts."""
-
-    def __init__(self) -> None:
-        """Start with no reading."""
-        self._highest_w = self._part = self._age_s = 0.0
-
-    def holds(self, power_w: float, elapsed_s: float, limit_w: float | None) -> bool:
-        """Return whether power is at its cap: the known limit, or where readings pile up.
-
-        Args:
-            power_w: mean power of the zone in the tick.
-            elapsed_s: its length.
-            limit_w: the power limit that powercap tells; None: not known.
-        """
-        if limit_w is not None:
-            return power_w > _AT_CAP * limit_w
-        self._age_s += elapsed_s
-        self._highest_w = max(self._highest_w * (1 - elapsed_s / _FORGET_MOST_S), power_w)
-        near = power_w > _AT_CAP * self._highest_w
-        decay = np.exp(-elapsed_s / _CAP_MEAN_S)
-        self._part = float(decay * self._part + (1 - decay) * near)
-        return near and self._part > _CAP_PART and self._age_s > _CAP_FIRST_S
+    @property
+    def sound(self) -> bool:
+        """Whether all variances are finite."""
+        return bool(np.isfinite(self.variance).all())
