@@ -61,9 +61,9 @@ def _methods(lines: Sequence[NodeHour]) -> dict[str, str]:
     methods: dict[str, list[str]] = {}
     for line in reversed(lines):
         for component, method in line.shared_by.items():
-            known = methods.setdefault(component, [])
-            if method not in known:
-                known.append(method)
+            names = methods.setdefault(component, [])
+            if method not in names:
+                names.append(method)
     return {component: ", ".join(names) for component, names in methods.items()}
 
 

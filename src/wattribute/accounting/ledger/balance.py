@@ -42,21 +42,21 @@ def add_entries(hour: NodeHour, entries: LedgerEntries) -> list[str]:
         component: max(origins, key=origins.__getitem__) for component, origins in dynamic.items()
     }
     writer = _EntryWriter(hour, entries)
-    shown: dict[str, _Energies] = defaultdict(_Energies)
+    by_component: dict[str, _Energies] = defaultdict(_Energies)
     for consumer in hour.consumers:
         energies = _consumer_energies(hour, consumer, main.get("cpu", _NO_METER))
         writer.add_consumer(consumer, energies)
         for (component, _), amounts in energies.items():
-            shown[component] = shown[component].plus(amounts)
+            by_component[component] = by_component[component].plus(amounts)
     problems: list[str] = []
-    for component in sorted({*dynamic, *shown}, key=COMPONENTS.index):
+    for component in sorted({*dynamic, *by_component}, key=COMPONENTS.index):
         node_uj = sum(dynamic[component].values())
         nobodys = {
             origin: _Energies.same(amount_uj)
             for origin, amount_uj in unattributed[component].items()
         }
         rest_uj = node_uj - hour.held_uj.get(component, 0) - sum(unattributed[component].values())
-        rest = shown[component].rest_of(rest_uj)
+        rest = by_component[component].rest_of(rest_uj)
         problems += _judged(component, rest.energy_uj, node_uj)
         origin = main.get(component, _NO_METER)
         nobodys[origin] = nobodys.get(origin, _Energies()).plus(rest)
@@ -80,9 +80,9 @@ class _Energies:
         """Return energy of which no weight makes anything else."""
         return cls(energy_uj, energy_uj, energy_uj, energy_uj, energy_uj)
 
-    def plus(self, other: "_Energies") -> "_Energies":
+    def plus(self, added: "_Energies") -> "_Energies":
         """Return the sum; bands add up, because errors of weights last."""
-        return _Energies(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return _Energies(*(a + b for a, b in zip(astuple(self), astuple(added), strict=True)))
 
     def rest_of(self, whole_uj: int) -> "_Energies":
         """Return what is missing to a whole, by each weight; nobody's energy has no band."""

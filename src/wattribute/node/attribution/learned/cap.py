@@ -52,11 +52,11 @@ class PowerCap:
         self._seconds[place] += elapsed_s
         if self._age_s >= self._next_s:
             self._next_s = self._age_s + _LOOK_EVERY_S
-            self._bins = self._found()
+            self._bins = self._pile()
             self._seconds *= np.exp(-_LOOK_EVERY_S / _MEMORY_S)
         return self._bins[0] <= place <= self._bins[1]
 
-    def _found(self) -> tuple[int, int]:
+    def _pile(self) -> tuple[int, int]:
         """Return the first and the last bin of the cap; none if there is no cap."""
         total = max(float(self._seconds.sum()), 1e-9)
         run = np.concatenate([[0.0], np.cumsum(self._seconds)]) / total
