@@ -12,12 +12,13 @@ One observation per tick and zone, in watts and busy threads (CPU seconds per se
     x      features of a workload: its own use against its usual use, then hardware counters
     b      error of the floor;  e  noise
 
-``learner`` is the way in. ``curve`` has f, ``slots`` gives workloads a place in the state,
-``filters`` are the Kalman filters, ``noise`` and ``delay`` belong to the meter, ``evidence`` weighs
+``learner`` is the way in, and is told an ``observation``. ``curve`` has f, ``slots`` gives workloads a place in the state,
+``filters`` are the Kalman filters, ``noise``, ``cap`` and ``delay`` belong to the meter, ``evidence`` weighs
 the filters against each other, ``share_band`` says how far a share may be off, ``saved`` is the
 state file's part.
 """
 
-from wattribute.node.attribution.learned.learner import Learner, Observation
+from wattribute.node.attribution.learned.learner import Learner
+from wattribute.node.attribution.learned.observation import Observation
 
 __all__ = ["Learner", "Observation"]
