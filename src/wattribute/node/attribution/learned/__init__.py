@@ -12,11 +12,11 @@ One observation per tick and zone, in watts and busy threads (CPU seconds per se
     x      features of a workload: its own use against its usual use, then hardware counters
     b      error of the floor;  e  noise
 
-``learner`` is the way in, and is told an ``observation``. ``curve`` has f, ``slots`` gives workloads
-a place in the state, ``filters`` are the Kalman filters. ``noise``, ``cap`` and ``delay`` belong to
-the meter. ``evidence`` weighs the filters against each other, ``jumps`` deals with sudden changes,
-``memory`` keeps workloads that have no slot, ``share_band`` says how far a share may be off,
-``saved`` is the state file's part, ``report`` what people see.
+``learner`` is the way in, and is told an ``observation``. ``curve`` has f, ``slots`` gives
+workloads a place in the state, ``filters`` are the Kalman filters. ``noise``, ``cap`` and ``delay``
+belong to the meter. ``evidence`` weighs the filters against each other, ``jumps`` deals with sudden
+changes, ``memory`` keeps workloads that have no slot, ``share_band`` says how far a share may be
+off, ``saved`` is the state file's part, ``report`` what people see.
 """
 
 from wattribute.node.attribution.learned.learner import Learner
