@@ -140,7 +140,7 @@ def _figures(section: str, spans: Spans, console: Console) -> Measured:
             console.print(f"{figure.name}: {value} {figure.result} {figure.note}")
     except (AgentFailed, WattributeError, OSError) as exc:
         figures.append(unmeasured(section, "the rest of the section", "", str(exc)))
-    extent = f"{spans.pair_s:g} or {spans.learn_s:g} s to learn, {spans.count_s:g} s counted"
+    extent = f"{spans.learn_s:g} s to learn, {spans.count_s:g} s counted"
     return Measured(conditions=conditions(extent), figures=figures)
 
 

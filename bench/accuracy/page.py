@@ -171,7 +171,8 @@ def _figure_row(figure: Figure) -> list[str]:
 
 
 def _conditions(conditions: Conditions) -> str:
-    return f"Measured {conditions.date}: {conditions.extent}. {conditions.machine}."
+    text = f"Measured {conditions.date}: {conditions.extent}. {conditions.machine}."
+    return textwrap.fill(text, 120)
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -37,15 +37,12 @@ Parts = dict[str, Energy]
 class Spans:
     """How long a plant runs before anything is counted, and for how long it is counted."""
 
-    pair_s: float
-    """Before the pair of 10 and 4 W per core, whose target is for ten minutes."""
     learn_s: float
-    """Before the other plants."""
     count_s: float
 
 
-FULL: Final = Spans(pair_s=600.0, learn_s=240.0, count_s=90.0)
-QUICK: Final = Spans(pair_s=60.0, learn_s=30.0, count_s=20.0)
+FULL: Final = Spans(learn_s=600.0, count_s=90.0)
+QUICK: Final = Spans(learn_s=60.0, count_s=20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,8 @@ def run(spans: Spans) -> Iterator[Figure]:
     if why := why_no_containers():
         yield unmeasured(SECTION, "joules per container", f"<= {_MOST_OFF:g} %", why)
         return
-    total_s = spans.pair_s + spans.count_s + 60
-    for number, case in enumerate(_cases(total_s)):
-        parts = _play(case.scenario, spans.learn_s if number else spans.pair_s, spans.count_s)
+    for case in _cases(spans.learn_s + spans.count_s + 60):
+        parts = _play(case.scenario, spans.learn_s, spans.count_s)
         yield from case.judge(case.name, parts)
 
 

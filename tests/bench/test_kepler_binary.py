@@ -71,7 +71,7 @@ def test_figures_compare_processes_with_the_node() -> None:
 def test_without_a_binary_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KEPLER", raising=False)
 
-    (figure,) = run(Spans(0, 0, 0))
+    (figure,) = run(Spans(0, 0))
 
     assert figure.value is None
     assert figure.note == "not measured: KEPLER is not set"
@@ -86,7 +86,7 @@ def test_a_binary_is_started_and_read_beside_our_agent(
     binary.chmod(0o755)
     monkeypatch.setenv("KEPLER", str(binary))
 
-    measured = {figure.name: figure.value for figure in run(Spans(0, 0, 5.0))}
+    measured = {figure.name: figure.value for figure in run(Spans(0, 5.0))}
 
     assert measured["Kepler: processes against active energy"] == pytest.approx(-20, abs=0.1)
     assert measured["Wattribute: processes against active energy"] == pytest.approx(0, abs=0.01)
