@@ -84,9 +84,6 @@ def _print(made: "Explanation") -> None:
         click.echo("\nThe ledger's entries behind the first line:")
         left = {"COMPONENT", "POD", "CONTAINER", "ORIGIN", "COUNTER", "SEAL"}
         print_filled(_ENTRIES, [_entry(entry) for entry in made.entries], left)
-        for entry in made.entries:
-            if text := _watts_per_core(entry):
-                click.echo(clean(text))
         if made.entries_all > len(made.entries):
             click.echo(f"and {made.entries_all - len(made.entries):,} more")
 
@@ -106,19 +103,6 @@ def _line(line: "InvoiceLine") -> list[str]:
         f"{line.ratio:.6f}",
         f"{line.part:f}",
     ]
-
-
-def _watts_per_core(entry: "WorkloadEntries") -> str:
-    """Say what the seconds of a workload cost against the others'; "" where it was not learned."""
-    if entry.watts_per_core is None:
-        return ""
-    ratio, low, high = entry.watts_per_core
-    pod = f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
-    hours = seconds(entry.cpu_ns) / HOUR_S
-    return (
-        f"{pod} {entry.container} ran {hours:,.2f} CPU hours at {ratio:.2f} times the mean watts "
-        f"per core of its nodes ({low:.2f} to {high:.2f}), by {entry.shared_by}"
-    )
 
 
 def _entry(entry: "WorkloadEntries") -> list[str]:

@@ -373,13 +373,6 @@ def _notes(read: Opened, request: StatementRequest) -> Iterator[str]:
             f"the ledger knows {request.month.text} from {hour_text(first)} to {hour_text(end)} "
             f"only; of the month's other hours no energy is in any row, {where}"
         )
-    if learned := [name for name in period.shared_by if name.startswith("learned")]:
-        rest = [name for name in period.shared_by if name not in learned]
-        also = f", elsewhere by {', '.join(rest)}" if rest else ""
-        yield (
-            f"energy above the floor was shared by watts per core that agents learned "
-            f"({', '.join(learned)}){also}; the band around measured energy is that of the weights"
-        )
     if read.accounts.by in DIMENSIONS:
         if not read.ownership.subjects and not request.by.startswith("label"):
             yield f"no rule names a {read.accounts.by}: see ownership.rules in the settings"

@@ -21,8 +21,6 @@ from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import DataInvalid
 
 _ENTRIES_SHOWN: Final = 8
-_WORKLOAD: Final = ("component", "kind", "namespace", "pod", "container", "origin", "shared_by")
-_SUMMED: Final = (*("energy_uj", "low_uj", "high_uj", "time_uj", "cpu_ns", "cpu_request_mcore_s"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +60,8 @@ class WorkloadEntries:
     cpu_ns: int
     cpu_request_mcore_s: int
     origin: str
-    shared_by: str
-    """By what the energy was shared, as in the ledger."""
-    low_uj: int
-    high_uj: int
-    time_uj: int
-    """The energy if every second of CPU time cost the same."""
     seals: tuple[str, ...]
     counter: str
-
-    @property
-    def watts_per_core(self) -> tuple[float, float, float] | None:
-        """Watts per core against the node's mean, and the ends of the 90 % band.
-
-        None where they were not learned, or nothing ran.
-        """
-        if self.component != "cpu" or "learned" not in self.shared_by or self.time_uj <= 0:
-            return None
-        low, middle, high = (
-            amount / self.time_uj for amount in (self.low_uj, self.energy_uj, self.high_uj)
-        )
-        return middle, low, high
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +210,7 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
     first, last = compute.min(of_line["hour"]).as_py(), compute.max(of_line["hour"]).as_py()
     engine = month.engine
     where = engine.frame(of_line.select(["place", "hour"]))
-    extra = ("namespace", "pod", "seal_id", "shared_by")
+    extra = ("namespace", "pod", "seal_id")
     entries = entries_of(
         engine,
         month.files,
@@ -242,7 +221,7 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
     )
     there = entries.filter(nw.col("account") == number)
     on_nodes = there.join(where, on=["place", "hour"], how="inner")
-    keys = (*_WORKLOAD, "seal_id")
+    keys = ("component", "kind", "namespace", "pod", "container", "origin", "seal_id")
     if any(place >= len(month.period.facts) for place in of_line["place"].to_pylist()):
         names = [
             name
@@ -251,7 +230,11 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
         ]
         on_nodes = there.filter(nw.col("namespace").is_in(names))
     table = engine.collect(
-        on_nodes.group_by(*keys).agg(nw.col(name).sum().cast(nw.Int64) for name in _SUMMED)
+        on_nodes.group_by(*keys).agg(
+            nw.col("energy_uj").sum().cast(nw.Int64),
+            nw.col("cpu_ns").sum().cast(nw.Int64),
+            nw.col("cpu_request_mcore_s").sum().cast(nw.Int64),
+        )
     )
     return _merged(table)
 
@@ -271,7 +254,9 @@ def _counter_of(*, component: str, kind: str) -> str:
 def _merged(table: pa.Table) -> list[WorkloadEntries]:
     by_workload: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for row in table.to_pylist():
-        key = tuple(row[name] for name in _WORKLOAD)
+        key = tuple(
+            row[name] for name in ("component", "kind", "namespace", "pod", "container", "origin")
+        )
         by_workload.setdefault(key, []).append(row)
     found = [
         WorkloadEntries(
@@ -279,9 +264,10 @@ def _merged(table: pa.Table) -> list[WorkloadEntries]:
             namespace=key[2],
             pod=key[3] or f"({key[1]})",
             container=key[4],
+            energy_uj=sum(int(str(row["energy_uj"])) for row in rows),
+            cpu_ns=sum(int(str(row["cpu_ns"])) for row in rows),
+            cpu_request_mcore_s=sum(int(str(row["cpu_request_mcore_s"])) for row in rows),
             origin=key[5],
-            shared_by=key[6],
-            **{name: sum(int(str(row[name])) for row in rows) for name in _SUMMED},
             seals=tuple(sorted({str(row["seal_id"]) for row in rows})),
             counter=_counter_of(component=key[0], kind=key[1]),
         )

@@ -9,8 +9,6 @@ max-request-usage      the larger of reserved and used; what nobody took is spre
 usage                  what was used; the rest is idle
 energy                 energy, the floor in proportion to dynamic energy
 energy-idle-POLICY     energy, the floor by the policy (``core.floor``); ``reserved`` is the default
-energy-by-time         energy, as CPU time would have shared it; the floor by what was reserved
-energy-by-learned      energy, as learned watts per core would have shared it; the same floor
 two-part               measured kWh x tariff, taken out of the charge and capped by it, is split by
                        energy-idle-reserved; the rest of the charge by requests
 =====================  ==========================================================================
@@ -42,9 +40,6 @@ class Method:
     """Each charge is cut in these first; all but ``two-part`` have one."""
     what: str = ""
     """For the part ``capacity``: ``reserved``, ``used`` or ``most`` (the larger of both)."""
-    energy: Literal["dynamic_uj", "time_uj", "learned_uj"] = "dynamic_uj"
-    """For the part ``energy``: the ledger's energy as agents shared it, or as other weights would
-    have."""
     spread: bool = False
     """What nobody took is spread over those who took something."""
 
@@ -55,12 +50,8 @@ class Method:
 
     @property
     def by_energy(self) -> bool:
-        """The money follows the energy, and so does the band around it.
-
-        By weights that were not used it does not: the band is around the energy that they did not
-        make.
-        """
-        return "energy" in self.parts and self.energy == "dynamic_uj"
+        """The money follows the energy, and so does the band around it."""
+        return "energy" in self.parts
 
 
 _CAPACITY: Final[tuple[Part, ...]] = ("capacity",)
@@ -82,18 +73,6 @@ _METHODS: Final = (
         if name != "full"
     ),
     Method(
-        "energy-by-time",
-        "reserved",
-        "by energy as if every second of CPU time cost the same, the floor by reservation",
-        energy="time_uj",
-    ),
-    Method(
-        "energy-by-learned",
-        "reserved",
-        "by energy as learned watts per core share it, the floor by reservation",
-        energy="learned_uj",
-    ),
-    Method(
         "two-part",
         "reserved",
         "kWh x tariff by energy, the rest of the charge by what was reserved",
@@ -109,8 +88,6 @@ COMPARED: Final = (
     "usage",
     "energy",
     "energy-idle-reserved",
-    "energy-by-time",
-    "energy-by-learned",
     "two-part",
 )
 """What ``wattribute compare`` shows side by side."""

@@ -14,7 +14,6 @@ from wattribute.accounting.chargeback.floor import PLACE, pay_floor, with_idle_r
 from wattribute.accounting.chargeback.grams import CarbonFacts
 from wattribute.accounting.chargeback.join import ChargedPlace, Nodes
 from wattribute.accounting.chargeback.usage import (
-    BY_WEIGHT,
     COLUMNS,
     COMPONENTS,
     NODE,
@@ -35,10 +34,9 @@ class Period:
 
     span: Span
     rows: Frame
-    """By ``place``, ``hour`` and ``account``: ``dynamic_uj``, ``time_uj``, ``learned_uj``,
-    ``low_uj``, ``high_uj``, ``measured_uj``, ``integrated_uj``, ``reserved_units``,
-    ``unused_units``, ``capacity_units`` (of the node), ``paid_*`` and ``spare_*`` of each policy;
-    where it was asked for, also resources
+    """By ``place``, ``hour`` and ``account``: ``dynamic_uj``, ``low_uj``, ``high_uj``,
+    ``measured_uj``, ``integrated_uj``, ``reserved_units``, ``unused_units``, ``capacity_units`` (of
+    the node), ``paid_*`` and ``spare_*`` of each policy; where it was asked for, also resources
     and their ``all_*``."""
     nodes: Nodes
     facts: tuple[CarbonFacts, ...]
@@ -53,8 +51,6 @@ class Period:
     """The first hour with entries of any node, and the end of the last."""
     corrected: bool
     """There are corrections in it."""
-    shared_by: tuple[str, ...]
-    """By what agents shared the energy, as in the ledger; without those that do not say it."""
 
 
 def read_period(
@@ -108,15 +104,7 @@ def read_period(
             kept.append(engine.keep(_slim(rows, policies, capacity=capacity)))
     whole = nw.concat(kept, how="vertical") if len(kept) > 1 else kept[0]
     node_hours, missing, known = _coverage(engine, whole, facts)
-    shared_by = _methods(engine, entries)
-    return Period(
-        span, whole, nodes, facts, numbers, node_hours, missing, known, corrected, shared_by
-    )
-
-
-def _methods(engine: FrameEngine, entries: Frame) -> tuple[str, ...]:
-    names = engine.collect(entries.select("shared_by").unique())["shared_by"].to_pylist()
-    return tuple(sorted({part for name in names for part in name.split(", ") if part}))
+    return Period(span, whole, nodes, facts, numbers, node_hours, missing, known, corrected)
 
 
 def _scan(engine: FrameEngine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
@@ -145,7 +133,7 @@ def _slim(rows: Frame, policies: Sequence[FloorPolicy], *, capacity: bool) -> Fr
     """What the splitting needs; a fleet's month of all columns would fill the disk."""
     reserved, unused = reserved_units()
     dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
-    columns = [*PLACE, "account", "low_uj", "high_uj", "measured_uj", "integrated_uj", *BY_WEIGHT]
+    columns = [*PLACE, "account", "low_uj", "high_uj", "measured_uj", "integrated_uj"]
     for policy in policies:
         columns += [f"paid_{policy.name}", f"spare_{policy.name}"]
     if capacity:

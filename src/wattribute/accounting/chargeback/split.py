@@ -65,7 +65,7 @@ def split_by_account(
             account.cost += row["part"]
             account.idle += row["idle_part"]
             account.spare += row["spare_part"]
-            account.energy += row["part"] if part == "energy" and method.by_energy else 0
+            account.energy += row["part"] if part == "energy" else 0
     return dict(sums)
 
 

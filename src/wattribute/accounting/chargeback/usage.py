@@ -15,12 +15,9 @@ COMPONENTS: Final = ("cpu", "dram", "gpu", "other")
 RESOURCES: Final = ("cpu", "memory", "gpu")
 
 NODE: Final = ("cluster", "node", "provider_id")
-BY_WEIGHT: Final = ("time_uj", "learned_uj")
-"""Dynamic energy as other weights would have shared it; 0 on the idle row."""
 COLUMNS: Final = (
     *("hour", *NODE, "kind", "component", "pod_uid", "container", "container_id", "origin"),
-    *("energy_uj", "floor_uj", "low_uj", "high_uj", "time_uj", "learned_uj"),
-    *("corrects", "shared_by"),
+    *("energy_uj", "floor_uj", "low_uj", "high_uj", "corrects"),
     *("cpu_ns", "memory_byte_s", "gpu_sm_ns", "alive_s"),
     *("cpu_request_mcore_s", "memory_request_byte_s", "gpu_request_s"),
     *("capacity_cpu_mcore_s", "capacity_memory_byte_s", "capacity_gpu_s"),
@@ -46,7 +43,7 @@ _MAX: Final = tuple(f"most_{resource}" for resource in RESOURCES)
 AMOUNTS: Final = (
     *(f"dynamic_{component}" for component in COMPONENTS),
     *(f"floor_{component}" for component in COMPONENTS),
-    *("low_uj", "high_uj", "measured_uj", "integrated_uj", *BY_WEIGHT),
+    *("low_uj", "high_uj", "measured_uj", "integrated_uj"),
     *_RAW,
     *_MAX,
 )
@@ -109,8 +106,6 @@ def _energies() -> list[nw.Expr]:
         dynamic = nw.when(here & ~idle).then(nw.col("energy_uj")).otherwise(zero)
         floor = nw.when(here & idle).then(nw.col("floor_uj")).otherwise(zero)
         columns += [dynamic.alias(f"dynamic_{component}"), floor.alias(f"floor_{component}")]
-    for name in BY_WEIGHT:
-        columns.append(nw.when(~idle).then(nw.col(name)).otherwise(zero).alias(name))
     for origin in ("measured", "integrated"):
         of_it = nw.when(nw.col("origin") == origin).then(nw.col("energy_uj")).otherwise(zero)
         columns.append(of_it.alias(f"{origin}_uj"))

@@ -50,7 +50,7 @@ def with_weights(rows: Frame, method: Method, part: Part) -> Frame:
 
 def _energy_weights(method: Method) -> tuple[nw.Expr, nw.Expr, nw.Expr]:
     floor_paid = nw.col(f"paid_{method.policy}")
-    return nw.col(method.energy) + floor_paid, floor_paid, nw.col(f"spare_{method.policy}")
+    return nw.col("dynamic_uj") + floor_paid, floor_paid, nw.col(f"spare_{method.policy}")
 
 
 def _capacity_weights(method: Method) -> tuple[nw.Expr, nw.Expr, nw.Expr]:

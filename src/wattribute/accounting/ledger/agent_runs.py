@@ -4,13 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from wattribute.core.records import (
-    REWEIGHED,
-    ConsumerHour,
-    EstimateBand,
-    ModeEnergy,
-    NodeHour,
-)
+from wattribute.core.records import ConsumerHour, EstimateBand, ModeEnergy, NodeHour
 
 
 def added(lines: Sequence[NodeHour]) -> NodeHour:
@@ -34,10 +28,6 @@ def added(lines: Sequence[NodeHour]) -> NodeHour:
                 sums.high_uj + band.high_uj,
             )
         for row in line.consumers:
-            for name in REWEIGHED:  # runs that shared by time alone say nothing of the others
-                setattr(
-                    row, name, _spread(getattr(row, name) or row.energy_uj, place, len(channels))
-                )
             row.energy_uj = _spread(row.energy_uj, place, len(channels))
             before = consumers.get(row.container_id)
             consumers[row.container_id] = row if before is None else _joined(before, row)
@@ -51,20 +41,8 @@ def added(lines: Sequence[NodeHour]) -> NodeHour:
         unattributed_uj=unattributed_uj,
         capacity_s=_sums([line.capacity_s for line in lines]),
         band_uj=bands,
-        shared_by=_methods(lines),
         consumers=list(consumers.values()),
     )
-
-
-def _methods(lines: Sequence[NodeHour]) -> dict[str, str]:
-    """Return by what each component was shared, the last first where the runs differ."""
-    methods: dict[str, list[str]] = {}
-    for line in reversed(lines):
-        for component, method in line.shared_by.items():
-            names = methods.setdefault(component, [])
-            if method not in names:
-                names.append(method)
-    return {component: ", ".join(names) for component, names in methods.items()}
 
 
 def _spread(values: Sequence[int], place: Sequence[int], size: int) -> list[int]:
@@ -80,10 +58,7 @@ def _joined(earlier: ConsumerHour, later: ConsumerHour) -> ConsumerHour:
     return msgspec.structs.replace(
         later if later.pod else earlier,
         labels=later.labels or earlier.labels,
-        **{
-            name: [a + b for a, b in zip(getattr(earlier, name), getattr(later, name), strict=True)]
-            for name in ("energy_uj", *REWEIGHED)
-        },
+        energy_uj=[a + b for a, b in zip(earlier.energy_uj, later.energy_uj, strict=True)],
         cpu_ns=earlier.cpu_ns + later.cpu_ns,
         memory_byte_s=earlier.memory_byte_s + later.memory_byte_s,
         gpu_ns=earlier.gpu_ns + later.gpu_ns,

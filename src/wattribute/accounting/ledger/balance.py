@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
 from typing import Final
 
 from wattribute.accounting.ledger.entries import LedgerEntries
 from wattribute.accounting.ledger.schema import COMPONENTS
-from wattribute.core.records import REWEIGHED, ConsumerHour, NodeHour
+from wattribute.core.records import ConsumerHour, NodeHour
 from wattribute.core.units import (
     HOUR_S,
     MICROJOULES_PER_JOULE,
@@ -42,66 +41,24 @@ def add_entries(hour: NodeHour, entries: LedgerEntries) -> list[str]:
         component: max(origins, key=origins.__getitem__) for component, origins in dynamic.items()
     }
     writer = _EntryWriter(hour, entries)
-    by_component: dict[str, _Energies] = defaultdict(_Energies)
+    shown_uj: dict[str, int] = defaultdict(int)
     for consumer in hour.consumers:
         energies = _consumer_energies(hour, consumer, main.get("cpu", _NO_METER))
         writer.add_consumer(consumer, energies)
-        for (component, _), amounts in energies.items():
-            by_component[component] = by_component[component].plus(amounts)
+        for (component, _), energy_uj in energies.items():
+            shown_uj[component] += energy_uj
     problems: list[str] = []
-    for component in sorted({*dynamic, *by_component}, key=COMPONENTS.index):
+    for component in sorted({*dynamic, *shown_uj}, key=COMPONENTS.index):
         node_uj = sum(dynamic[component].values())
-        nobodys = {
-            origin: _Energies.same(amount_uj)
-            for origin, amount_uj in unattributed[component].items()
-        }
-        rest_uj = node_uj - hour.held_uj.get(component, 0) - sum(unattributed[component].values())
-        rest = by_component[component].rest_of(rest_uj)
-        problems += _judged(component, rest.energy_uj, node_uj)
+        nobodys = unattributed[component]
+        rest_uj = node_uj - shown_uj[component] - hour.held_uj.get(component, 0)
+        rest_uj -= sum(nobodys.values())
+        problems += _judged(component, rest_uj, node_uj)
         origin = main.get(component, _NO_METER)
-        nobodys[origin] = nobodys.get(origin, _Energies()).plus(rest)
+        nobodys[origin] = nobodys.get(origin, 0) + rest_uj
         writer.add_unattributed(component, nobodys)
         writer.add_idle(component, idle[component] or {origin: 0})
     return problems
-
-
-@dataclass(frozen=True, slots=True)
-class _Energies:
-    """Dynamic energy of one entry, the ends of its band, and what it is by other weights."""
-
-    energy_uj: int = 0
-    low_uj: int = 0
-    high_uj: int = 0
-    time_uj: int = 0
-    learned_uj: int = 0
-
-    @classmethod
-    def same(cls, energy_uj: int) -> "_Energies":
-        """Return energy of which no weight makes anything else."""
-        return cls(energy_uj, energy_uj, energy_uj, energy_uj, energy_uj)
-
-    def plus(self, added: "_Energies") -> "_Energies":
-        """Return the sum; bands add up, because errors of weights last."""
-        return _Energies(*(a + b for a, b in zip(astuple(self), astuple(added), strict=True)))
-
-    def rest_of(self, whole_uj: int) -> "_Energies":
-        """Return what is missing to a whole, by each weight; nobody's energy has no band."""
-        rest_uj = whole_uj - self.energy_uj
-        return _Energies(
-            rest_uj, rest_uj, rest_uj, whole_uj - self.time_uj, whole_uj - self.learned_uj
-        )
-
-    def held_by_band(self) -> "_Energies":
-        """Return the same with a band that holds the energy.
-
-        The band's counters are scraped beside the energy's. Where a series of one begins a scrape
-        later than that of the other, they tell of different times.
-        """
-        return replace(
-            self,
-            low_uj=min(self.low_uj, self.energy_uj),
-            high_uj=max(self.high_uj, self.energy_uj),
-        )
 
 
 def _by_origin(hour: NodeHour, values: Sequence[int]) -> _ByOrigin:
@@ -113,22 +70,18 @@ def _by_origin(hour: NodeHour, values: Sequence[int]) -> _ByOrigin:
 
 def _consumer_energies(
     hour: NodeHour, consumer: ConsumerHour, cpu_origin: str
-) -> dict[tuple[str, str], _Energies]:
+) -> dict[tuple[str, str], int]:
     """Return a consumer's microjoules by component and origin.
 
     What was used beside energy stands on the row of the CPU, so there is one if anything was used.
     """
-    energies: dict[tuple[str, str], _Energies] = {}
-    tables = [consumer.energy_uj, *(getattr(consumer, name) for name in REWEIGHED)]
-    rows = [list(hour.by_component(table or consumer.energy_uj)) for table in tables]
-    for columns in zip(*rows, strict=False):
-        component, origin, _ = columns[0]
-        amounts = _Energies(*(amount_uj for _, _, amount_uj in columns)).held_by_band()
-        if any(astuple(amounts)):
+    energies: dict[tuple[str, str], int] = {}
+    for component, origin, energy_uj in hour.by_component(consumer.energy_uj):
+        if energy_uj:
             key = (component, origin)
-            energies[key] = energies.get(key, _Energies()).plus(amounts)
+            energies[key] = energies.get(key, 0) + energy_uj
     if any(_use(consumer).values()) and not any(component == "cpu" for component, _ in energies):
-        energies["cpu", cpu_origin] = _Energies()
+        energies["cpu", cpu_origin] = 0
     return energies
 
 
@@ -166,9 +119,7 @@ class _EntryWriter:
             "covered_s": min(round(hour.covered_s), HOUR_S),
         }
 
-    def add_consumer(
-        self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], _Energies]
-    ) -> None:
+    def add_consumer(self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], int]) -> None:
         names = {
             "kind": _KINDS.get(consumer.container_id, "workload"),
             "namespace": consumer.namespace,
@@ -182,16 +133,15 @@ class _EntryWriter:
             "annotations": consumer.annotations,
         }
         use = _use(consumer)
-        for component, origin in sorted(energies):
-            amounts = use if component == "cpu" else {}
-            self._add(names, component, origin, energies[component, origin], amounts)
+        for (component, origin), energy_uj in sorted(energies.items()):
+            self._add(names, component, origin, energy_uj, use if component == "cpu" else {})
             if component == "cpu":
                 use = {}
 
-    def add_unattributed(self, component: str, energies: Mapping[str, _Energies]) -> None:
-        for origin, energy in energies.items():
-            if any(astuple(energy)):
-                self._add({"kind": "unattributed"}, component, origin, energy, {})
+    def add_unattributed(self, component: str, energies: Mapping[str, int]) -> None:
+        for origin, energy_uj in energies.items():
+            if energy_uj:
+                self._add({"kind": "unattributed"}, component, origin, energy_uj, {})
 
     def add_idle(self, component: str, floors: Mapping[str, int]) -> None:
         """Add the whole floor of a component; the node's capacity stands on the CPU's first."""
@@ -205,7 +155,7 @@ class _EntryWriter:
             }
         for origin, floor_uj in floors.items():
             amounts = {"floor_uj": floor_uj} | capacity
-            self._add({"kind": "idle"}, component, origin, _Energies.same(floor_uj), amounts)
+            self._add({"kind": "idle"}, component, origin, floor_uj, amounts)
             capacity = {}
 
     def _add(
@@ -213,40 +163,33 @@ class _EntryWriter:
         names: Mapping[str, object],
         component: str,
         origin: str,
-        energy: _Energies,
+        energy_uj: int,
         amounts: Mapping[str, int],
     ) -> None:
-        """Add an entry."""
-        low_uj, high_uj = self._band_uj(component, origin, energy)
+        """Add an entry; an estimate's band is as wide as that of its power was."""
+        low_uj, high_uj = self._band_uj(component, origin, energy_uj)
         self._entries.add(
             {
                 **self._common,
                 **names,
                 "component": component,
-                "energy_uj": energy.energy_uj,
+                "energy_uj": energy_uj,
                 "low_uj": low_uj,
                 "high_uj": high_uj,
-                "time_uj": energy.time_uj,
-                "learned_uj": energy.learned_uj,
                 "origin": origin,
-                "shared_by": self._hour.shared_by.get(component, ""),
                 "model": self._hour.model if origin == "estimated" else "",
                 **amounts,
             }
         )
 
-    def _band_uj(self, component: str, origin: str, energy: _Energies) -> tuple[int, int]:
-        """Return the ends of the band around an energy.
-
-        An estimate's band is as wide as that of its power was. It is around the band of the
-        weights: the node may have drawn the least and the workload have cost the least, too.
-        """
+    def _band_uj(self, component: str, origin: str, energy_uj: int) -> tuple[int, int]:
+        """Return the ends of the band around an energy; what is no estimate has none."""
         band = self._hour.band_uj.get(component)
         if origin != "estimated" or band is None or band.middle_uj <= 0 or band.high_uj <= 0:
-            return energy.low_uj, energy.high_uj
+            return energy_uj, energy_uj
         return (
-            round(energy.low_uj * band.low_uj / band.middle_uj),
-            round(energy.high_uj * band.high_uj / band.middle_uj),
+            round(energy_uj * band.low_uj / band.middle_uj),
+            round(energy_uj * band.high_uj / band.middle_uj),
         )
 
 

@@ -31,8 +31,6 @@ class ScrapedConsumer:
     names: Labels = field(default_factory=dict)
     """Labels of ``wattribute_container_info``, or those of an energy series where there is none."""
     energy_uj: dict[HourChannel, int] = field(default_factory=dict)
-    reweighed_uj: dict[str, dict[HourChannel, int]] = field(default_factory=dict)
-    """By name as in REWEIGHED; what is missing is as the energy."""
     cpu_ns: int = 0
     gpu_ns: int = 0
     memory_byte_s: int = 0
@@ -65,11 +63,6 @@ class ScrapedConsumer:
         """Take dynamic energy of a channel."""
         self.energy_uj[channel] = self.energy_uj.get(channel, 0) + amount_uj
         self.names = self.names or labels
-
-    def reweigh(self, name: str, channel: HourChannel, amount_uj: int) -> None:
-        """Take what other weights, or an end of the band, make of the energy of a channel."""
-        sums_uj = self.reweighed_uj.setdefault(name, {})
-        sums_uj[channel] = sums_uj.get(channel, 0) + amount_uj
 
     def alive_s(self, frame: Frame) -> float:
         """Return how long it was there: its series linger after its end, without a sign of life."""
@@ -141,11 +134,6 @@ class ContainerScrapes:
         elif family == fam.GPU:
             microseconds = self._node.rise(samples, MICROSECONDS_PER_SECOND).amount
             consumer.gpu_ns += microseconds * NANOSECONDS_PER_MICROSECOND
-        elif family in fam.REWEIGHED_LABEL:
-            name = f"{labels.get(fam.REWEIGHED_LABEL[family], '')}_uj"
-            channel = HourChannel(own(labels, "component"), "", own(labels, "origin"))
-            risen = self._node.rise(samples, MICROJOULES_PER_JOULE)
-            consumer.reweigh(name, channel, risen.amount)
         else:
             self._take_energy(consumer, labels, samples)
 

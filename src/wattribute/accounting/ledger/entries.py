@@ -5,7 +5,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from wattribute.accounting.ledger.schema import ADDED, COLUMNS, LABELS, SCHEMA
+from wattribute.accounting.ledger.schema import COLUMNS, LABELS, SCHEMA
 
 _SEALED: Final = ("seal_id", "corrects")
 
@@ -32,7 +32,7 @@ class LedgerEntries:
         return len(self._columns["hour"])
 
     def add(self, values: Mapping[str, object]) -> None:
-        """Take one entry; one that says nothing of other weights was shared by one alone.
+        """Take one entry.
 
         Args:
             values: by column; ``hour`` in microseconds since 1970, maps as mappings.
@@ -41,7 +41,7 @@ class LedgerEntries:
             KeyError: no such column.
         """
         for name, column in self._columns.items():
-            value = values.get(name, values.get(ADDED.get(name, ""), _DEFAULTS[name]))
+            value = values.get(name, _DEFAULTS[name])
             column.append(tuple(value.items()) if isinstance(value, Mapping) else value)
         if unknown := values.keys() - self._columns.keys():
             raise KeyError(unknown)

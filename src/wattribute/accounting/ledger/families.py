@@ -29,10 +29,9 @@ POWER: Final = "wattribute_zone_power_watts"
 POWER_LOW: Final = "wattribute_zone_power_low_watts"
 POWER_HIGH: Final = "wattribute_zone_power_high_watts"
 ESTIMATOR: Final = "wattribute_estimator_info"
-WEIGHT_INFO: Final = "wattribute_zone_weight_info"
 NODE_FAMILIES: Final = (
     *(NODE_INFO, NODE_JOULES, UNATTRIBUTED, HELD, CAPACITY),
-    *(POWER, POWER_LOW, POWER_HIGH, ESTIMATOR, WEIGHT_INFO),
+    *(POWER, POWER_LOW, POWER_HIGH, ESTIMATOR),
 )
 
 CONTAINER_INFO: Final = "wattribute_container_info"
@@ -41,12 +40,8 @@ REQUESTS: Final = "wattribute_container_requests"
 CPU: Final = "wattribute_container_cpu_seconds_total"
 MEMORY: Final = "wattribute_container_memory_byte_seconds_total"
 GPU: Final = "wattribute_container_gpu_seconds_total"
-BAND: Final = "wattribute_container_band_joules_total"
-WEIGHED: Final = "wattribute_container_weighed_joules_total"
-REWEIGHED_LABEL: Final[Mapping[str, str]] = {BAND: "bound", WEIGHED: "weight"}
-"""Family to the label that says which: ``low`` is ConsumerHour.low_uj, and so on."""
 CONTAINER_FAMILIES: Final = (
-    *(CONTAINER_JOULES, CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU, BAND, WEIGHED),
+    *(CONTAINER_JOULES, CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
 )
 
 _OWN: Final = frozenset(
@@ -56,7 +51,6 @@ _OWN: Final = frozenset(
         *("source", "zone", "basis", "resource", "node", "provider_id", "instance_type", "region"),
         *("cluster", "virtual", "nested", "model", "version", "profile", "cpu"),
         *("microarchitecture", "calibrated", "wide_because"),
-        *("bound", "weight", "shared_by", "reason", "image"),
     )
 )
 _OWN_PREFIXES: Final = ("label_", "annotation_", "exported_")

@@ -26,14 +26,6 @@ UNKNOWN_ORIGIN: Final = "unknown"
 ORIGINS: Final = ("measured", "integrated", "estimated", UNKNOWN_ORIGIN)
 """How energy is known, the best word first."""
 
-ADDED: Final[dict[str, str]] = {
-    "time_uj": "energy_uj",
-    "learned_uj": "energy_uj",
-    "shared_by": "",
-}
-"""Columns that files of earlier versions lack, and the column that has what they would hold; "" for
-an empty text. Those versions shared by one weight alone."""
-
 HOUR: Final = pa.timestamp("us", tz="UTC")
 LABELS: Final = pa.map_(pa.string(), pa.string())
 
@@ -108,22 +100,7 @@ COLUMNS: Final[tuple[LedgerColumn, ...]] = (
         "high_uj",
         pa.int64(),
         "microjoules",
-        "Upper end; the band holds the truth in 90 of 100 cases. It is of the estimate, or of the "
-        "learned weights. Measured and shared by CPU time or cycles: low = high = energy, because "
-        "nothing says how far those are off.",
-    ),
-    LedgerColumn(
-        "time_uj",
-        pa.int64(),
-        "microjoules",
-        "What energy_uj would be if every second of CPU time counted the same. It adds up to the "
-        "same energy of the node.",
-    ),
-    LedgerColumn(
-        "learned_uj",
-        pa.int64(),
-        "microjoules",
-        "What energy_uj would be by learned watts per core; energy_uj where nothing is learned.",
+        "Upper end; the band holds the truth in 90 of 100 cases. Measured: low = high = energy.",
     ),
     LedgerColumn("cpu_ns", pa.int64(), "nanoseconds", "CPU time."),
     LedgerColumn("memory_byte_s", pa.int64(), "byte seconds", "Memory x time."),
@@ -156,13 +133,6 @@ COLUMNS: Final[tuple[LedgerColumn, ...]] = (
         "seconds",
         "How much of the hour (0 to 3600) the node's counters are known for; the same on every row "
         "of a node and hour. No amount: never add it up. On a correction: the change of it.",
-    ),
-    LedgerColumn(
-        "shared_by",
-        pa.string(),
-        "",
-        "By what energy_uj was shared: ``time``, ``cycles``, ``misses`` or ``learned-1`` (method "
-        "and version); several where it changed in the hour; '' where agents do not say it.",
     ),
     LedgerColumn("model", pa.string(), "", "Model and version that estimated; '' where none did."),
     LedgerColumn("seal_id", pa.string(), "", "The seal that wrote this entry."),

@@ -8,7 +8,6 @@ from wattribute.accounting.ledger.families import own
 from wattribute.accounting.ledger.node_scrapes import NodeScrapes
 from wattribute.accounting.ledger.reading import HourReading
 from wattribute.core.records import (
-    REWEIGHED,
     ConsumerHour,
     EstimateBand,
     HourChannel,
@@ -68,7 +67,6 @@ def reading_of(
             labels.get("resource", ""): amount for labels, amount in scrapes.integrals(fam.CAPACITY)
         },
         band_uj=_bands(scrapes),
-        shared_by=_methods(scrapes),
         consumers=[
             _consumer(container_id, list(channels), containers, annotations)
             for container_id in containers.consumers
@@ -91,15 +89,6 @@ def _model(scrapes: NodeScrapes) -> str:
     models = scrapes.integrals(fam.ESTIMATOR)
     labels = models[-1][0] if models else {}
     return f"{labels.get('model', '')} {labels.get('version', '')}".strip()
-
-
-def _methods(scrapes: NodeScrapes) -> dict[str, str]:
-    """Return by what each component was shared."""
-    methods: dict[str, dict[str, None]] = {}
-    for labels, _ in scrapes.integrals(fam.WEIGHT_INFO):
-        if component := own(labels, "component"):
-            methods.setdefault(component, {})[own(labels, "shared_by")] = None
-    return {component: ", ".join(names) for component, names in methods.items()}
 
 
 def _bands(scrapes: NodeScrapes) -> dict[str, EstimateBand]:
@@ -152,9 +141,4 @@ def _consumer(
         gpu_ns=consumer.gpu_ns,
         alive_s=consumer.alive_s(containers.frame),
         request_s=consumer.request_s,
-        **{
-            name: [sums_uj.get(c, consumer.energy_uj.get(c, 0)) for c in channels]
-            for name, sums_uj in consumer.reweighed_uj.items()
-            if name in REWEIGHED
-        },
     )

@@ -9,19 +9,15 @@ from pathlib import Path
 from typing import Final, Self
 
 import pyarrow as pa
-from pyarrow import compute, dataset, fs, parquet
+from pyarrow import dataset, fs, parquet
 
-from wattribute.accounting.ledger.schema import ADDED, SCHEMA, day_folder
+from wattribute.accounting.ledger.schema import SCHEMA, day_folder
 from wattribute.core.errors import DataInvalid, LedgerFailed
 from wattribute.core.files import put_in_place
 from wattribute.core.units import DAY_S, MICROSECONDS_PER_SECOND
 
 _UNFINISHED: Final = ".unfinished"
 """End of the name of a file that is being written; no reader takes it for one of the ledger's."""
-
-
-_READ: Final = pa.schema([pa.field(f.name, f.type) for f in SCHEMA], SCHEMA.metadata)
-"""Columns of later versions are empty in files of earlier ones."""
 
 
 class Store:
@@ -112,15 +108,9 @@ class Store:
             for at_s in (start_s, end_s)
         ]
         hour = dataset.field("hour")
-        whole = dataset.dataset(files, _READ, format="parquet", filesystem=self.filesystem)
-        names = columns or SCHEMA.names
-        sources = {source for name in names if (source := ADDED.get(name))}
+        whole = dataset.dataset(files, SCHEMA, format="parquet", filesystem=self.filesystem)
         try:
-            table = whole.to_table(
-                [*names, *sorted(sources - set(names))],
-                filter=(hour >= hours[0]) & (hour < hours[1]),
-            )
-            return _completed(table).select(names).cast(pa.schema(map(SCHEMA.field, names)))
+            return whole.to_table(columns, filter=(hour >= hours[0]) & (hour < hours[1]))
         except (OSError, pa.ArrowException) as exc:
             raise LedgerFailed(f"{self.root}: cannot read the ledger: {exc}") from exc
 
@@ -139,7 +129,7 @@ class Store:
                 f"{path}: not a whole Parquet file ({exc}); restore it from a backup, or move it "
                 "away and collect its hours again"
             ) from exc
-        if missing := [name for name in SCHEMA.names if name not in (*names, *ADDED)]:
+        if missing := [name for name in SCHEMA.names if name not in names]:
             raise DataInvalid(f"{path}: no ledger file: lacks the column {missing[0]}")
         return metadata
 
@@ -229,14 +219,3 @@ def _by_fsspec(path: str) -> tuple[fs.FileSystem, str]:
     except (ValueError, ImportError, OSError) as exc:
         raise LedgerFailed(f"{path}: cannot open the ledger: {exc}") from exc
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), root
-
-
-def _completed(table: pa.Table) -> pa.Table:
-    """Return the table with what the columns of later versions would have held."""
-    for name, source in ADDED.items():
-        if name not in table.column_names or not table[name].null_count:
-            continue
-        missing = table[source] if source else pa.scalar("")
-        column = compute.coalesce(table[name], missing)
-        table = table.set_column(table.column_names.index(name), name, column)
-    return table

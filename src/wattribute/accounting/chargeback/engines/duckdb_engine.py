@@ -11,15 +11,8 @@ import narwhals as nw
 import pyarrow as pa
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
-from wattribute.accounting.ledger.schema import ADDED
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_US
-
-_TYPED_NULLS: Final = ", ".join(
-    f"NULL::{'BIGINT' if source else 'VARCHAR'} AS {name}" for name, source in ADDED.items()
-)
-_NONE_OF_ADDED: Final = f"SELECT {_TYPED_NULLS} WHERE false"
-"""No rows, with the columns that no file may have."""
 
 
 class DuckDB:
@@ -66,7 +59,7 @@ class DuckDB:
     ) -> Frame:
         """Entries of a span; see ``Engine.scan``."""
         chosen = [
-            *(_completed(column) for column in columns if column != "hour"),
+            *(_name(column) for column in columns if column != "hour"),
             "epoch_us(hour) // 3600000000 AS hour",
             *(
                 f"coalesce({_name(column)}[{_text(key)}], '') AS {_name(new)}"
@@ -75,8 +68,7 @@ class DuckDB:
         ]
         listed = ", ".join(map(_text, files))
         sql = (
-            f"SELECT {', '.join(chosen)} FROM (SELECT * FROM read_parquet([{listed}], "  # noqa: S608 - names and texts are quoted
-            f"union_by_name = true, hive_partitioning = false) UNION ALL BY NAME {_NONE_OF_ADDED}) "
+            f"SELECT {', '.join(chosen)} FROM read_parquet([{listed}], hive_partitioning = false) "  # noqa: S608 - names and texts are quoted
             f"WHERE hour >= make_timestamptz({span.first * HOUR_US}) "
             f"AND hour < make_timestamptz({span.end * HOUR_US})"
         )
@@ -120,14 +112,6 @@ class DuckDB:
             return self._con.sql(sql)
         except duckdb.Error as exc:
             raise _readable(exc) from exc
-
-
-def _completed(column: str) -> str:
-    """A column, with what files of earlier versions would have held."""
-    if column not in ADDED:
-        return _name(column)
-    missing = _name(ADDED[column]) if ADDED[column] else "''"
-    return f"coalesce({_name(column)}, {missing}) AS {_name(column)}"
 
 
 def _readable(exc: duckdb.Error) -> DataInvalid:

@@ -9,11 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
-from wattribute.accounting.ledger.schema import ADDED, SCHEMA
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_US
-
-_SCHEMA: Final = pl.DataFrame(SCHEMA.empty_table()).schema
 
 
 class Polars:
@@ -38,20 +35,10 @@ class Polars:
         """Entries of a span; see ``Engine.scan``."""
         hour = pl.col("hour").dt.epoch("us") // HOUR_US
         frame = (
-            pl.scan_parquet(
-                list(files),
-                hive_partitioning=False,
-                schema=_SCHEMA,
-                missing_columns="insert",
-                extra_columns="ignore",
-            )
+            pl.scan_parquet(list(files), hive_partitioning=False)
             .filter(hour >= span.first, hour < span.end)
             .with_columns(
                 hour.alias("hour"),
-                *(
-                    pl.coalesce(name, source or pl.lit("")).alias(name)
-                    for name, source in ADDED.items()
-                ),
                 *(
                     pl.col(column).map.get(key).fill_null("").alias(new)
                     for new, (column, key) in maps.items()

@@ -10,11 +10,10 @@ from typing import Any, Final, Self
 import narwhals as nw
 import pyarrow as pa
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
-from wattribute.accounting.ledger.schema import ADDED
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_S
 
@@ -80,7 +79,7 @@ class Spark:
         first, end = (sql.timestamp_seconds(sql.lit(at * HOUR_S)) for at in (span.first, span.end))
         hour = sql.floor(sql.unix_seconds("hour") / HOUR_S).cast("long")
         chosen = [
-            *(_completed(column) for column in columns if column != "hour"),
+            *(sql.col(column) for column in columns if column != "hour"),
             hour.alias("hour"),
             *(
                 sql.coalesce(sql.col(column).getItem(key), sql.lit("")).alias(new)
@@ -88,10 +87,7 @@ class Spark:
             ),
         ]
         try:
-            frame = self._session.read.option("mergeSchema", "true").parquet(*files)
-            for name in set(ADDED) - set(frame.columns):
-                kind = "long" if ADDED[name] else "string"
-                frame = frame.withColumn(name, sql.lit(None).cast(kind))
+            frame = self._session.read.parquet(*files)
             inside = (sql.col("hour") >= first) & (sql.col("hour") < end)
             found: Frame = nw.from_native(frame.filter(inside).select(*chosen))
         except PySparkException as exc:
@@ -124,14 +120,6 @@ class Spark:
             return nw.to_native(frame).toArrow()
         except PySparkException as exc:
             raise _readable(exc) from exc
-
-
-def _completed(column: str) -> Column:
-    """A column, with what files of earlier versions would have held."""
-    if column not in ADDED:
-        return sql.col(column)
-    source = ADDED[column]
-    return sql.coalesce(column, source or sql.lit("")).alias(column)
 
 
 def _readable(exc: Exception) -> DataInvalid:

@@ -118,11 +118,6 @@ class RunningHour:
             unattributed_uj=risen.unattributed_uj,
             capacity_s=self._capacity_s,
             band_uj=self._band_uj,
-            shared_by={
-                weight.zone.component: weight.shared_by
-                for weight in snapshot.weights
-                if weight.zone.component
-            },
             consumers=[*self._ended, *filter(_is_used, consumers)],
         )
 
@@ -144,7 +139,6 @@ class RunningHour:
             gpu_ns=risen.gpu_ns,
             alive_s=self._alive_s.get(consumer.uid, 0.0),
             request_s=self._request_s.get(consumer.uid, {}),
-            **{name: sums_uj.tolist() for name, sums_uj in risen.reweighed_uj.items()},
         )
 
 
