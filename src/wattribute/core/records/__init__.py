@@ -9,11 +9,13 @@ and Snapshot by flag.
 from wattribute.core.records.attribution import Attribution
 from wattribute.core.records.hour import (
     HOUR_SCHEMA,
+    REWEIGHED,
     ConsumerHour,
     EstimateBand,
     HourChannel,
     ModeEnergy,
     NodeHour,
+    shared_longest,
 )
 from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
 from wattribute.core.records.reading import (
@@ -51,6 +53,7 @@ from wattribute.core.records.workload import (
 
 __all__ = [
     "HOUR_SCHEMA",
+    "REWEIGHED",
     "Attribution",
     "Cgroups",
     "Channel",
@@ -94,4 +97,5 @@ __all__ = [
     "Zone",
     "ZoneTotal",
     "ZoneWeight",
+    "shared_longest",
 ]

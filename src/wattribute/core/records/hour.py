@@ -5,13 +5,17 @@ what Prometheus scraped; both become entries in the same way. Energies are whole
 table of energies has one value per channel.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 HOUR_SCHEMA: Final = 1
 """Version of the JSON form: keys are added, never renamed or taken away."""
+
+REWEIGHED: Final = ("low_uj", "high_uj", "time_uj", "learned_uj")
+"""What ConsumerHour and ContainerTable have beside dynamic energy where weights are uncertain, or
+have a rival: the ends of the band, and the energy by CPU time and by learned weights."""
 
 
 class HourChannel(msgspec.Struct, frozen=True, array_like=True):
@@ -98,8 +102,8 @@ class NodeHour(msgspec.Struct, omit_defaults=True):
     """By component, where it was estimated."""
     consumers: list[ConsumerHour] = msgspec.field(name="containers")
     shared_by: dict[str, str] = {}
-    """By component: what its energy was shared by, ``time``, ``cycles``, ``misses`` or
-    ``learned-1``; a component that is not there was shared by ``time``."""
+    """By component: what its energy was shared by for the longest time of the hour, ``time``,
+    ``cycles``, ``misses`` or ``learned-1``. GPUs are not there, nor is what an older agent saw."""
     held_uj: dict[str, int] = {}
     """By component: dynamic energy that containers do not show yet at the hour's end, less that at
     its beginning. Only a scrape has such; the snapshot of an agent shows births at once."""
@@ -109,3 +113,15 @@ class NodeHour(msgspec.Struct, omit_defaults=True):
         for channel, value in zip(self.channels, values, strict=False):
             if channel.component:
                 yield channel.component, channel.origin, value
+
+
+def shared_longest(times: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """Return what the energy of each component was shared by for the longest time.
+
+    Args:
+        times: By component, then what its energy was shared by: for how long, in any unit.
+    """
+    return {
+        component: max(sorted(by_name), key=by_name.__getitem__)
+        for component, by_name in times.items()
+    }
