@@ -1,6 +1,6 @@
 """A ledger's period, read once: who used what where, with the floor paid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from wattribute.accounting.chargeback.usage import (
     sum_by_account,
 )
 from wattribute.accounting.chargeback.weights import capacity_units, reserved_units
+from wattribute.accounting.ledger.schema import LATER
 from wattribute.core.errors import DataInvalid
 from wattribute.core.floor import FloorPolicy
 
@@ -109,7 +110,17 @@ def read_period(
 
 def _scan(engine: FrameEngine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
     wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, "namespace"))
-    return engine.scan(files, span, tuple(wanted), accounts.maps)
+    return completed(engine.scan(files, span, tuple(wanted), accounts.maps), wanted)
+
+
+def completed(entries: Frame, columns: Iterable[str]) -> Frame:
+    """Give entries what stands for the columns that files of older versions lack."""
+    stand_ins = {
+        name: nw.coalesce(nw.col(name), nw.col(LATER[name]) if LATER[name] else nw.lit(""))
+        for name in columns
+        if name in LATER
+    }
+    return entries.with_columns(**stand_ins) if stand_ins else entries
 
 
 def _summed(
@@ -169,7 +180,7 @@ def entries_of(
         extra: Columns of the ledger.
     """
     wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, *extra))
-    entries = engine.scan(files, span, tuple(wanted), accounts.maps)
+    entries = completed(engine.scan(files, span, tuple(wanted), accounts.maps), wanted)
     mapping, _ = _numbered(engine, entries, accounts)
     return _joined(engine, entries, mapping, accounts, facts)
 
