@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from wattribute.accounting.chargeback.engines import Span, open_engine
-from wattribute.accounting.chargeback.period import completed
+from wattribute.accounting.chargeback.other_weights import completed
 from wattribute.accounting.ledger.fill import Fill
 from wattribute.accounting.ledger.schema import LATER
 from wattribute.accounting.ledger.spool import SpoolReader
