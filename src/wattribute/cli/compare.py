@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     "--methods",
     default="",
     metavar="ID,ID",
-    help="Methods to compare  [default: six different ones; two-part if there is a tariff]",
+    help="Methods to compare  [default: those that differ most; two-part if there is a tariff, "
+    "energy-by-time and energy-by-learned if the ledger has other energy by them]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings("--ledger")
@@ -66,6 +67,8 @@ def compare(
         click.echo(
             "The method two-part is not shown: it needs the price of a kWh. Pass --tariff 0.15."
         )
+    if not methods and all(not statement.method.startswith("energy-by-") for statement in made):
+        click.echo("The energy was shared by one weight only, so no other weight is compared.")
     for note in first.notes:
         click.echo(clean(f"note: {note}"))
     return 0

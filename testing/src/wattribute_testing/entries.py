@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from wattribute.accounting.ledger.schema import SCHEMA, day_folder
+from wattribute.core.records import REWEIGHED
 
 _HOUR_S: Final = 3600
 Value = str | int | Mapping[str, str] | datetime
@@ -29,7 +30,7 @@ class MadeLedger:
             node: Name of the node; its provider id is ``aws:///zone/NODE`` unless given.
             kind: As in the schema.
             values: Other columns; what is not given is "" or 0, the component ``cpu``, the origin
-                ``measured``, and the band no wider than the energy.
+                ``measured``, and the band and the energy by other weights as the energy.
         """
         row: dict[str, Value] = {
             field.name: {} if pa.types.is_map(field.type) else "" for field in SCHEMA
@@ -39,9 +40,9 @@ class MadeLedger:
         row |= {"node": node, "provider_id": f"aws:///zone/{node}", "cluster": "c", "kind": kind}
         row["hour"] = datetime.fromtimestamp(hour * _HOUR_S, UTC)
         row |= values
-        for end in ("low_uj", "high_uj"):
-            if end not in values:
-                row[end] = row["energy_uj"]
+        for name in REWEIGHED:
+            if name not in values:
+                row[name] = row["energy_uj"]
         self.rows.append(row)
 
     def floor(

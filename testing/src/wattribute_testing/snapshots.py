@@ -6,12 +6,13 @@ Deterministic: the same arguments give the same numbers on every machine.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import (
+    REWEIGHED,
     Channel,
     Consumer,
     ContainerTable,
@@ -28,6 +29,7 @@ from wattribute.core.records import (
     VmTable,
     Zone,
     ZoneTotal,
+    ZoneWeight,
 )
 from wattribute.core.units import (
     NANOSECONDS_PER_SECOND,
@@ -110,6 +112,9 @@ class SnapshotMaker:
     down: frozenset[str] = frozenset()
     """Kinds of zones whose meter does not answer; what they used so far stays."""
     policy: str = "usage"
+    shared_by: str = ""
+    """By what energy with a meter is shared: ``learned-1`` or ``cycles``, or ``time`` while weights
+    are learned; "" is an agent that knows one way only."""
     machine: Machine = _MACHINE
     interval_ns: Nanoseconds = _INTERVAL_NS
     at_ns: Nanoseconds = _AT_NS
@@ -122,6 +127,8 @@ class SnapshotMaker:
     _zones: tuple[tuple[int, Zone], ...] = field(init=False)
     container_uj: NDArray[np.int64] = field(init=False)
     """Totals (rows, channels, modes) that the next tick adds to, in microjoules."""
+    _reweighed_uj: dict[str, NDArray[np.int64]] = field(init=False)
+    """As ``energy_uj`` of the rows, without modes."""
     _process_uj: NDArray[np.int64] = field(init=False)
     _vm_uj: NDArray[np.int64] = field(init=False)
     _idle_uj: NDArray[np.int64] = field(init=False)
@@ -137,6 +144,9 @@ class SnapshotMaker:
         self._weights = [0.05 + self._random.random() ** 3 for _ in range(rows)]
         self._zones = tuple(self._zone_list())
         self.container_uj = np.zeros((rows, columns, 2), np.int64)
+        self._reweighed_uj = {
+            name: np.zeros((rows, columns), np.int64) for name in REWEIGHED if self.shared_by
+        }
         self._process_uj = np.zeros((self.processes, columns), np.int64)
         self._vm_uj = np.zeros((self.vms, columns, 2), np.int64)
         self._idle_uj = np.zeros(columns, np.int64)
@@ -170,8 +180,31 @@ class SnapshotMaker:
             self._unattributed_uj[column] += dynamic[-1]
             self._idle_uj[column] += idle[-1]
         self.container_uj += tick_uj
+        self._reweigh(tick_uj[:, :, 0])
         self._zone_uj += zone_uj
         return self._snapshot(tick_uj, zone_uj, used_ns)
+
+    def _rival(self, channel: Channel) -> str:
+        """The weight that is not used; "" for none."""
+        if not self.shared_by or channel.origin == Origin.ESTIMATED or channel.kind == "gpu":
+            return ""
+        return "learned" if self.shared_by == "time" else "time"
+
+    def _reweigh(self, tick_uj: NDArray[np.int64]) -> None:
+        """By the rival the last row gets a tenth of what the others got."""
+        for name, sums_uj in self._reweighed_uj.items():
+            amount_uj = tick_uj.copy()
+            for column, channel in enumerate(self.channels):
+                rival = self._rival(channel)
+                if rival and name == f"{rival}_uj":
+                    moved_uj = amount_uj[:-1, column] // 10
+                    amount_uj[:-1, column] -= moved_uj
+                    amount_uj[-1, column] += moved_uj.sum()
+                elif self.shared_by == "learned-1" and rival and name == "low_uj":
+                    amount_uj[:, column] -= amount_uj[:, column] // 8
+                elif self.shared_by == "learned-1" and rival and name == "high_uj":
+                    amount_uj[:, column] += amount_uj[:, column] // 7
+            self._reweighed_uj[name] = sums_uj + amount_uj
 
     def _use_cpu(self, *, first: bool) -> NDArray[np.int64]:
         used_ns = np.array(
@@ -215,6 +248,7 @@ class SnapshotMaker:
             alive=~np.isin(np.arange(rows), sorted(self.ended)),
             dynamic_uw=_power(tick_uj[:, :, 0], self.interval_ns),
             gpu_ns=self._gpu_ns(),
+            **self._sums(),
         )
         node_uj = self.container_uj.sum(axis=0)
         node_uj[:, 0] += self._unattributed_uj
@@ -252,6 +286,12 @@ class SnapshotMaker:
                 "memory_bytes": self.machine.memory_bytes,
             },
             health=_health(self._sequence, self.channels, self.down),
+            weights=tuple(
+                ZoneWeight(zone, self.shared_by if rival else "time", "made", rival)
+                for column, zone in self._zones
+                if self.shared_by and self.channels[column].kind != "gpu"
+                for rival in (self._rival(self.channels[column]),)
+            ),
             gpus=tuple(
                 _gpu(zone) for _, zone in self._zones if zone.kind == "gpu" and self._up(zone)
             ),
@@ -259,6 +299,9 @@ class SnapshotMaker:
 
     def _up(self, zone: Zone) -> bool:
         return zone.kind not in self.down
+
+    def _sums(self) -> dict[str, Any]:
+        return {name: _frozen(sums_uj) for name, sums_uj in self._reweighed_uj.items()}
 
     def _gpu_ns(self) -> NDArray[np.int64] | None:
         """A tenth of the CPU time, where there is a GPU."""

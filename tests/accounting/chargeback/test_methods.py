@@ -9,6 +9,7 @@ import pytest
 from wattribute.accounting.chargeback.build import compare_methods, make_statement
 from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.methods import METHODS
+from wattribute.accounting.chargeback.other_weights import AS_SHARED
 from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import ConfigInvalid
@@ -163,7 +164,8 @@ def test_comparing_reads_once_and_shows_each(aws_node: Path) -> None:
         str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",), tariff="1"
     )
     made = compare_methods(request, AccountingSettings(), list(METHODS))
-    assert [statement.method for statement in made] == list(METHODS)
+    by_one_weight = [method.id for method in METHODS.values() if method.energy == AS_SHARED]
+    assert [statement.method for statement in made] == by_one_weight
     assert {statement.difference for statement in made} == {0}
     assert {statement.allocated + statement.unallocated for statement in made} == {Decimal(100)}
     alone = make_statement(request.but(method="usage"), AccountingSettings())
@@ -186,3 +188,94 @@ def test_only_money_that_goes_by_energy_has_a_band(tmp_path: Path) -> None:
     for method in ("requests", "two-part"):
         other = make_statement(request.but(method=method, tariff="0"), AccountingSettings()).rows[0]
         assert other.cost_low == other.cost == other.cost_high
+
+
+@pytest.fixture
+def weighed_node(tmp_path: Path) -> Path:
+    """Two pods with the same CPU time, of which one has 1.5 times the mean watts per core."""
+    made = MadeLedger()
+    learned = {"shared_by": "learned-1", "time_uj": 4_000_000}
+    for hour in (HOUR, HOUR + 1):
+        made.floor(hour, "i-1", 2_000_000)
+        made.pod(hour, "i-1", "hot", 6_000_000, cpu=(1, 1), low_uj=5_000_000, high_uj=7_000_000,
+                 **learned)  # fmt: skip
+        made.pod(hour, "i-1", "cool", 2_000_000, cpu=(1, 1), low_uj=1_000_000, high_uj=3_000_000,
+                 **learned)  # fmt: skip
+    return made.write(tmp_path)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_energy_by_cpu_time_is_energy_without_learned_weights(
+    weighed_node: Path, engine: str
+) -> None:
+    pytest.importorskip(engine)
+    by_time = _costs(weighed_node, "energy-by-time", engine=engine)
+    as_shared = _costs(weighed_node, "energy-idle-reserved", engine=engine)
+
+    assert by_time["hot"] == by_time["cool"]
+    assert as_shared["hot"] > by_time["hot"] > as_shared["cool"]
+    assert _costs(weighed_node, "energy-by-learned", engine=engine) == as_shared
+
+
+def test_a_statement_by_another_weight_is_of_that_energy_in_every_column(
+    weighed_node: Path,
+) -> None:
+    request = StatementRequest(
+        str(weighed_node), MONTH, "label:app", totals=("EC2=100.01 USD",), method="energy-by-time"
+    )
+
+    made = make_statement(request, AccountingSettings())
+
+    assert made.difference == 0
+    rows = {row.owner: row for row in made.everything}
+    for name in ("hot", "cool"):
+        assert rows[name].dynamic_uj == 8_000_000
+        assert rows[name].low_uj == rows[name].high_uj == rows[name].energy_uj
+        assert rows[name].cost_low == rows[name].cost == rows[name].cost_high
+
+
+def test_comparing_shows_other_weights_where_the_ledger_knows_any(
+    weighed_node: Path, aws_node: Path
+) -> None:
+    methods = ["energy-by-time", "energy-idle-reserved", "energy-by-learned"]
+    request = StatementRequest(str(weighed_node), MONTH, "label:app", totals=("EC2=100 USD",))
+
+    made = compare_methods(request, AccountingSettings(), methods)
+    alone = compare_methods(request, AccountingSettings(), ["energy-by-learned"])
+
+    assert [statement.method for statement in made] == methods[:2]
+    assert [statement.method for statement in alone] == methods[2:]
+    assert {statement.difference for statement in made} == {0}
+    old = compare_methods(
+        StatementRequest(str(aws_node), MONTH, "label:app", totals=("EC2=100 USD",)),
+        AccountingSettings(),
+        methods,
+    )
+    assert [statement.method for statement in old] == ["energy-idle-reserved"]
+
+
+def test_the_band_of_an_estimate_moves_with_energy_by_another_weight(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 0)
+    made.pod(HOUR, "i-1", "a", 6_000_000, low_uj=4_000_000, high_uj=9_000_000, time_uj=5_000_000,
+             origin="estimated")  # fmt: skip
+    made.pod(HOUR, "i-1", "b", 4_000_000, time_uj=5_000_000, origin="estimated")
+    request = StatementRequest(
+        str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",),
+        method="energy-by-time",
+    )  # fmt: skip
+
+    rows = {row.owner: row for row in make_statement(request, AccountingSettings()).rows}
+
+    assert (rows["a"].low_uj, rows["a"].high_uj) == (3_000_000, 8_000_000)
+
+
+def test_weights_that_are_only_shown_can_be_compared(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 0)
+    for name, learned_uj in (("a", 7_000_000), ("b", 3_000_000)):
+        made.pod(HOUR, "i-1", name, 5_000_000, learned_uj=learned_uj, shared_by="time")
+    ledger = made.write(tmp_path)
+
+    assert _costs(ledger, "energy-by-learned")["a"] == 700_000
+    assert _costs(ledger, "energy-by-time")["a"] == 500_000

@@ -18,7 +18,7 @@ from wattribute.accounting.ledger.spool import SpoolReader
 from wattribute.accounting.ledger.store import Store
 from wattribute.accounting.promql.client import Prometheus
 from wattribute.accounting.settings import LedgerSettings
-from wattribute.core.records import Channel, Origin, Snapshot
+from wattribute.core.records import REWEIGHED, Channel, Origin, Snapshot
 from wattribute.core.units import Nanoseconds
 from wattribute.node.exporter.exposition import Renderer, text
 from wattribute.node.exporter.families import metrics_families
@@ -94,15 +94,32 @@ def both(
         return from_spool, entries_of(Collector(client), folder / "b")
 
 
-def energies(entries: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], int]:
-    """Return microjoules of what used any, by all that says whose and how they are known."""
+def energies(entries: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Return microjoules of what used any, by all that says whose and how they are known.
+
+    Bands of estimates are left out: a scrape knows power to a microwatt only.
+    """
     keys = ("cluster", "node", "provider_id", "kind", "component", "origin", "namespace",
-            "pod_uid", "pod", "container", "container_id", "owner_kind", "owner_name")  # fmt: skip
+            "pod_uid", "pod", "container", "container_id", "owner_kind", "owner_name",
+            "shared_by")  # fmt: skip
     return {
-        (*(entry[key] for key in keys), str(entry["labels"])): entry["energy_uj"]
+        (*(entry[key] for key in keys), str(entry["labels"])): (
+            *(entry[name] for name in ("energy_uj", "time_uj", "learned_uj")),
+            *(entry[end] for end in ("low_uj", "high_uj") if entry["origin"] != "estimated"),
+        )
         for entry in entries
         if entry["energy_uj"]
     }
+
+
+def check_other_weights(entries: Sequence[dict[str, Any]]) -> None:
+    """Check that other weights share the same joules, and that bands contain the energy."""
+    for component in {entry["component"] for entry in entries}:
+        rows = [entry for entry in entries if entry["component"] == component]
+        energy_uj = sum(row["energy_uj"] for row in rows)
+        assert sum(row["time_uj"] for row in rows) == energy_uj
+        assert sum(row["learned_uj"] for row in rows) == energy_uj
+    assert all(entry["low_uj"] <= entry["energy_uj"] <= entry["high_uj"] for entry in entries)
 
 
 @st.composite
@@ -111,6 +128,7 @@ def makers(draw: st.DrawFn) -> SnapshotMaker:
         containers=draw(st.integers(0, 4)),
         packages=draw(st.integers(1, 2)),
         channels=draw(st.sampled_from([RAPL, ESTIMATED, _MIXED])),
+        shared_by=draw(st.sampled_from(["", "time", "cycles", "learned-1"])),
         seed=draw(st.integers(0, 2**32)),
     )
 
@@ -125,6 +143,69 @@ def test_the_spool_and_the_scrapes_give_the_same_joules(
 
     assert energies(from_scrapes) == energies(from_spool)
     assert from_spool
+    check_other_weights(from_spool)
+    check_other_weights(from_scrapes)
+
+
+def without_other_weights(snapshot: Snapshot) -> Snapshot:
+    """Return what an agent shows that shares by CPU time and knows no other way."""
+    plain = replace(snapshot.containers, **dict.fromkeys(REWEIGHED))
+    return replace(snapshot, containers=plain, weights=())
+
+
+def learned_since(snapshots: Sequence[Snapshot], turn: int) -> Iterator[Snapshot]:
+    """Yield snapshots of an agent that shares by learned weights from one of them on."""
+    at_turn = snapshots[turn].containers
+    for number, snapshot in enumerate(snapshots):
+        if number <= turn:
+            yield without_other_weights(snapshot)
+            continue
+        table = snapshot.containers
+        sums = {
+            name: at_turn.energy_uj[:, :, 0] + getattr(table, name) - getattr(at_turn, name)
+            for name in REWEIGHED
+        }
+        yield replace(snapshot, containers=replace(table, **sums))
+
+
+def test_series_that_begin_at_old_totals_bring_no_old_joules(tmp_path: Path) -> None:
+    maker = SnapshotMaker(shared_by="learned-1")
+    snapshots = list(learned_since(snapshots_of(maker), 14))
+
+    from_spool, from_scrapes = both(snapshots, tmp_path)
+
+    check_other_weights(from_scrapes)
+    by_key = {_key(entry): entry for entry in from_spool if entry["kind"] == "workload"}
+    assert by_key
+    for entry in from_scrapes:
+        if entry["kind"] == "workload":
+            spool = by_key[_key(entry)]
+            # The step to the first scrape that shows them is as the energy.
+            assert entry["time_uj"] == pytest.approx(spool["time_uj"], rel=0.02)
+            assert entry["high_uj"] == pytest.approx(spool["high_uj"], rel=0.02)
+            assert entry["energy_uj"] < entry["high_uj"] <= spool["high_uj"]
+
+
+def test_series_that_end_leave_the_energy_as_it_is(tmp_path: Path) -> None:
+    snapshots = snapshots_of(SnapshotMaker(shared_by="learned-1"))
+    silent = [without_other_weights(s) if 10 < n < 20 else s for n, s in enumerate(snapshots)]
+
+    _, from_scrapes = both(snapshots, tmp_path / "all")
+    series = scraped(silent, "none")
+    with (
+        FakePrometheus(series) as server,
+        Prometheus(LedgerSettings(prometheus_url=server.url)) as client,
+    ):
+        with_hole = entries_of(Collector(client), tmp_path / "hole")
+
+    check_other_weights(with_hole)
+    workloads = [e for e in sorted(with_hole, key=_key) if e["kind"] == "workload"]
+    whole = [e for e in sorted(from_scrapes, key=_key) if e["kind"] == "workload"]
+    assert workloads
+    for entry, full in zip(workloads, whole, strict=True):
+        assert entry["energy_uj"] == full["energy_uj"]
+        width, full_width = (e["high_uj"] - e["low_uj"] for e in (entry, full))
+        assert 0.5 * full_width < width < full_width
 
 
 def late_names(snapshots: Sequence[Snapshot]) -> Iterator[Snapshot]:
@@ -175,9 +256,11 @@ def test_a_name_that_came_late_loses_no_joule_in_either(tmp_path: Path) -> None:
     assert energies(from_scrapes) == energies(from_spool)
 
 
-@pytest.mark.parametrize("channels", [RAPL, ESTIMATED])
+@pytest.mark.parametrize("channels", [RAPL, ESTIMATED, _MIXED])
 def test_all_else_is_the_same_as_far_as_scrapes_know_it(tmp_path: Path, channels: Any) -> None:
-    from_spool, from_scrapes = both(snapshots_of(SnapshotMaker(channels=channels)), tmp_path)
+    from_spool, from_scrapes = both(
+        snapshots_of(SnapshotMaker(channels=channels, shared_by="learned-1")), tmp_path
+    )
 
     assert len(from_scrapes) == len(from_spool)
     for spool, scrape in zip(

@@ -45,6 +45,8 @@ def test_a_spool_of_0_1_gives_the_entries_that_it_gave_then(tmp_path: Path) -> N
     outcome, entries = _seal(GOLDEN / "spool-0.1", tmp_path / "ledger")
 
     for entry in entries:
+        assert (entry.pop("time_uj"), entry.pop("learned_uj")) == (entry["energy_uj"],) * 2
+        assert entry.pop("shared_by") == ""
         entry["hour"] = int(entry["hour"].timestamp())
         entry["labels"] = dict(entry["labels"])
         entry["annotations"] = dict(entry["annotations"])
@@ -67,6 +69,24 @@ def test_entries_add_up_to_the_agents_totals(tmp_path: Path, channels: Any) -> N
     estimated = channels is ESTIMATED
     assert all((entry["low_uj"] < entry["energy_uj"]) == estimated
                for entry in entries if entry["kind"] == "idle")  # fmt: skip
+
+
+def test_two_runs_that_share_in_two_ways_are_one_hour(tmp_path: Path) -> None:
+    first = _write(tmp_path, 10)[-1].containers
+    second = _write(tmp_path, 20, seed=2, shared_by="learned-1")[-1].containers
+
+    _, entries = _seal(tmp_path, tmp_path / "ledger")
+
+    (entry,) = (e for e in entries if e["kind"] == "workload" and e["component"] == "cpu"
+                and e["container_id"] == first.consumers[-1].container_id)  # fmt: skip
+    time_uj, high_uj = second.time_uj, second.high_uj
+    assert time_uj is not None
+    assert high_uj is not None
+    first_uj = int(first.energy_uj[-1, 0, 0])
+    assert entry["energy_uj"] == first_uj + int(second.energy_uj[-1, 0, 0])
+    assert entry["time_uj"] == first_uj + int(time_uj[-1, 0])
+    assert entry["high_uj"] == first_uj + int(high_uj[-1, 0])
+    assert entry["shared_by"] == "learned-1"
 
 
 def test_two_runs_in_one_hour_are_one_hour(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from wattribute.core.records import Snapshot
+from wattribute.core.records import REWEIGHED, Snapshot
 from wattribute.core.units import Nanoseconds
 from wattribute.node.exporter.scene import NodeLabels
 from wattribute.node.exporter.spool import Spool
-from wattribute_testing.snapshots import ESTIMATED, SnapshotMaker
+from wattribute_testing.snapshots import ESTIMATED, RAPL, SnapshotMaker
 
 MINUTE_NS = 60 * 10**9
 
@@ -221,3 +221,70 @@ def test_the_agent_still_imports_nothing_heavy() -> None:
 
     heavy = {"pyarrow", "duckdb", "httpx", "narwhals", "fsspec", "polars"}
     assert not heavy & {name.partition(".")[0] for name in out.stdout.split()}
+
+
+def _weighed_lines(folder: Path, shared_by: str) -> list[dict[str, Any]]:
+    maker = SnapshotMaker(interval_ns=Nanoseconds(MINUTE_NS), channels=RAPL, shared_by=shared_by)
+    spool = _spool(folder)
+    for _ in range(70):
+        spool.observe(maker.tick())
+    spool.close()
+    return _lines(folder)
+
+
+def test_a_line_has_the_band_of_learned_weights_and_what_cpu_time_would_say(tmp_path: Path) -> None:
+    lines = _weighed_lines(tmp_path, "learned-1")
+
+    assert len(lines) == 2
+    for line in lines:
+        assert line["shared_by"] == {"cpu": "learned-1", "dram": "learned-1"}
+        for row in line["containers"]:
+            ends = zip(row["low_uj"], row["energy_uj"], row["high_uj"], strict=True)
+            assert all(low < energy < high for low, energy, high in ends)
+            assert "learned_uj" not in row  # it is the energy
+        rows = line["containers"]
+        for channel in range(len(line["channels"])):
+            energy_uj, time_uj = (
+                sum(row[name][channel] for row in rows) for name in ("energy_uj", "time_uj")
+            )
+            assert time_uj == energy_uj
+    assert any(row["time_uj"] != row["energy_uj"] for row in lines[0]["containers"])
+
+
+def test_a_line_of_an_agent_that_only_shows_learned_weights_says_what_they_would_give(
+    tmp_path: Path,
+) -> None:
+    for line in _weighed_lines(tmp_path, "time"):
+        assert line["shared_by"] == {"cpu": "time", "dram": "time"}
+        for row in line["containers"]:
+            assert row.keys().isdisjoint({"low_uj", "high_uj", "time_uj"})
+            assert row["learned_uj"] != row["energy_uj"]
+
+
+def test_a_line_of_an_agent_with_one_way_to_share_has_no_more_keys(tmp_path: Path) -> None:
+    for line in _weighed_lines(tmp_path, ""):
+        assert "shared_by" not in line
+        assert line["containers"][0].keys().isdisjoint(REWEIGHED)
+
+
+def test_weights_that_are_learned_from_some_tick_on_count_from_there(tmp_path: Path) -> None:
+    maker = SnapshotMaker(interval_ns=Nanoseconds(MINUTE_NS), channels=RAPL, shared_by="learned-1")
+    spool = _spool(tmp_path, resumed=True)
+    first, last = maker.tick(), maker.tick()
+    plain = dict.fromkeys(REWEIGHED)
+    spool.observe(replace(first, containers=replace(first.containers, **plain)))
+    grown = {
+        name: getattr(last.containers, name)
+        - getattr(first.containers, name)
+        + first.containers.energy_uj[:, :, 0]
+        for name in REWEIGHED
+    }
+    spool.observe(replace(last, containers=replace(last.containers, **grown)))
+    spool.close()
+
+    (line,) = _lines(tmp_path)
+
+    for row, consumer in zip(line["containers"], last.containers.consumers, strict=True):
+        at = last.containers.consumers.index(consumer)
+        risen = last.containers.low_uj[at] - first.containers.low_uj[at]
+        assert row["low_uj"] == risen.tolist()

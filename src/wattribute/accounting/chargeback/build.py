@@ -34,6 +34,7 @@ from wattribute.accounting.chargeback.methods import (
     policies_of,
 )
 from wattribute.accounting.chargeback.money import Currency
+from wattribute.accounting.chargeback.other_weights import AS_SHARED, OTHER_WEIGHTS
 from wattribute.accounting.chargeback.period import Period, read_period
 from wattribute.accounting.chargeback.places import Placed, cost_by, namespaces_of, place
 from wattribute.accounting.chargeback.request import StatementRequest, ledger_files, names_of_maps
@@ -90,15 +91,27 @@ def compare_methods(
     methods: Sequence[str],
     step: Step = lambda _: None,
 ) -> list[Statement]:
-    """The same month by several methods; the ledger is read once.
+    """The same month by several methods; the ledger is read once for each way to share energy.
 
-    ``two-part`` is left out when there is no tariff. Raises as ``make_statement``.
+    ``two-part`` is left out when there is no tariff, and so are methods by other weights where the
+    ledger knows no other energy by them. Raises as ``make_statement``.
     """
     used_methods = [method_of(name) for name in methods]
     if not (request.tariff or settings.bills.tariff or request.price_list):
         used_methods = [method for method in used_methods if method.id != "two-part"]
-    with opened(request, settings, used_methods, step) as month:
-        return [_one(month, request, settings, method, step=step) for method in used_methods]
+    # Energy as it was shared comes first: that read tells which other weights there are.
+    columns = dict.fromkeys((AS_SHARED, *(method.energy for method in used_methods)))
+    statements: dict[str, Statement] = {}
+    known_columns = frozenset[str](OTHER_WEIGHTS)
+    for column in columns:
+        of_column = [method for method in used_methods if method.energy == column]
+        if not of_column or (column != AS_SHARED and column not in known_columns):
+            continue
+        with opened(request, settings, of_column, step) as month:
+            known_columns = month.period.weights.other_energies
+            for method in of_column:
+                statements[method.id] = _one(month, request, settings, method, step=step)
+    return [statements[method.id] for method in used_methods if method.id in statements]
 
 
 @contextmanager
@@ -115,7 +128,7 @@ def opened(
     Args:
         request: The question.
         settings: Of the accounting.
-        methods: By which it will be split.
+        methods: By which it will be split; at least one, all with the same ``energy``.
         step: Called with what is read now.
         charges: The bill; None reads the one that the request names.
 
@@ -147,6 +160,7 @@ def opened(
                 accounts,
                 policies_of([*methods, METHODS[DEFAULT]]),
                 capacity=any("capacity" in method.parts for method in methods),
+                energy=methods[0].energy,
                 namespaces_for=lambda nodes: namespaces_of(charges, nodes) if charges else (),
                 step=step,
             )

@@ -217,6 +217,7 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
         Span(first, last + 1),
         month.accounts,
         facts=month.period.facts,
+        energy=month.period.energy,
         extra=extra,
     )
     there = entries.filter(nw.col("account") == number)

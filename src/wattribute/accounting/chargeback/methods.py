@@ -9,6 +9,8 @@ max-request-usage      the larger of reserved and used; what nobody took is spre
 usage                  what was used; the rest is idle
 energy                 energy, the floor in proportion to dynamic energy
 energy-idle-POLICY     energy, the floor by the policy (``core.floor``); ``reserved`` is the default
+energy-by-time         as energy-idle-reserved, but with energy as CPU time alone would share it
+energy-by-learned      as energy-idle-reserved, but with energy as learned weights share it
 two-part               measured kWh x tariff, taken out of the charge and capped by it, is split by
                        energy-idle-reserved; the rest of the charge by requests
 =====================  ==========================================================================
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from wattribute.accounting.chargeback.other_weights import AS_SHARED, EnergyColumn
 from wattribute.core.errors import ConfigInvalid
 from wattribute.core.floor import FLOOR_POLICIES, FloorPolicy, policy_named
 
@@ -42,6 +45,8 @@ class Method:
     """For the part ``capacity``: ``reserved``, ``used`` or ``most`` (the larger of both)."""
     spread: bool = False
     """What nobody took is spread over those who took something."""
+    energy: EnergyColumn = AS_SHARED
+    """The ledger's column that is taken for the energy."""
 
     @property
     def floor(self) -> FloorPolicy:
@@ -55,6 +60,10 @@ class Method:
 
 
 _CAPACITY: Final[tuple[Part, ...]] = ("capacity",)
+_OTHER_WEIGHTS: Final[tuple[tuple[str, str, EnergyColumn], ...]] = (
+    ("time", "CPU time alone", "time_uj"),
+    ("learned", "learned weights", "learned_uj"),
+)
 _METHODS: Final = (
     Method("requests", "reserved", "by what was reserved", _CAPACITY, "reserved"),
     Method(
@@ -72,6 +81,15 @@ _METHODS: Final = (
         for name, policy in FLOOR_POLICIES.items()
         if name != "full"
     ),
+    *(
+        Method(
+            f"energy-by-{weight}",
+            "reserved",
+            f"by energy as {words} would share it, {FLOOR_POLICIES['reserved'].text}",
+            energy=column,
+        )
+        for weight, words, column in _OTHER_WEIGHTS
+    ),
     Method(
         "two-part",
         "reserved",
@@ -88,6 +106,8 @@ COMPARED: Final = (
     "usage",
     "energy",
     "energy-idle-reserved",
+    "energy-by-time",
+    "energy-by-learned",
     "two-part",
 )
 """What ``wattribute compare`` shows side by side."""

@@ -13,6 +13,15 @@ from wattribute.accounting.chargeback.engines import Frame, FrameEngine, Span
 from wattribute.accounting.chargeback.floor import PLACE, pay_floor, with_idle_rows
 from wattribute.accounting.chargeback.grams import CarbonFacts
 from wattribute.accounting.chargeback.join import ChargedPlace, Nodes
+from wattribute.accounting.chargeback.other_weights import (
+    AS_SHARED,
+    OTHER_WEIGHTS,
+    EnergyColumn,
+    WeightsInUse,
+    completed,
+    shared_as,
+    weights_in_use,
+)
 from wattribute.accounting.chargeback.usage import (
     COLUMNS,
     COMPONENTS,
@@ -25,6 +34,7 @@ from wattribute.core.errors import DataInvalid
 from wattribute.core.floor import FloorPolicy
 
 _FACTS: Final = (*NODE, "instance_type", "region")
+_WEIGHT_COLUMNS: Final = ("hour", "energy_uj", *OTHER_WEIGHTS, "shared_by")
 _HOURS_PER_DAY: Final = 24
 
 
@@ -51,6 +61,9 @@ class Period:
     """The first hour with entries of any node, and the end of the last."""
     corrected: bool
     """There are corrections in it."""
+    energy: EnergyColumn
+    """The ledger's column that was taken for the energy."""
+    weights: WeightsInUse
 
 
 def read_period(
@@ -61,6 +74,7 @@ def read_period(
     policies: Sequence[FloorPolicy],
     *,
     capacity: bool,
+    energy: EnergyColumn = AS_SHARED,
     namespaces_for: Callable[[Nodes], Sequence[str]] = lambda _: (),
     step: Callable[[str], None] = lambda _: None,
 ) -> Period:
@@ -74,6 +88,7 @@ def read_period(
         accounts: Whose is what; numbered on the way.
         policies: Floor policies that the methods need.
         capacity: Some method goes by resources, so they are kept.
+        energy: The ledger's column that is taken for the energy.
         namespaces_for: Given the nodes: namespaces that charges go to directly.
         step: Told what is being done, for a progress bar.
 
@@ -83,6 +98,9 @@ def read_period(
     step("who is in the ledger")
     files = [path for chunk in chunks for path in chunk]
     entries = _scan(engine, files, span, accounts)
+    weights = weights_in_use(
+        engine, completed(engine.scan(files, span, _WEIGHT_COLUMNS, {}), _WEIGHT_COLUMNS)
+    )
     _refuse_duplicates(engine, entries)
     mapping, corrected = _numbered(engine, entries, accounts)
     facts = _facts(engine, entries)
@@ -96,7 +114,8 @@ def read_period(
     kept = []
     for number, chunk in enumerate(chunks, 1):
         step(f"hours and accounts, {number} of {len(chunks)}")
-        owned = _joined(engine, _scan(engine, chunk, span, accounts), mapping, accounts, facts)
+        chunk_entries = _scan(engine, chunk, span, accounts, energy=energy)
+        owned = _joined(engine, chunk_entries, mapping, accounts, facts)
         with engine.kept(_summed(engine, owned, numbers, policies, corrected=corrected)) as summed:
             rows = with_idle_rows(summed)
             for policy in policies:
@@ -104,12 +123,24 @@ def read_period(
             kept.append(engine.keep(_slim(rows, policies, capacity=capacity)))
     whole = nw.concat(kept, how="vertical") if len(kept) > 1 else kept[0]
     node_hours, missing, known = _coverage(engine, whole, facts)
-    return Period(span, whole, nodes, facts, numbers, node_hours, missing, known, corrected)
+    return Period(
+        *(span, whole, nodes, facts, numbers, node_hours, missing, known, corrected),
+        *(energy, weights),
+    )
 
 
-def _scan(engine: FrameEngine, files: Sequence[str], span: Span, accounts: Accounts) -> Frame:
-    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, "namespace"))
-    return engine.scan(files, span, tuple(wanted), accounts.maps)
+def _scan(
+    engine: FrameEngine,
+    files: Sequence[str],
+    span: Span,
+    accounts: Accounts,
+    *,
+    energy: EnergyColumn = AS_SHARED,
+    extra: Sequence[str] = ("namespace",),
+) -> Frame:
+    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, *extra, energy))
+    entries = engine.scan(files, span, tuple(wanted), accounts.maps)
+    return shared_as(completed(entries, wanted), energy)
 
 
 def _summed(
@@ -156,6 +187,7 @@ def entries_of(
     accounts: Accounts,
     *,
     facts: Sequence[CarbonFacts],
+    energy: EnergyColumn,
     extra: Sequence[str],
 ) -> Frame:
     """Entries as they are in the ledger, with ``account`` and ``place``, and columns besides.
@@ -166,10 +198,10 @@ def entries_of(
         span: Which hours.
         accounts: Those of a period that was read; they keep their numbers.
         facts: The nodes of that period, whose order numbers the places.
+        energy: The ledger's column that is taken for the energy.
         extra: Columns of the ledger.
     """
-    wanted = dict.fromkeys((*COLUMNS, *_FACTS, *accounts.columns, *extra))
-    entries = engine.scan(files, span, tuple(wanted), accounts.maps)
+    entries = _scan(engine, files, span, accounts, energy=energy, extra=extra)
     mapping, _ = _numbered(engine, entries, accounts)
     return _joined(engine, entries, mapping, accounts, facts)
 

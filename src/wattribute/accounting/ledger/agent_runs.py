@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from wattribute.core.records import ConsumerHour, EstimateBand, ModeEnergy, NodeHour
+from wattribute.core.records import (
+    REWEIGHED,
+    ConsumerHour,
+    EstimateBand,
+    ModeEnergy,
+    NodeHour,
+    shared_longest,
+)
 
 
 def added(lines: Sequence[NodeHour]) -> NodeHour:
@@ -28,7 +35,9 @@ def added(lines: Sequence[NodeHour]) -> NodeHour:
                 sums.high_uj + band.high_uj,
             )
         for row in line.consumers:
-            row.energy_uj = _spread(row.energy_uj, place, len(channels))
+            for name in ("energy_uj", *REWEIGHED):
+                if values := getattr(row, name):
+                    setattr(row, name, _spread(values, place, len(channels)))
             before = consumers.get(row.container_id)
             consumers[row.container_id] = row if before is None else _joined(before, row)
     _share_labels(consumers.values())
@@ -42,7 +51,17 @@ def added(lines: Sequence[NodeHour]) -> NodeHour:
         capacity_s=_sums([line.capacity_s for line in lines]),
         band_uj=bands,
         consumers=list(consumers.values()),
+        shared_by=_shared_by(lines),
     )
+
+
+def _shared_by(lines: Iterable[NodeHour]) -> dict[str, str]:
+    times_s: dict[str, dict[str, float]] = {}
+    for line in lines:
+        for component, shared_by in line.shared_by.items():
+            by_name = times_s.setdefault(component, {})
+            by_name[shared_by] = by_name.get(shared_by, 0.0) + line.covered_s
+    return shared_longest(times_s)
 
 
 def _spread(values: Sequence[int], place: Sequence[int], size: int) -> list[int]:
@@ -64,6 +83,14 @@ def _joined(earlier: ConsumerHour, later: ConsumerHour) -> ConsumerHour:
         gpu_ns=earlier.gpu_ns + later.gpu_ns,
         alive_s=earlier.alive_s + later.alive_s,
         request_s=_sums([earlier.request_s, later.request_s]),
+        **{
+            name: [
+                a + b
+                for a, b in zip(earlier.reweighed_uj(name), later.reweighed_uj(name), strict=True)
+            ]
+            for name in REWEIGHED
+            if getattr(earlier, name) or getattr(later, name)
+        },
     )
 
 

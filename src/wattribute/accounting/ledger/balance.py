@@ -1,22 +1,17 @@
 """A node's hour -> entries that add up to what the node's counters rose by."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from wattribute.accounting.ledger.entries import LedgerEntries
+from wattribute.accounting.ledger.entry_writer import EntryEnergy, EntryWriter, use_of
 from wattribute.accounting.ledger.schema import COMPONENTS
-from wattribute.core.records import ConsumerHour, NodeHour
-from wattribute.core.units import (
-    HOUR_S,
-    MICROJOULES_PER_JOULE,
-    MICROSECONDS_PER_SECOND,
-    NANOSECONDS_PER_MICROSECOND,
-)
+from wattribute.core.records import REWEIGHED, ConsumerHour, NodeHour
+from wattribute.core.units import MICROJOULES_PER_JOULE
 
 _TOLERANCE_UJ: Final = 1000
 """What rounding can make of a node's sums above 8.6e9 J, where a double holds no microjoule."""
-_KINDS: Final = {"system_processes": "system", "kernel_processes": "kernel"}
 _NO_METER: Final = "measured"
 """The origin of 0 J where nothing was measured."""
 
@@ -29,7 +24,7 @@ def add_entries(hour: NodeHour, entries: LedgerEntries) -> list[str]:
 
     Per component they add up to the rise of the node's counters less the rise of what is held at
     birth. What the containers' counters do not account for (rounding, a container whose whole
-    life fell between two scrapes) is ``unattributed``.
+    life fell between two scrapes) is ``unattributed``. So it is with the energy by other weights.
 
     Returns:
         What does not add up by more than rounding, in words.
@@ -40,23 +35,26 @@ def add_entries(hour: NodeHour, entries: LedgerEntries) -> list[str]:
     main = {
         component: max(origins, key=origins.__getitem__) for component, origins in dynamic.items()
     }
-    writer = _EntryWriter(hour, entries)
-    shown_uj: dict[str, int] = defaultdict(int)
+    writer = EntryWriter(hour, entries)
+    of_consumers: dict[str, EntryEnergy] = defaultdict(lambda: EntryEnergy.certain(0))
     for consumer in hour.consumers:
         energies = _consumer_energies(hour, consumer, main.get("cpu", _NO_METER))
         writer.add_consumer(consumer, energies)
-        for (component, _), energy_uj in energies.items():
-            shown_uj[component] += energy_uj
+        for (component, _), energy in energies.items():
+            of_consumers[component] = of_consumers[component].plus(energy)
     problems: list[str] = []
-    for component in sorted({*dynamic, *shown_uj}, key=COMPONENTS.index):
+    for component in sorted({*dynamic, *of_consumers}, key=COMPONENTS.index):
         node_uj = sum(dynamic[component].values())
         nobodys = unattributed[component]
-        rest_uj = node_uj - shown_uj[component] - hour.held_uj.get(component, 0)
+        seen_energy = of_consumers[component]
+        rest_uj = node_uj - seen_energy.energy_uj - hour.held_uj.get(component, 0)
         rest_uj -= sum(nobodys.values())
         problems += _judged(component, rest_uj, node_uj)
         origin = main.get(component, _NO_METER)
         nobodys[origin] = nobodys.get(origin, 0) + rest_uj
-        writer.add_unattributed(component, nobodys)
+        rests = {where: EntryEnergy.certain(energy_uj) for where, energy_uj in nobodys.items()}
+        rests[origin] = _with_rest(rests[origin], seen_energy)
+        writer.add_unattributed(component, rests)
         writer.add_idle(component, idle[component] or {origin: 0})
     return problems
 
@@ -68,129 +66,33 @@ def _by_origin(hour: NodeHour, values: Sequence[int]) -> _ByOrigin:
     return sums
 
 
+def _with_rest(nobodys: EntryEnergy, of_consumers: EntryEnergy) -> EntryEnergy:
+    """Return what is nobody's, with what other weights give to no consumer, or take from it."""
+    return nobodys._replace(
+        time_uj=nobodys.time_uj + of_consumers.energy_uj - of_consumers.time_uj,
+        learned_uj=nobodys.learned_uj + of_consumers.energy_uj - of_consumers.learned_uj,
+    )
+
+
 def _consumer_energies(
     hour: NodeHour, consumer: ConsumerHour, cpu_origin: str
-) -> dict[tuple[str, str], int]:
+) -> dict[tuple[str, str], EntryEnergy]:
     """Return a consumer's microjoules by component and origin.
 
     What was used beside energy stands on the row of the CPU, so there is one if anything was used.
     """
-    energies: dict[tuple[str, str], int] = {}
-    for component, origin, energy_uj in hour.by_component(consumer.energy_uj):
-        if energy_uj:
+    energies: dict[tuple[str, str], EntryEnergy] = {}
+    columns = [consumer.energy_uj, *map(consumer.reweighed_uj, REWEIGHED)]
+    by_column = [list(hour.by_component(column)) for column in columns]
+    for parts in zip(*by_column, strict=False):
+        if any(value for *_, value in parts):
+            component, origin, _ = parts[0]
             key = (component, origin)
-            energies[key] = energies.get(key, 0) + energy_uj
-    if any(_use(consumer).values()) and not any(component == "cpu" for component, _ in energies):
-        energies["cpu", cpu_origin] = 0
+            before = energies.get(key, EntryEnergy.certain(0))
+            energies[key] = before.plus(EntryEnergy(*(value for *_, value in parts)))
+    if any(use_of(consumer).values()) and not any(component == "cpu" for component, _ in energies):
+        energies["cpu", cpu_origin] = EntryEnergy.certain(0)
     return energies
-
-
-def _use(consumer: ConsumerHour) -> dict[str, int]:
-    request_s = consumer.request_s
-    return {
-        "cpu_ns": _whole_microseconds(consumer.cpu_ns),
-        "memory_byte_s": consumer.memory_byte_s,
-        "gpu_sm_ns": _whole_microseconds(consumer.gpu_ns),
-        "alive_s": min(round(consumer.alive_s), HOUR_S),
-        "cpu_request_mcore_s": round(request_s.get("cpu_mcore", 0.0)),
-        "memory_request_byte_s": round(request_s.get("memory_bytes", 0.0)),
-        "gpu_request_s": round(request_s.get("gpu", 0.0)),
-    }
-
-
-def _whole_microseconds(time_ns: int) -> int:
-    """Round down to what scrapes have, so that an hour is the same wherever it was read."""
-    return time_ns - time_ns % NANOSECONDS_PER_MICROSECOND
-
-
-class _EntryWriter:
-    """Writes the entries of one node's hour, which share the node and the band of its estimates."""
-
-    def __init__(self, hour: NodeHour, entries: LedgerEntries) -> None:
-        self._hour = hour
-        self._entries = entries
-        self._common = {
-            "hour": hour.hour_s * MICROSECONDS_PER_SECOND,
-            "cluster": hour.cluster,
-            "node": hour.node,
-            "provider_id": hour.provider_id,
-            "instance_type": hour.instance_type,
-            "region": hour.region,
-            "covered_s": min(round(hour.covered_s), HOUR_S),
-        }
-
-    def add_consumer(self, consumer: ConsumerHour, energies: Mapping[tuple[str, str], int]) -> None:
-        names = {
-            "kind": _KINDS.get(consumer.container_id, "workload"),
-            "namespace": consumer.namespace,
-            "pod_uid": consumer.pod_uid,
-            "pod": consumer.pod,
-            "container": consumer.container,
-            "container_id": consumer.container_id,
-            "owner_kind": consumer.owner_kind,
-            "owner_name": consumer.owner_name,
-            "labels": consumer.labels,
-            "annotations": consumer.annotations,
-        }
-        use = _use(consumer)
-        for (component, origin), energy_uj in sorted(energies.items()):
-            self._add(names, component, origin, energy_uj, use if component == "cpu" else {})
-            if component == "cpu":
-                use = {}
-
-    def add_unattributed(self, component: str, energies: Mapping[str, int]) -> None:
-        for origin, energy_uj in energies.items():
-            if energy_uj:
-                self._add({"kind": "unattributed"}, component, origin, energy_uj, {})
-
-    def add_idle(self, component: str, floors: Mapping[str, int]) -> None:
-        """Add the whole floor of a component; the node's capacity stands on the CPU's first."""
-        capacity: dict[str, int] = {}
-        if component == "cpu":
-            capacity_s = self._hour.capacity_s
-            capacity = {
-                "capacity_cpu_mcore_s": round(capacity_s.get("cpu_mcore", 0)),
-                "capacity_memory_byte_s": round(capacity_s.get("memory_bytes", 0)),
-                "capacity_gpu_s": round(capacity_s.get("gpu", 0)),
-            }
-        for origin, floor_uj in floors.items():
-            amounts = {"floor_uj": floor_uj} | capacity
-            self._add({"kind": "idle"}, component, origin, floor_uj, amounts)
-            capacity = {}
-
-    def _add(
-        self,
-        names: Mapping[str, object],
-        component: str,
-        origin: str,
-        energy_uj: int,
-        amounts: Mapping[str, int],
-    ) -> None:
-        """Add an entry; an estimate's band is as wide as that of its power was."""
-        low_uj, high_uj = self._band_uj(component, origin, energy_uj)
-        self._entries.add(
-            {
-                **self._common,
-                **names,
-                "component": component,
-                "energy_uj": energy_uj,
-                "low_uj": low_uj,
-                "high_uj": high_uj,
-                "origin": origin,
-                "model": self._hour.model if origin == "estimated" else "",
-                **amounts,
-            }
-        )
-
-    def _band_uj(self, component: str, origin: str, energy_uj: int) -> tuple[int, int]:
-        """Return the ends of the band around an energy; what is no estimate has none."""
-        band = self._hour.band_uj.get(component)
-        if origin != "estimated" or band is None or band.middle_uj <= 0 or band.high_uj <= 0:
-            return energy_uj, energy_uj
-        return (
-            round(energy_uj * band.low_uj / band.middle_uj),
-            round(energy_uj * band.high_uj / band.middle_uj),
-        )
 
 
 def _judged(component: str, rest_uj: int, node_uj: int) -> list[str]:

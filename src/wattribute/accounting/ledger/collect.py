@@ -181,8 +181,8 @@ class Collector:
                 directory.remember(family, labels, value)
 
     def _ask_nodes(self, window: _Window) -> Iterator[SampleSeries]:
-        """Ask for the nodes' own series, and for the row that says whether our family is there."""
-        names = (*fam.NODE_FAMILIES, fam.CONTAINER_JOULES)
+        """Ask for the nodes' own series, and for the row that says which families are there."""
+        names = (*fam.NODE_FAMILIES, fam.CONTAINER_JOULES, *sorted(fam.REWEIGHED_JOULES))
         return self._ask(names, window, f'container_id=~"|{fam.ALWAYS_THERE}"')
 
     def _ask_containers(self, names: Sequence[str], window: _Window) -> Iterator[SampleSeries]:

@@ -31,6 +31,8 @@ class ScrapedConsumer:
     names: Labels = field(default_factory=dict)
     """Labels of ``wattribute_container_info``, or those of an energy series where there is none."""
     energy_uj: dict[HourChannel, int] = field(default_factory=dict)
+    reweighed_uj: dict[str, dict[HourChannel, int]] = field(default_factory=dict)
+    """By the names in REWEIGHED that the node shows."""
     cpu_ns: int = 0
     gpu_ns: int = 0
     memory_byte_s: int = 0
@@ -64,6 +66,11 @@ class ScrapedConsumer:
         self.energy_uj[channel] = self.energy_uj.get(channel, 0) + amount_uj
         self.names = self.names or labels
 
+    def reweigh(self, name: str, channel: HourChannel, amount_uj: int) -> None:
+        """Take energy by another weight, or an end of the band."""
+        amounts = self.reweighed_uj.setdefault(name, {})
+        amounts[channel] = amounts.get(channel, 0) + amount_uj
+
     def alive_s(self, frame: Frame) -> float:
         """Return how long it was there: its series linger after its end, without a sign of life."""
         if self.last < 0:
@@ -81,6 +88,7 @@ class ContainerScrapes:
         self._node = node
         self.frame = node.frame
         self._own_steps = node.own_steps()
+        self._reweighed_steps = node.reweighed_steps()
         self._pieces: dict[OwnLabels, list[SampleSeries]] = {}
         self._pod_labels: dict[str, tuple[int, Mapping[str, str]]] = {}
         """By pod uid; the number is the last scrape that showed them."""
@@ -134,6 +142,8 @@ class ContainerScrapes:
         elif family == fam.GPU:
             microseconds = self._node.rise(samples, MICROSECONDS_PER_SECOND).amount
             consumer.gpu_ns += microseconds * NANOSECONDS_PER_MICROSECOND
+        elif family in fam.REWEIGHED_JOULES:
+            self._take_reweighed(consumer, labels, samples)
         else:
             self._take_energy(consumer, labels, samples)
 
@@ -151,3 +161,20 @@ class ContainerScrapes:
             counted = ~self._own_steps
         risen = self._node.rise(samples, MICROJOULES_PER_JOULE, counted)
         consumer.use_energy(channel, labels, risen.amount)
+        for name, steps in self._reweighed_steps.items():
+            as_energy = risen
+            if channel.component in steps:
+                rest = counted & ~steps[channel.component]
+                as_energy = self._node.rise(samples, MICROJOULES_PER_JOULE, rest)
+            consumer.reweigh(name, channel, as_energy.amount)
+
+    def _take_reweighed(
+        self, consumer: ScrapedConsumer, labels: Labels, samples: ScrapedSamples
+    ) -> None:
+        """Take energy by another weight, as far as the node shows it for the component."""
+        name = fam.reweighed_name(labels)
+        channel = HourChannel(own(labels, "component"), "", own(labels, "origin"))
+        steps = self._reweighed_steps.get(name, {}).get(channel.component)
+        if steps is not None:
+            amount = self._node.rise(samples, MICROJOULES_PER_JOULE, steps).amount
+            consumer.reweigh(name, channel, amount)

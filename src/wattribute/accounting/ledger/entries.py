@@ -5,7 +5,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from wattribute.accounting.ledger.schema import COLUMNS, LABELS, SCHEMA
+from wattribute.accounting.ledger.schema import COLUMNS, LABELS, LATER, SCHEMA
 
 _SEALED: Final = ("seal_id", "corrects")
 
@@ -35,13 +35,14 @@ class LedgerEntries:
         """Take one entry.
 
         Args:
-            values: by column; ``hour`` in microseconds since 1970, maps as mappings.
+            values: by column; ``hour`` in microseconds since 1970, maps as mappings. Energy by
+                other weights is as ``energy_uj`` unless it is given.
 
         Raises:
             KeyError: no such column.
         """
         for name, column in self._columns.items():
-            value = values.get(name, _DEFAULTS[name])
+            value = values.get(name, values.get(LATER.get(name, ""), _DEFAULTS[name]))
             column.append(tuple(value.items()) if isinstance(value, Mapping) else value)
         if unknown := values.keys() - self._columns.keys():
             raise KeyError(unknown)

@@ -7,6 +7,8 @@ target it was scraped from.
 from collections.abc import Mapping
 from typing import Final
 
+from wattribute.core.records import REWEIGHED
+
 CONTAINER_JOULES: Final = "wattribute_container_joules_total"
 """Energy of containers. Only ``mode="dynamic"`` is read: who pays the floor is a statement's."""
 ALWAYS_THERE: Final = "system_processes"
@@ -18,6 +20,11 @@ KEPLER_JOULES: Final[Mapping[str, str]] = {
     "kepler_container_other_joules_total": "other",
 }
 """Family to component, for the scrapes of agents of 0.1, which had no family of their own."""
+BAND: Final = "wattribute_container_band_joules_total"
+"""Ends of the band around dynamic energy, where it is shared by learned weights."""
+WEIGHED: Final = "wattribute_container_weighed_joules_total"
+"""Dynamic energy by the weight that is not used, where there is one."""
+REWEIGHED_JOULES: Final = frozenset((BAND, WEIGHED))
 CONTAINER_ENERGY: Final = frozenset((CONTAINER_JOULES, *KEPLER_JOULES))
 
 NODE_INFO: Final = "wattribute_node_info"
@@ -29,9 +36,10 @@ POWER: Final = "wattribute_zone_power_watts"
 POWER_LOW: Final = "wattribute_zone_power_low_watts"
 POWER_HIGH: Final = "wattribute_zone_power_high_watts"
 ESTIMATOR: Final = "wattribute_estimator_info"
+WEIGHT_INFO: Final = "wattribute_zone_weight_info"
 NODE_FAMILIES: Final = (
     *(NODE_INFO, NODE_JOULES, UNATTRIBUTED, HELD, CAPACITY),
-    *(POWER, POWER_LOW, POWER_HIGH, ESTIMATOR),
+    *(POWER, POWER_LOW, POWER_HIGH, ESTIMATOR, WEIGHT_INFO),
 )
 
 CONTAINER_INFO: Final = "wattribute_container_info"
@@ -41,7 +49,7 @@ CPU: Final = "wattribute_container_cpu_seconds_total"
 MEMORY: Final = "wattribute_container_memory_byte_seconds_total"
 GPU: Final = "wattribute_container_gpu_seconds_total"
 CONTAINER_FAMILIES: Final = (
-    *(CONTAINER_JOULES, CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
+    *(CONTAINER_JOULES, BAND, WEIGHED, CONTAINER_INFO, POD_LABELS, REQUESTS, CPU, MEMORY, GPU),
 )
 
 _OWN: Final = frozenset(
@@ -51,6 +59,7 @@ _OWN: Final = frozenset(
         *("source", "zone", "basis", "resource", "node", "provider_id", "instance_type", "region"),
         *("cluster", "virtual", "nested", "model", "version", "profile", "cpu"),
         *("microarchitecture", "calibrated", "wide_because"),
+        *("bound", "weight", "shared_by", "reason", "image"),
     )
 )
 _OWN_PREFIXES: Final = ("label_", "annotation_", "exported_")
@@ -79,6 +88,12 @@ def own(labels: Labels, name: str) -> str:
     Prometheus renames such a label when the target has one of the same name.
     """
     return labels.get(f"exported_{name}") or labels.get(name, "")
+
+
+def reweighed_name(labels: Labels) -> str:
+    """Return the name in REWEIGHED that a series of ``REWEIGHED_JOULES`` is of; "" for none."""
+    name = f"{own(labels, 'bound') or own(labels, 'weight')}_uj"
+    return name if name in REWEIGHED else ""
 
 
 def shown_labels(labels: Labels, prefix: str) -> dict[str, str]:

@@ -4,11 +4,13 @@ They come first, because they say when the node was scraped and when its agent b
 containers' series are laid over the same scrapes (``container_scrapes``).
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.accounting.ledger import families as fam
-from wattribute.accounting.ledger.families import Labels, Target
+from wattribute.accounting.ledger.families import Labels, Target, own
 from wattribute.accounting.ledger.frame import Frame, Rise, frame_of, held, rise
 from wattribute.accounting.ledger.samples import (
     NO_SAMPLES,
@@ -118,8 +120,30 @@ class NodeScrapes:
         was upgraded from 0.1, the scrapes before have Kepler's names alone, and the first one
         after it shows totals that are older than the family.
         """
+        return self._steps(self._joined(fam.CONTAINER_JOULES).values())
+
+    def reweighed_steps(self) -> dict[str, dict[str, NDArray[np.bool_]]]:
+        """Return the same for each name in REWEIGHED and component that has series of its own.
+
+        Up to other scrapes, energy by other weights rose as the energy did. Such series come and go
+        with the weight in use, and then begin at totals that are older than the hour.
+        """
+        series: dict[str, dict[str, list[ScrapedSamples]]] = {}
+        for family in fam.REWEIGHED_JOULES:
+            for pairs, samples in self._joined(family).items():
+                labels = dict(pairs)
+                if name := fam.reweighed_name(labels):
+                    by_component = series.setdefault(name, {})
+                    by_component.setdefault(own(labels, "component"), []).append(samples)
+        return {
+            name: {component: self._steps(every) for component, every in by_component.items()}
+            for name, by_component in series.items()
+        }
+
+    def _steps(self, series: Iterable[ScrapedSamples]) -> NDArray[np.bool_]:
+        """Return (scrapes,) True where both that scrape and the one before have some series."""
         there = np.zeros(len(self.frame.time_ms), np.bool_)
-        for samples in self._joined(fam.CONTAINER_JOULES).values():
+        for samples in series:
             there[self.placed(samples)[0]] = True
         steps = there.copy()
         steps[1:] &= there[:-1]

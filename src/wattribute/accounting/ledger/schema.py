@@ -13,6 +13,7 @@ component ``cpu``, and is 0 on the others. ``covered_s`` alone is no amount.
 Nothing is null: an unknown text is "", an amount that is not there 0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
@@ -100,7 +101,20 @@ COLUMNS: Final[tuple[LedgerColumn, ...]] = (
         "high_uj",
         pa.int64(),
         "microjoules",
-        "Upper end; the band holds the truth in 90 of 100 cases. Measured: low = high = energy.",
+        "Upper end; the band holds the truth in 90 of 100 cases. It is of the estimate, of the "
+        "learned weights, or of both. Without either low = high = energy.",
+    ),
+    LedgerColumn(
+        "time_uj",
+        pa.int64(),
+        "microjoules",
+        "Dynamic energy if CPU time were the weight. Sums by component are those of energy_uj.",
+    ),
+    LedgerColumn(
+        "learned_uj",
+        pa.int64(),
+        "microjoules",
+        "Dynamic energy by learned weights; as energy_uj where nothing is learned.",
     ),
     LedgerColumn("cpu_ns", pa.int64(), "nanoseconds", "CPU time."),
     LedgerColumn("memory_byte_s", pa.int64(), "byte seconds", "Memory x time."),
@@ -128,6 +142,14 @@ COLUMNS: Final[tuple[LedgerColumn, ...]] = (
         "of 0.1 do not say it.",
     ),
     LedgerColumn(
+        "shared_by",
+        pa.string(),
+        "",
+        "By what the energy was shared among consumers for most of the hour: ``time`` (CPU time), "
+        "``cycles``, ``misses`` or ``learned-1`` (learned watts per core); '' for GPUs, for the "
+        "rows of no consumer, and where the agent does not say it.",
+    ),
+    LedgerColumn(
         "covered_s",
         pa.int64(),
         "seconds",
@@ -145,6 +167,14 @@ AMOUNTS: Final[tuple[str, ...]] = tuple(
     column.name for column in COLUMNS if column.type == pa.int64() and column.name != "covered_s"
 )
 """Columns that add up over any set of rows."""
+
+LATER: Final[Mapping[str, str]] = {
+    "time_uj": "energy_uj",
+    "learned_uj": "energy_uj",
+    "shared_by": "",
+}
+"""Columns that files of older versions lack, and the column that stands for each there; "" is the
+empty text."""
 
 KEY: Final[tuple[str, ...]] = (
     *("hour", "cluster", "node", "kind", "component", "origin"),

@@ -13,6 +13,7 @@ from wattribute.core.records import (
     HourChannel,
     ModeEnergy,
     NodeHour,
+    shared_longest,
 )
 from wattribute.core.units import MICROJOULES_PER_JOULE
 
@@ -71,6 +72,7 @@ def reading_of(
             _consumer(container_id, list(channels), containers, annotations)
             for container_id in containers.consumers
         ],
+        shared_by=_shared_by(scrapes),
         held_uj=scrapes.held_rises_uj(),
     )
     return HourReading(hour, scrapes.frame.gaps, scrapes.problems)
@@ -89,6 +91,16 @@ def _model(scrapes: NodeScrapes) -> str:
     models = scrapes.integrals(fam.ESTIMATOR)
     labels = models[-1][0] if models else {}
     return f"{labels.get('model', '')} {labels.get('version', '')}".strip()
+
+
+def _shared_by(scrapes: NodeScrapes) -> dict[str, str]:
+    times_s: dict[str, dict[str, float]] = {}
+    for labels, time_s in scrapes.integrals(fam.WEIGHT_INFO):
+        if component := own(labels, "component"):
+            by_name = times_s.setdefault(component, {})
+            shared_by = own(labels, "shared_by")
+            by_name[shared_by] = by_name.get(shared_by, 0.0) + time_s
+    return shared_longest(times_s)
 
 
 def _bands(scrapes: NodeScrapes) -> dict[str, EstimateBand]:
@@ -141,4 +153,8 @@ def _consumer(
         gpu_ns=consumer.gpu_ns,
         alive_s=consumer.alive_s(containers.frame),
         request_s=consumer.request_s,
+        **{
+            name: [amounts_uj.get(channel, 0) for channel in channels]
+            for name, amounts_uj in consumer.reweighed_uj.items()
+        },
     )

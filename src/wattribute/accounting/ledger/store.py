@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import dataset, fs, parquet
 
-from wattribute.accounting.ledger.schema import SCHEMA, day_folder
+from wattribute.accounting.ledger.schema import LATER, SCHEMA, day_folder
 from wattribute.core.errors import DataInvalid, LedgerFailed
 from wattribute.core.files import put_in_place
 from wattribute.core.units import DAY_S, MICROSECONDS_PER_SECOND
@@ -109,10 +110,14 @@ class Store:
         ]
         hour = dataset.field("hour")
         whole = dataset.dataset(files, SCHEMA, format="parquet", filesystem=self.filesystem)
+        asked_columns = columns or SCHEMA.names
+        stand_ins = (stand_in for name in asked_columns if (stand_in := LATER.get(name)))
+        needed = dict.fromkeys((*asked_columns, *stand_ins))
         try:
-            return whole.to_table(columns, filter=(hour >= hours[0]) & (hour < hours[1]))
+            table = whole.to_table(list(needed), filter=(hour >= hours[0]) & (hour < hours[1]))
         except (OSError, pa.ArrowException) as exc:
             raise LedgerFailed(f"{self.root}: cannot read the ledger: {exc}") from exc
+        return _completed(table).select(asked_columns)
 
     def check_file(self, path: str) -> parquet.FileMetaData:
         """Return the footer of one file.
@@ -129,7 +134,7 @@ class Store:
                 f"{path}: not a whole Parquet file ({exc}); restore it from a backup, or move it "
                 "away and collect its hours again"
             ) from exc
-        if missing := [name for name in SCHEMA.names if name not in names]:
+        if missing := [name for name in SCHEMA.names if name not in names and name not in LATER]:
             raise DataInvalid(f"{path}: no ledger file: lacks the column {missing[0]}")
         return metadata
 
@@ -209,6 +214,16 @@ class Store:
         for info in self.filesystem.get_file_info(selector):
             if info.path.endswith(_UNFINISHED):
                 self.filesystem.delete_file(info.path)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """Return entries with what stands for the columns that their files lack, which are null."""
+    for name, stand_in in LATER.items():
+        if name in table.column_names and table[name].null_count:
+            values = pc.coalesce(table[name], table[stand_in] if stand_in else pa.scalar(""))
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, SCHEMA.field(name), values)
+    return table
 
 
 def _by_fsspec(path: str) -> tuple[fs.FileSystem, str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from wattribute.accounting.ledger.ownership import Ownership
-from wattribute.accounting.ledger.schema import KEY, SCHEMA
+from wattribute.accounting.ledger.schema import KEY, LATER, SCHEMA
 from wattribute.accounting.ledger.store import Store
 from wattribute.core.errors import ConfigInvalid, DataInvalid, LedgerFailed
 from wattribute.core.units import HOUR_S
@@ -195,7 +195,12 @@ def _connected(store: Store, start_s: int, end_s: int) -> duckdb.DuckDBPyConnect
     database.register("every_entry", whole if files else SCHEMA.empty_table())
     database.execute("set timezone = 'UTC'")
     period = f"epoch_us(hour) >= {start_s}000000 and epoch_us(hour) < {end_s}000000"
-    database.execute(f"create view entries as select * from every_entry where {period}")  # noqa: S608 - whole numbers
+    completed = ", ".join(
+        f"coalesce({name}, {stand_in or repr('')}) as {name}" for name, stand_in in LATER.items()
+    )
+    database.execute(
+        f"create view entries as select * replace ({completed}) from every_entry where {period}"  # noqa: S608 - whole numbers and names of ours
+    )
     return database
 
 

@@ -15,6 +15,7 @@ from wattribute.core.records.hour import (
     HourChannel,
     ModeEnergy,
     NodeHour,
+    shared_longest,
 )
 from wattribute.core.records.machine import EstimatorInfo, Load, Machine, Power, Topology
 from wattribute.core.records.pooled_weights import (
@@ -114,4 +115,5 @@ __all__ = [
     "ZoneWeight",
     "decode_weights",
     "encode_weights",
+    "shared_longest",
 ]

@@ -74,6 +74,11 @@ class ConsumerHour(msgspec.Struct, omit_defaults=True):
     learned_uj: list[int] = []
     """The energy if learned weights were used, by channel; empty: as ``energy_uj``."""
 
+    def reweighed_uj(self, name: str) -> list[int]:
+        """Return the field that a name in REWEIGHED is of, by channel, whether or not empty."""
+        values: list[int] = getattr(self, name)
+        return values or self.energy_uj
+
 
 class NodeHour(msgspec.Struct, omit_defaults=True):
     """One node in one hour, or in the part of it that one run of its agent saw."""

@@ -57,6 +57,7 @@ class FrameEngine(Protocol):
             files: Parquet files of the ledger; at least one.
             span: Which hours.
             columns: Columns of the ledger to give; ``hour`` comes as hours since 1970 (int64).
+                Those of ``LATER`` in the ledger's schema are null where a file lacks them.
             maps: New column -> (``labels`` or ``annotations``, key): the value, "" where none.
         """
 

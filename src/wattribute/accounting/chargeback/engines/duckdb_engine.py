@@ -9,8 +9,10 @@ from typing import Final, Self
 import duckdb
 import narwhals as nw
 import pyarrow as pa
+from pyarrow import parquet
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
+from wattribute.accounting.ledger.schema import LATER, SCHEMA
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_US
 
@@ -34,6 +36,7 @@ class DuckDB:
     def __enter__(self) -> Self:
         """Open it, then lock it: whatever a file's name or content says, it reads nothing else."""
         self._spill = tempfile.TemporaryDirectory(prefix="wattribute-")
+        parquet.write_table(SCHEMA.empty_table().select(list(LATER)), self._later)
         self._con = duckdb.connect()
         self._con.execute("SET temp_directory = ?", [self._spill.name])
         self._con.execute("SET preserve_insertion_order = false")
@@ -49,6 +52,11 @@ class DuckDB:
         """Close it, and remove what was spilt."""
         self._con.close()
         self._spill.cleanup()
+
+    @property
+    def _later(self) -> str:
+        """A file without rows that has the columns which older files lack."""
+        return f"{self._spill.name}/later.parquet"
 
     def scan(
         self,
@@ -66,9 +74,11 @@ class DuckDB:
                 for new, (column, key) in maps.items()
             ),
         ]
-        listed = ", ".join(map(_text, files))
+        # Columns are united by name: files of older versions lack some, perhaps all of them do.
+        listed = ", ".join(map(_text, (*files, self._later)))
+        arguments = f"[{listed}], hive_partitioning = false, union_by_name = true"
         sql = (
-            f"SELECT {', '.join(chosen)} FROM read_parquet([{listed}], hive_partitioning = false) "  # noqa: S608 - names and texts are quoted
+            f"SELECT {', '.join(chosen)} FROM read_parquet({arguments}) "  # noqa: S608 - names and texts are quoted
             f"WHERE hour >= make_timestamptz({span.first * HOUR_US}) "
             f"AND hour < make_timestamptz({span.end * HOUR_US})"
         )

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
+from wattribute.accounting.ledger.schema import SCHEMA
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_US
 
@@ -35,7 +36,13 @@ class Polars:
         """Entries of a span; see ``Engine.scan``."""
         hour = pl.col("hour").dt.epoch("us") // HOUR_US
         frame = (
-            pl.scan_parquet(list(files), hive_partitioning=False)
+            pl.scan_parquet(
+                list(files),
+                hive_partitioning=False,
+                schema=pl.DataFrame(SCHEMA.empty_table()).schema,
+                missing_columns="insert",
+                extra_columns="ignore",
+            )
             .filter(hour >= span.first, hour < span.end)
             .with_columns(
                 hour.alias("hour"),

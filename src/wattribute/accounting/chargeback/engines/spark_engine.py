@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sql
 
 from wattribute.accounting.chargeback.engines import EngineName, Frame, Span
+from wattribute.accounting.ledger.schema import LATER, SCHEMA
 from wattribute.core.errors import DataInvalid
 from wattribute.core.units import HOUR_S
 
@@ -87,7 +88,13 @@ class Spark:
             ),
         ]
         try:
-            frame = self._session.read.parquet(*files)
+            later = [name for name in columns if name in LATER]
+            merged = self._session.read.option("mergeSchema", "true" if later else "false")
+            frame = merged.parquet(*files)
+            for name in later:
+                if name not in frame.columns:
+                    kind = "long" if pa.types.is_integer(SCHEMA.field(name).type) else "string"
+                    frame = frame.withColumn(name, sql.lit(None).cast(kind))
             inside = (sql.col("hour") >= first) & (sql.col("hour") < end)
             found: Frame = nw.from_native(frame.filter(inside).select(*chosen))
         except PySparkException as exc:

@@ -1,11 +1,19 @@
 """The totals that an hour began with, so that what rose in it can be told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wattribute.core.records import ContainerTable, Mode, ModeEnergy, NodeTotals, Snapshot
+from wattribute.core.records import (
+    REWEIGHED,
+    ContainerTable,
+    Mode,
+    ModeEnergy,
+    NodeTotals,
+    Snapshot,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,8 @@ class Amounts:
     cpu_ns: int
     memory_byte_ns: float
     gpu_ns: int
+    reweighed_uj: Mapping[str, NDArray[np.int64]]
+    """(channels,) each, by the names of REWEIGHED; one that is not there is as ``energy_uj``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +80,15 @@ class Baseline:
         base = self._rows.get(table.consumers[row].uid)
         if base is None:
             return total
-        energy_uj = total.energy_uj.copy()
-        energy_uj[: len(base.energy_uj)] -= base.energy_uj
         return Amounts(
-            energy_uj,
+            _less(total.energy_uj, base.energy_uj),
             total.cpu_ns - base.cpu_ns,
             total.memory_byte_ns - base.memory_byte_ns,
             total.gpu_ns - base.gpu_ns,
+            {
+                name: _less(total_uj, base.reweighed_uj.get(name, base.energy_uj))
+                for name, total_uj in total.reweighed_uj.items()
+            },
         )
 
     def node_risen(self, node: NodeTotals) -> NodeAmounts:
@@ -106,7 +118,15 @@ def _total(table: ContainerTable, row: int) -> Amounts:
         int(table.cpu_ns[row]),
         float(table.memory_byte_ns[row]),
         int(table.gpu_ns[row]) if table.gpu_ns is not None else 0,
+        {name: column[row] for name in REWEIGHED if (column := getattr(table, name)) is not None},
     )
+
+
+def _less(total_uj: NDArray[np.int64], base_uj: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return by how much totals rose; channels that came later began at 0."""
+    risen_uj = total_uj.copy()
+    risen_uj[: len(base_uj)] -= base_uj
+    return risen_uj
 
 
 def _totals(table: ContainerTable) -> dict[int, Amounts]:

@@ -1,5 +1,7 @@
 """The hour that is running: what is added up from tick to tick, and the line it makes."""
 
+from typing import Any
+
 import numpy as np
 
 from wattribute.core.records import (
@@ -11,11 +13,12 @@ from wattribute.core.records import (
     HourChannel,
     Snapshot,
     ZoneTotal,
+    shared_longest,
 )
 from wattribute.core.units import HOUR_S, NANOSECONDS_PER_SECOND
 from wattribute.node.exporter.identity import allowed_labels, container_id_of
 from wattribute.node.exporter.scene import NodeLabels
-from wattribute.node.exporter.spool.baseline import Baseline
+from wattribute.node.exporter.spool.baseline import Amounts, Baseline
 from wattribute.node.exporter.spool.folder import SpoolLine
 
 
@@ -52,6 +55,8 @@ class RunningHour:
         self._capacity_s: dict[str, float] = {}
         self._band_uj: dict[str, EstimateBand] = {}
         """By component."""
+        self._shared_s: dict[str, dict[str, float]] = {}
+        """By component, then what its energy was shared by."""
         self._ended: list[ConsumerHour] = []
 
     def spend(self, snapshot: Snapshot, time_s: float) -> None:
@@ -69,6 +74,10 @@ class RunningHour:
                     reserved[resource] = reserved.get(resource, 0.0) + amount * time_s
         for total in snapshot.node.zones:
             self._add_band(total, time_s)
+        for weight in snapshot.weights:
+            if weight.zone.component:
+                times_s = self._shared_s.setdefault(weight.zone.component, {})
+                times_s[weight.shared_by] = times_s.get(weight.shared_by, 0.0) + time_s
 
     def _add_band(self, total: ZoneTotal, time_s: float) -> None:
         component = total.zone.component
@@ -119,6 +128,7 @@ class RunningHour:
             capacity_s=self._capacity_s,
             band_uj=self._band_uj,
             consumers=[*self._ended, *filter(_is_used, consumers)],
+            shared_by=shared_longest(self._shared_s),
         )
 
     def _consumer(self, table: ContainerTable, row: int) -> ConsumerHour:
@@ -139,7 +149,17 @@ class RunningHour:
             gpu_ns=risen.gpu_ns,
             alive_s=self._alive_s.get(consumer.uid, 0.0),
             request_s=self._request_s.get(consumer.uid, {}),
+            **_reweighed(risen),
         )
+
+
+def _reweighed(risen: Amounts) -> dict[str, Any]:
+    """Return the fields that differ from the energy; most rows of most hours have none."""
+    return {
+        name: amount_uj.tolist()
+        for name, amount_uj in risen.reweighed_uj.items()
+        if (amount_uj != risen.energy_uj).any()
+    }
 
 
 def _is_used(consumer: ConsumerHour) -> bool:
