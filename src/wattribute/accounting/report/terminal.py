@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from wattribute.accounting.chargeback.explain import WattsPerCore
 from wattribute.accounting.chargeback.per_unit import PerUnit
 from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
-from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
+from wattribute.core.units import HOUR_S, MICROGRAMS_PER_KILOGRAM, NANOSECONDS_PER_SECOND
 
 TITLES: Final = (
     *("ROW", "OWNER", "KWH DYN", "KWH IDLE", "COST", "COST BAND", "SHARE", "UNUSED"),
@@ -111,6 +112,15 @@ def band_text(rows: Sequence[StatementRow]) -> str:
     reasons = " and ".join(sorted({row.band_of for row in rows}))
     texts = [text for word, text in _BAND_WORDS.items() if word in reasons]
     return "; ".join(texts)
+
+
+def watts_per_core(weight: WattsPerCore) -> str:
+    """What a workload's CPU time cost, after its name."""
+    return (
+        f"ran {weight.cpu_ns / NANOSECONDS_PER_SECOND / HOUR_S:,.1f} CPU hours at "
+        f"{weight.ratio:.2f} times the mean watts per core ({weight.low:.2f} to "
+        f"{weight.high:.2f}), by {weight.shared_by}"
+    )
 
 
 def change(row: StatementRow) -> str:
