@@ -91,4 +91,4 @@ def test_a_band_of_both_says_both_and_a_ledger_that_says_nothing_has_no_line() -
     assert "band of the weights" in text
     assert "band of the estimate" in text
     assert terminal.shared_text(both) == ""
-    assert "energy with a meter is shared by" not in "\n".join(terminal.footer(both))
+    assert "is shared by" not in "\n".join(terminal.footer(both))

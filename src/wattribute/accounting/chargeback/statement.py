@@ -97,8 +97,7 @@ class Statement:
     engine: str
     node_hours: int
     shared_by: tuple[str, ...] = ()
-    """By what energy with a meter was shared among consumers, as in the ledger; () if it does not
-    say."""
+    """By what energy was shared among consumers, as in the ledger; () if it does not say."""
 
     @property
     def allocated(self) -> Decimal:

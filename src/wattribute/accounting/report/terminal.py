@@ -104,7 +104,7 @@ def shared_text(statement: Statement) -> str:
     if not statement.shared_by:
         return ""
     names = ", ".join(SHARED_WORDS.get(name, name) for name in statement.shared_by)
-    return f"energy with a meter is shared by {names}"
+    return f"energy is shared by {names}"
 
 
 def band_text(rows: Sequence[StatementRow]) -> str:
