@@ -152,3 +152,24 @@ def test_check_of_a_folder_that_is_not_there_does_not_say_all_is_well(
 ) -> None:
     assert invoke(["ledger", "check", "--ledger", str(tmp_path / "leger")]) == 5
     assert "nothing to check" in capsys.readouterr().err
+
+
+def test_show_has_a_column_by_another_weight_where_it_says_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = LedgerEntries()
+    common = {"hour": HOUR * 1_000_000, "node": "n", "component": "cpu", "origin": "measured",
+              "covered_s": 3600, "kind": "workload", "shared_by": "learned-1"}  # fmt: skip
+    for pod, kwh, by_time_kwh in (("hot", 3, 2), ("cool", 1, 2)):
+        entries.add(common | {"pod": pod, "energy_uj": kwh * MICROJOULES_PER_KWH,
+                              "time_uj": by_time_kwh * MICROJOULES_PER_KWH})  # fmt: skip
+    Store.at(str(tmp_path)).write(HOUR, "s1", [entries.table("s1")])
+
+    assert invoke(["ledger", "show", "--ledger", str(tmp_path), "--by", "pod"]) == 0
+    titles, hot, *_, total = capsys.readouterr().out.splitlines()
+    assert "BY CPU TIME" in titles
+    assert "BY LEARNED" not in titles
+    assert hot.split()[5] == "2.000"
+    assert total.split()[3] == "4.000"
+    assert invoke(["ledger", "show", "--ledger", str(tmp_path), "--by", "shared_by"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["learned-1", "4.000"]

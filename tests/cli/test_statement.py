@@ -48,6 +48,7 @@ def test_the_first_minute(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
         "usage",
         "energy",
         "energy-idle-reserved",
+        "energy-by-time",
     ]
 
 

@@ -69,7 +69,7 @@ def explain(*, row: str, limit: int, as_json: bool) -> int:
 
 
 def _print(made: "Explanation") -> None:
-    from wattribute.accounting.report.terminal import money
+    from wattribute.accounting.report.terminal import money, watts_per_core
 
     click.echo(clean(f"{made.row}  {made.owner}: {money(made.cost)} {made.currency}"))
     click.echo(clean(f"method {made.method.id}: {made.method.text}"))
@@ -86,6 +86,9 @@ def _print(made: "Explanation") -> None:
         print_filled(_ENTRIES, [_entry(entry) for entry in made.entries], left)
         if made.entries_all > len(made.entries):
             click.echo(f"and {made.entries_all - len(made.entries):,} more")
+        for entry in made.entries:
+            if entry.watts_per_core is not None:
+                click.echo(clean(f"{_pod(entry)} {watts_per_core(entry.watts_per_core)}."))
 
 
 def _line(line: "InvoiceLine") -> list[str]:
@@ -105,12 +108,15 @@ def _line(line: "InvoiceLine") -> list[str]:
     ]
 
 
+def _pod(entry: "WorkloadEntries") -> str:
+    return f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
+
+
 def _entry(entry: "WorkloadEntries") -> list[str]:
-    pod = f"{entry.namespace}/{entry.pod}" if entry.namespace else entry.pod
     requested_core_h = entry.cpu_request_mcore_s / MILLICORES_PER_CORE / HOUR_S
     return [
         entry.component,
-        pod[-_SHOWN_PODS:],
+        _pod(entry)[-_SHOWN_PODS:],
         entry.container,
         f"{joules(entry.energy_uj):,.0f}",
         f"{seconds(entry.cpu_ns) / HOUR_S:,.2f}" if entry.cpu_ns else "",

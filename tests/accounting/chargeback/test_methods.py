@@ -279,3 +279,40 @@ def test_weights_that_are_only_shown_can_be_compared(tmp_path: Path) -> None:
 
     assert _costs(ledger, "energy-by-learned")["a"] == 700_000
     assert _costs(ledger, "energy-by-time")["a"] == 500_000
+
+
+def test_what_one_row_has_too_much_by_its_weight_the_others_lack(weighed_node: Path) -> None:
+    request = StatementRequest(
+        str(weighed_node), MONTH, "label:app", totals=("EC2=100 USD",), method="energy-idle-none"
+    )
+
+    made = make_statement(request, AccountingSettings())
+
+    rows = {row.owner: row for row in made.everything}
+    # 20 J in all, whoever used them: 10 and 14 J of it, and 2 and 6 J.
+    assert (rows["hot"].cost_low, rows["hot"].cost, rows["hot"].cost_high) == (50, 60, 70)
+    assert (rows["cool"].cost_low, rows["cool"].cost, rows["cool"].cost_high) == (10, 20, 30)
+    assert rows["hot"].band_of == rows["cool"].band_of == "weights"
+    assert rows["hot"].confidence == "measured"
+    assert rows["(idle)"].band_of == ""
+    assert made.shared_by == ("learned-1",)
+    by_time = make_statement(request.but(method="energy-by-time"), AccountingSettings())
+    assert by_time.shared_by == ("time",)
+    assert {row.band_of for row in by_time.everything} == {""}
+
+
+def test_a_row_with_an_estimate_and_with_weights_says_both(tmp_path: Path) -> None:
+    made = MadeLedger()
+    made.floor(HOUR, "i-1", 0)
+    made.pod(HOUR, "i-1", "a", 6_000_000, low_uj=5_000_000, high_uj=7_000_000)
+    made.floor(HOUR, "vm", 0)
+    made.pod(HOUR, "vm", "a", 6_000_000, low_uj=4_000_000, high_uj=9_000_000, origin="estimated")
+    made.pod(HOUR, "vm", "b", 6_000_000, low_uj=4_000_000, high_uj=9_000_000, origin="estimated")
+    request = StatementRequest(
+        str(made.write(tmp_path)), MONTH, "label:app", totals=("EC2=100 USD",)
+    )
+
+    rows = {row.owner: row for row in make_statement(request, AccountingSettings()).rows}
+
+    assert rows["a"].band_of == "estimate and weights"
+    assert rows["b"].band_of == "estimate"

@@ -8,11 +8,12 @@ import pytest
 
 from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.explain import explain
+from wattribute.accounting.chargeback.explain import WorkloadEntries, explain
 from wattribute.accounting.chargeback.remember import recall, remember
 from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.chargeback.shared import in_order
 from wattribute.accounting.chargeback.statement import Statement
+from wattribute.accounting.report.terminal import watts_per_core
 from wattribute.accounting.settings import (
     AccountingSettings,
     BillsSettings,
@@ -320,3 +321,42 @@ def test_explain_follows_a_number_to_line_ratio_and_entries(
     path.write_text(path.read_text().replace('"10"', '"11"'))
     with pytest.raises(DataInvalid, match="has changed since"):
         explain(kept, row, AccountingSettings(), 5)
+
+
+def test_explain_says_what_a_core_of_a_workload_costs_where_weights_were_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made = MadeLedger()
+    for hour in (HOUR, HOUR + 1, HOUR + 2):
+        made.floor(hour, "i-1", 1_000_000)
+    for hour in (HOUR, HOUR + 1):
+        made.pod(hour, "i-1", "hot", 6_000_000, cpu=(1, 2), low_uj=5_000_000, high_uj=7_000_000,
+                 time_uj=4_000_000, shared_by="learned-1")  # fmt: skip
+        made.pod(hour, "i-1", "hot", 900_000, component="dram", time_uj=300_000,
+                 shared_by="learned-1")  # fmt: skip
+        made.pod(hour, "i-1", "cool", 2_000_000, cpu=(1, 2), time_uj=4_000_000,
+                 shared_by="learned-1")  # fmt: skip
+    made.pod(HOUR + 2, "i-1", "hot", 9_000_000, cpu=(1, 2), shared_by="time")
+    ledger = made.write(tmp_path / "ledger")
+    request = StatementRequest(str(ledger), MONTH, "label:app", totals=("EC2=10 USD",))
+
+    def entries(method: str) -> dict[str, WorkloadEntries]:
+        question = request.but(method=method)
+        remember(make_statement(question, AccountingSettings()), question, None)
+        kept, row = recall("hot")
+        told = explain(kept, row, AccountingSettings(), 5)
+        return {entry.component: entry for entry in told.entries}
+
+    as_shared = entries("energy-idle-reserved")
+    weight = as_shared["cpu"].watts_per_core
+    assert as_shared["cpu"].energy_uj == 21_000_000
+    assert weight is not None
+    # The hour that CPU time shared says nothing of the weight, so it is not counted.
+    assert (weight.ratio, weight.low, weight.high) == (1.5, 1.25, 1.75)
+    assert weight.cpu_ns == 2 * 2 * 3600 * 10**9
+    assert as_shared["dram"].watts_per_core is None
+    assert watts_per_core(weight) == (
+        "ran 4.0 CPU hours at 1.50 times the mean watts per core (1.25 to 1.75), by learned-1"
+    )
+    assert entries("energy-by-time")["cpu"].watts_per_core is None

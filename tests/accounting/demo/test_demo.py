@@ -72,3 +72,35 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
     assert isinstance(result.exception, ConfigInvalid)
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_nodes_with_a_meter_have_learned_weights_that_fit_their_cpu_time(ledger: Path) -> None:
+    entries = duckdb.read_parquet(f"{ledger}/*/*.parquet")
+    of_metal = entries.filter("shared_by = 'learned-1' and component = 'cpu' and node = 'metal-2'")
+    hours = of_metal.filter("kind = 'workload'").aggregate(
+        "epoch(hour)::bigint as at_s, container, sum(energy_uj) / sum(time_uj) as ratio, "
+        "sum(time_uj) / sum(cpu_ns) as watts"
+    )
+
+    noon_s = START_S + 7 * 86_400 + 12 * 3600
+    hour = {
+        container: (ratio, watts)
+        for at_s, container, ratio, watts in hours.fetchall()
+        if at_s == noon_s
+    }
+    ratios = {name: ratio for name, (ratio, _) in hour.items()}
+    assert ratios["copywriter-api"] / ratios["coredns"] == pytest.approx(1.3, rel=1e-3)
+    assert ratios["chat-gateway"] / ratios["coredns"] == pytest.approx(0.8, rel=1e-3)
+    by_time = [watts for _, watts in hour.values()]
+    assert max(by_time) == pytest.approx(min(by_time), rel=1e-3)
+
+
+def test_other_weights_share_the_same_joules_and_bands_contain_them(ledger: Path) -> None:
+    entries = duckdb.read_parquet(f"{ledger}/*/*.parquet")
+    sums = entries.aggregate(
+        "hour, node, component, sum(energy_uj) as e, sum(time_uj) as t, sum(learned_uj) as l"
+    )
+
+    assert sums.filter("e <> t or e <> l").fetchall() == []
+    assert entries.filter("low_uj > energy_uj or high_uj < energy_uj").fetchall() == []
+    assert entries.filter("origin = 'estimated' and time_uj <> energy_uj").fetchall() == []

@@ -91,6 +91,7 @@ def test_allocations_have_opencosts_shape_and_ours(client: Make) -> None:
     assert sum(one["totalCost"] for one in found.values()) == pytest.approx(100)
     assert found["bot"]["energyDynamicKWh"] == pytest.approx(14 / 3.6e6)
     assert found["shop"]["minutes"] == 30 * 24 * 60
+    assert (found["shop"]["energyBandOf"], found["shop"]["sharedBy"]) == ("", [])
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from wattribute.accounting.chargeback.methods import (
     policies_of,
 )
 from wattribute.accounting.chargeback.money import Currency
-from wattribute.accounting.chargeback.other_weights import AS_SHARED, OTHER_WEIGHTS
+from wattribute.accounting.chargeback.other_weights import AS_SHARED, OTHER_WEIGHTS, shared_names
 from wattribute.accounting.chargeback.period import Period, read_period
 from wattribute.accounting.chargeback.places import Placed, cost_by, namespaces_of, place
 from wattribute.accounting.chargeback.request import StatementRequest, ledger_files, names_of_maps
@@ -327,6 +327,7 @@ def _one(
         carbon=read.rates.provenance if read.rates else (),
         notes=(*of_bill, *_notes(read, request), *notes),
         node_hours=read.period.node_hours,
+        shared_by=shared_names(method.energy, read.period.weights),
     )
 
 

@@ -1,5 +1,6 @@
 """One number, taken apart: invoice lines, ratios, the ledger's entries and their counters."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -13,6 +14,7 @@ from wattribute.accounting.chargeback.build import Opened, Step, opened
 from wattribute.accounting.chargeback.charges import hour_text
 from wattribute.accounting.chargeback.engines import Span
 from wattribute.accounting.chargeback.methods import Method, method_of
+from wattribute.accounting.chargeback.other_weights import AS_SHARED, LEARNED_PREFIX
 from wattribute.accounting.chargeback.period import entries_of
 from wattribute.accounting.chargeback.remember import Remembered
 from wattribute.accounting.chargeback.split import parts_of
@@ -21,6 +23,7 @@ from wattribute.accounting.settings import AccountingSettings
 from wattribute.core.errors import DataInvalid
 
 _ENTRIES_SHOWN: Final = 8
+_SUMS: Final = ("energy_uj", "low_uj", "high_uj", "time_uj", "cpu_ns", "cpu_request_mcore_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,20 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WattsPerCore:
+    """What a CPU-second of a workload costs against the mean of its node, by learned weights."""
+
+    cpu_ns: int
+    """CPU time in the hours that were shared so."""
+    ratio: float
+    """Energy over what CPU time alone would give: the weight of those hours, weighted by energy."""
+    low: float
+    high: float
+    """The ends of its 90 % band."""
+    shared_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadEntries:
     """A workload's entries of the ledger, in the hours of one line."""
 
@@ -62,6 +79,8 @@ class WorkloadEntries:
     origin: str
     seals: tuple[str, ...]
     counter: str
+    watts_per_core: WattsPerCore | None = None
+    """None where energy is not of CPUs, or was not shared by learned weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +229,7 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
     first, last = compute.min(of_line["hour"]).as_py(), compute.max(of_line["hour"]).as_py()
     engine = month.engine
     where = engine.frame(of_line.select(["place", "hour"]))
-    extra = ("namespace", "pod", "seal_id")
+    extra = ("namespace", "pod", "seal_id", "shared_by", "time_uj")
     entries = entries_of(
         engine,
         month.files,
@@ -222,7 +241,7 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
     )
     there = entries.filter(nw.col("account") == number)
     on_nodes = there.join(where, on=["place", "hour"], how="inner")
-    keys = ("component", "kind", "namespace", "pod", "container", "origin", "seal_id")
+    keys = ("component", "kind", "namespace", "pod", "container", "origin", "seal_id", "shared_by")
     if any(place >= len(month.period.facts) for place in of_line["place"].to_pylist()):
         names = [
             name
@@ -232,12 +251,10 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
         on_nodes = there.filter(nw.col("namespace").is_in(names))
     table = engine.collect(
         on_nodes.group_by(*keys).agg(
-            nw.col("energy_uj").sum().cast(nw.Int64),
-            nw.col("cpu_ns").sum().cast(nw.Int64),
-            nw.col("cpu_request_mcore_s").sum().cast(nw.Int64),
+            *(nw.col(name).sum().cast(nw.Int64) for name in _SUMS),
         )
     )
-    return _merged(table)
+    return _merged(table, learned=month.period.energy == AS_SHARED)
 
 
 def _counter_of(*, component: str, kind: str) -> str:
@@ -252,7 +269,8 @@ def _counter_of(*, component: str, kind: str) -> str:
     return f'{name}{{component="{component}"{mode}}}'
 
 
-def _merged(table: pa.Table) -> list[WorkloadEntries]:
+def _merged(table: pa.Table, *, learned: bool) -> list[WorkloadEntries]:
+    """Return the entries by workload; ``learned``: their energy is that of the weights in use."""
     by_workload: dict[tuple[str, ...], list[dict[str, object]]] = {}
     for row in table.to_pylist():
         key = tuple(
@@ -265,13 +283,31 @@ def _merged(table: pa.Table) -> list[WorkloadEntries]:
             namespace=key[2],
             pod=key[3] or f"({key[1]})",
             container=key[4],
-            energy_uj=sum(int(str(row["energy_uj"])) for row in rows),
-            cpu_ns=sum(int(str(row["cpu_ns"])) for row in rows),
-            cpu_request_mcore_s=sum(int(str(row["cpu_request_mcore_s"])) for row in rows),
+            energy_uj=_sum(rows, "energy_uj"),
+            cpu_ns=_sum(rows, "cpu_ns"),
+            cpu_request_mcore_s=_sum(rows, "cpu_request_mcore_s"),
             origin=key[5],
             seals=tuple(sorted({str(row["seal_id"]) for row in rows})),
             counter=_counter_of(component=key[0], kind=key[1]),
+            watts_per_core=_watts_per_core(rows) if learned and key[0] == "cpu" else None,
         )
         for key, rows in by_workload.items()
     ]
     return sorted(found, key=lambda entry: (-entry.energy_uj, entry.pod, entry.component))
+
+
+def _sum(rows: Sequence[Mapping[str, object]], name: str) -> int:
+    return sum(int(str(row[name])) for row in rows)
+
+
+def _watts_per_core(rows: Sequence[Mapping[str, object]]) -> WattsPerCore | None:
+    """Return the weight of a workload, over those of its hours that learned weights shared."""
+    learned = [row for row in rows if str(row["shared_by"]).startswith(LEARNED_PREFIX)]
+    time_uj = _sum(learned, "time_uj")
+    if time_uj <= 0:
+        return None
+    ratio, low, high = (
+        _sum(learned, name) / time_uj for name in ("energy_uj", "low_uj", "high_uj")
+    )
+    names = sorted({str(row["shared_by"]) for row in learned})
+    return WattsPerCore(_sum(learned, "cpu_ns"), ratio, low, high, ", ".join(names))

@@ -76,3 +76,12 @@ def weights_in_use(engine: FrameEngine, entries: Frame) -> WeightsInUse:
         tuple(sorted(row["shared_by"] for row in names if row["shared_by"])),
         frozenset(name for name in OTHER_WEIGHTS if any(row[name] for row in names)),
     )
+
+
+def shared_names(column: EnergyColumn, weights: WeightsInUse) -> tuple[str, ...]:
+    """Return by what energy is shared in a statement that takes it from a column."""
+    if column == AS_SHARED or not weights.names:
+        return weights.names
+    if column == "time_uj":
+        return ("time",)
+    return tuple(name for name in weights.names if name.startswith(LEARNED_PREFIX)) or ("learned",)

@@ -45,9 +45,9 @@ class Period:
     span: Span
     rows: Frame
     """By ``place``, ``hour`` and ``account``: ``dynamic_uj``, ``low_uj``, ``high_uj``,
-    ``measured_uj``, ``integrated_uj``, ``reserved_units``, ``unused_units``, ``capacity_units`` (of
-    the node), ``paid_*`` and ``spare_*`` of each policy; where it was asked for, also resources
-    and their ``all_*``."""
+    ``below_uj``, ``above_uj``, ``measured_uj``, ``integrated_uj``, ``reserved_units``,
+    ``unused_units``, ``capacity_units`` (of the node), ``paid_*`` and ``spare_*`` of each policy;
+    where it was asked for, also resources and their ``all_*``."""
     nodes: Nodes
     facts: tuple[CarbonFacts, ...]
     """Of each node, in the order of its number."""
@@ -164,7 +164,8 @@ def _slim(rows: Frame, policies: Sequence[FloorPolicy], *, capacity: bool) -> Fr
     """What the splitting needs; a fleet's month of all columns would fill the disk."""
     reserved, unused = reserved_units()
     dynamic = nw.sum_horizontal(*(f"dynamic_{component}" for component in COMPONENTS))
-    columns = [*PLACE, "account", "low_uj", "high_uj", "measured_uj", "integrated_uj"]
+    bands = ("low_uj", "high_uj", "below_uj", "above_uj")
+    columns = [*PLACE, "account", *bands, "measured_uj", "integrated_uj"]
     for policy in policies:
         columns += [f"paid_{policy.name}", f"spare_{policy.name}"]
     if capacity:

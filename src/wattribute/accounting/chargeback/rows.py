@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final
 
 from wattribute.accounting.chargeback.accounts import TOO_SMALL, Account
 from wattribute.accounting.chargeback.apportion import to_cents
@@ -13,6 +13,7 @@ from wattribute.accounting.chargeback.methods import Method
 from wattribute.accounting.chargeback.money import Currency
 from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.chargeback.statement import (
+    EnergyBand,
     Statement,
     StatementRow,
     confidence_of,
@@ -60,6 +61,7 @@ def statement_of(
     carbon: tuple[Provenance, ...],
     notes: Sequence[str],
     node_hours: int,
+    shared_by: tuple[str, ...],
 ) -> Statement:
     """Round to cents by largest remainder, and put rows in order.
 
@@ -74,6 +76,7 @@ def statement_of(
         carbon: Where rates come from; none: no grams.
         notes: For the reader.
         node_hours: How much ledger it rests on.
+        shared_by: By what energy was shared.
     """
     unit, floor = charges.currency, _floor(totals)
     priced, whole = _priced(charges, accounts, totals, floor)
@@ -111,16 +114,13 @@ def statement_of(
         ledger=request.ledger,
         engine=request.engine,
         node_hours=node_hours,
+        shared_by=shared_by,
     )
-
-
-_Band: TypeAlias = tuple[int, int, int]
-"""Energy in microjoules, and the lower and upper end of its band."""
 
 
 def _priced(
     charges: Charges, accounts: Sequence[Account], totals: Mapping[int, Totals], floor: _Floor
-) -> tuple[list[tuple[Account, Totals, Decimal, _Band]], _Band]:
+) -> tuple[list[tuple[Account, Totals, Decimal, EnergyBand]], EnergyBand]:
     """Return accounts with rows, dearest first, with their cents and bands; and the summed band."""
     unit = charges.currency
     shown, sums = _shown(accounts, totals, unit)
@@ -128,13 +128,13 @@ def _priced(
     bands = [
         _band(amounts, account.number, floor) for account, amounts in zip(shown, sums, strict=True)
     ]
-    energy, low, high = (sum(ends) for ends in zip(*bands, strict=True)) if bands else (0, 0, 0)
+    whole = EnergyBand(*map(sum, zip(*bands, strict=True))) if bands else EnergyBand(0, 0, 0)
     priced = [
         (account, amounts, unit.of_cents(cent), band)
         for account, amounts, cent, band in zip(shown, sums, cents, bands, strict=True)
     ]
     priced.sort(key=lambda item: (-item[2], -item[1].energy_uj, item[0].name))
-    return priced, (energy, low, high)
+    return priced, whole
 
 
 def _shown(
@@ -178,13 +178,15 @@ def _floor(totals: dict[int, Totals]) -> _Floor:
     )
 
 
-def _band(totals: Totals, number: int, floor: _Floor) -> tuple[int, int, int]:
-    """Energy, low, high of a row: its own band, and its part of the floor's."""
+def _band(totals: Totals, number: int, floor: _Floor) -> EnergyBand:
+    """A row's own band, and its part of the floor's."""
     low, high = (0, 0) if number == IDLE else (totals.low_uj, totals.high_uj)
-    return (
+    return EnergyBand(
         totals.energy_uj,
         low + floor.part(totals.idle_uj, floor.low_uj),
         high + floor.part(totals.idle_uj, floor.high_uj),
+        totals.below_uj,
+        totals.above_uj,
     )
 
 
@@ -193,16 +195,16 @@ def _row(
     account: Account,
     totals: Totals,
     cost: Decimal,
-    band: tuple[int, int, int],
+    band: EnergyBand,
     *,
-    whole: tuple[int, int, int],
+    whole: EnergyBand,
     floor: _Floor,
     unit: Currency,
     total: Decimal,
     history: OwnerHistory | None,
     carbon: bool,
 ) -> StatementRow:
-    energy, low, high = band
+    energy, low, high = band.energy_uj, band.low_uj, band.high_uj
     idle = account.number == IDLE
     measured, integrated = (
         (0 if idle else own) + floor.part(totals.idle_uj, of_floor)
@@ -241,6 +243,7 @@ def _row(
         efficiency=1 - totals.unused_units / reserved if reserved else None,
         energy_before_uj=history.energy_uj if history else None,
         cost_before=history.cost if history else None,
+        band_of=band.reason,
     )
 
 

@@ -6,13 +6,14 @@ Energy is in whole microjoules, carbon in whole micrograms.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from wattribute.accounting.chargeback.accounts import AccountKind
 from wattribute.accounting.chargeback.grams import Provenance
 from wattribute.accounting.chargeback.money import Currency
 
 Confidence = Literal["measured", "integrated", "estimated", "unattributable"]
+BandOf = Literal["", "estimate", "weights", "estimate and weights"]
 _SURE: Final = 0.995
 """From this share of the energy on a row counts as of one origin."""
 
@@ -59,6 +60,8 @@ class StatementRow:
     energy_before_uj: int | None
     """The month before, by the same method; None: not known."""
     cost_before: Decimal | None
+    band_of: BandOf = ""
+    """What the band is of: how far estimates are off, how far weights are, or both."""
 
     @property
     def energy_uj(self) -> int:
@@ -93,6 +96,8 @@ class Statement:
     ledger: str
     engine: str
     node_hours: int
+    shared_by: tuple[str, ...] = ()
+    """By what energy was shared among consumers, as in the ledger; () if it does not say."""
 
     @property
     def allocated(self) -> Decimal:
@@ -124,26 +129,55 @@ def confidence_of(energy_uj: int, measured_uj: int, integrated_uj: int) -> Confi
     return "estimated"
 
 
+class EnergyBand(NamedTuple):
+    """Energy in microjoules, and the band around it."""
+
+    energy_uj: int
+    low_uj: int
+    high_uj: int
+    below_uj: int = 0
+    """How far below the energy the band reaches by the weights alone."""
+    above_uj: int = 0
+
+    @property
+    def reason(self) -> BandOf:
+        """What the band is of; "" if it is not wider than the energy."""
+        of_weights = self.below_uj > 0 or self.above_uj > 0
+        of_estimate = (
+            self.low_uj < self.energy_uj - self.below_uj
+            or self.high_uj > self.energy_uj + self.above_uj
+        )
+        if of_weights:
+            return "estimate and weights" if of_estimate else "weights"
+        return "estimate" if of_estimate else ""
+
+
 def cost_band(
-    cost: Decimal, own: tuple[int, int, int], all_: tuple[int, int, int], places: int
+    cost: Decimal, own: EnergyBand, all_: EnergyBand, places: int
 ) -> tuple[Decimal, Decimal]:
     """What a cost could be, given the bands of the energies that it was split by.
 
+    Estimates of different rows are off independently, so the others' may be at their other end.
+    Weights share a sum that is measured: what this row has too much the others lack, and no more.
+
     Args:
         cost: What it is.
-        own: The row's energy, its low and high end.
+        own: Of the row.
         all_: The same of all rows together.
         places: Decimal places.
 
     Returns:
         Low and high: of ``e / E``, with this row at one end and all others at the other end.
     """
-    (energy, low, high), (total, all_low, all_high) = own, all_
+    energy, low, high, below, above = own
+    total, all_low, all_high, all_below, all_above = all_
     if energy <= 0 or total <= 0 or (low == energy and high == energy and all_low == all_high):
         return cost, cost
+    others_high = all_high - high - (all_above - above) + below
+    others_low = all_low - low + (all_below - below) - above
     ends = []
-    for mine, remainder in ((low, all_high - high), (high, all_low - low)):
-        whole = mine + remainder
+    for mine, remainder in ((low, others_high), (high, others_low)):
+        whole = mine + max(remainder, 0)
         ratio = Decimal(mine) / Decimal(whole) if whole > 0 else Decimal(1)
         ends.append((cost * ratio * total / energy).quantize(Decimal(1).scaleb(-places)))
     return min(*ends, cost), max(*ends, cost)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wattribute.accounting.chargeback.split import Cost
 
 _ENERGIES: Final = (
-    *("dynamic_uj", "low_uj", "high_uj", "measured_uj", "integrated_uj"),
+    *("dynamic_uj", "low_uj", "high_uj", "below_uj", "above_uj", "measured_uj", "integrated_uj"),
     *("reserved_units", "unused_units"),
 )
 
@@ -33,6 +33,9 @@ class Totals:
     low_uj: int = 0
     high_uj: int = 0
     """Band around ``dynamic_uj``; on the idle account around the whole floor."""
+    below_uj: int = 0
+    above_uj: int = 0
+    """Of the band, what is of weights: what others would have instead, or would lack."""
     measured_uj: int = 0
     integrated_uj: int = 0
     """Of ``dynamic_uj``; on the idle account of the whole floor."""

@@ -43,12 +43,13 @@ _MAX: Final = tuple(f"most_{resource}" for resource in RESOURCES)
 AMOUNTS: Final = (
     *(f"dynamic_{component}" for component in COMPONENTS),
     *(f"floor_{component}" for component in COMPONENTS),
-    *("low_uj", "high_uj", "measured_uj", "integrated_uj"),
+    *("low_uj", "high_uj", "below_uj", "above_uj", "measured_uj", "integrated_uj"),
     *_RAW,
     *_MAX,
 )
 """Columns of the result that add up. ``low_uj`` to ``integrated_uj`` are of what stands in
-``dynamic_*`` on consumers' rows, and in ``floor_*`` on the idle row."""
+``dynamic_*`` on consumers' rows, and in ``floor_*`` on the idle row. ``below_uj`` and ``above_uj``
+are the parts of the band that are of weights: what others would have instead, or would lack."""
 
 IDLE: Final = -1
 UNATTRIBUTED: Final = -2
@@ -109,4 +110,11 @@ def _energies() -> list[nw.Expr]:
     for origin in ("measured", "integrated"):
         of_it = nw.when(nw.col("origin") == origin).then(nw.col("energy_uj")).otherwise(zero)
         columns.append(of_it.alias(f"{origin}_uj"))
+    # Energy that is estimated is not shared by learned weights: its band is the estimate's.
+    has_meter = nw.col("origin") != "estimated"
+    for name, width in (
+        ("below_uj", nw.col("energy_uj") - nw.col("low_uj")),
+        ("above_uj", nw.col("high_uj") - nw.col("energy_uj")),
+    ):
+        columns.append(nw.when(has_meter).then(width).otherwise(zero).alias(name))
     return columns

@@ -44,6 +44,11 @@ class DemoNode:
         """As Kubernetes writes it."""
         return f"aws:///us-east-1a/{self.instance_id}"
 
+    @property
+    def learns(self) -> bool:
+        """Whether its CPUs have a meter, so that weights of workloads are learned."""
+        return self.origins["cpu"] == "measured"
+
 
 _METAL: Final = {"cpu": "measured", "dram": "measured", "other": "integrated"}
 _GPU_VM: Final = {"cpu": "estimated", "dram": "estimated", "gpu": "measured"}
@@ -106,6 +111,13 @@ class DemoService:
     labels: Mapping[str, str] = field(default_factory=dict)
     when: Callable[[int], float] = _steady
     """Load in an hour, 0 to 1; 0: the pod is not there."""
+    watts_per_core: float = 1.0
+    """Watts of a busy core against the mean, where a meter and a load that varies tell it."""
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its load never changes, so that its weight cannot be learned."""
+        return self.when is _steady
 
 
 _MARKETING: Final = {"app": "marketing-ai-bot", "team": "marketing"}
@@ -120,13 +132,13 @@ SERVICES: Final = (
     DemoService("marketing", "campaign-batch", "Job", ("gpu-1",), 0.30, 0.22,
             16_000, 128, 2, _MARKETING, _nightly),
     DemoService("marketing", "copywriter-api", "Deployment", _METALS, 0.18, 0.0,
-            12_000, 32, 0, _MARKETING, _office),
+            12_000, 32, 0, _MARKETING, _office, 1.3),
     DemoService("marketing", "vector-store", "StatefulSet", ("metal-2",), 0.10, 0.0,
             8_000, 96, 0, _MARKETING),
     DemoService("support", "answer-model", "Deployment", ("gpu-2", "gpu-3"), 0.40, 0.85,
             48_000, 192, 4, _SUPPORT, _people),
     DemoService("support", "chat-gateway", "Deployment", ("metal-1", "metal-2", "vm-1"), 0.20, 0.0,
-            4_000, 8, 0, _SUPPORT, _people),
+            4_000, 8, 0, _SUPPORT, _people, 0.8),
     DemoService("support", "session-store", "StatefulSet", ("metal-1",), 0.08, 0.0,
             8_000, 64, 0, _SUPPORT),
     DemoService("shared", "report-builder", "Deployment", ("metal-2",), 0.06, 0.0,

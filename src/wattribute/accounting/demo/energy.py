@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
+from math import ceil
 from typing import Final
 
 import numpy as np
 from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
 
 from wattribute.accounting.demo.cluster import (
     END_S,
@@ -34,6 +36,10 @@ from wattribute.core.units import (
 
 _BAND: Final = {"cpu": (0.72, 1.35), "dram": (0.55, 1.60)}
 """What an estimate may be off, as parts of it."""
+_STEADY_FACTOR: Final = 1.25
+_VARYING_FACTOR: Final = 1.07
+"""How many times larger, or smaller, energy may be by learned weights: of a load that never
+changes, so that little is learned of it, and of one that does."""
 _MODEL: Final = "wattribute-tdp-curve 1"
 _WEIGHT_STEPS: Final = 1e9
 """Weights from 0 to 1 are made whole numbers of so many steps, for exact shares."""
@@ -69,6 +75,10 @@ def _node_hour(entries: LedgerEntries, node: DemoNode, hour_s: int, random: Gene
     cpu = [service.cpu * load for service, load in pods] + [share for *_, share in _SPECIAL]
     gpu = [service.gpu * load for service, load in pods] + [0.0 for _ in _SPECIAL]
     usage = {"cpu": np.array(cpu) * noise, "gpu": np.array(gpu) * noise}
+    ratios = np.ones(len(noise))
+    if node.learns:
+        ratios[: len(pods)] = [service.watts_per_core for service, _ in pods]
+    cpu_use = usage["cpu"] / ratios
     common = {
         "hour": hour_s * MICROSECONDS_PER_SECOND,
         "cluster": "demo",
@@ -82,18 +92,27 @@ def _node_hour(entries: LedgerEntries, node: DemoNode, hour_s: int, random: Gene
         weights = usage["gpu" if component == "gpu" else "cpu"]
         drawn_uj = _microjoules(node.full_w[component] * min(float(weights.sum()), 1), covered_s)
         lost_uj = drawn_uj // 4000
-        shares = apportion(drawn_uj - lost_uj, (weights * _WEIGHT_STEPS).astype(np.int64))
+        shares = _split(drawn_uj - lost_uj, weights)
+        by_time = shares if component == "gpu" else _split(drawn_uj - lost_uj, cpu_use)
         row = {**common, "component": component, "origin": origin}
         first = component == "cpu"
-        for (service, load), energy_uj, share in zip(pods, shares, weights, strict=False):
+        for (service, load), energy_uj, time_uj, use in zip(
+            pods, shares, by_time, cpu_use, strict=False
+        ):
             names = _pod(service, node, hour_s)
-            amounts = _use(service, node, float(share), load, covered_s) if first else {}
+            amounts = _use(service, node, float(use), load, covered_s) if first else {}
             if first or energy_uj:
-                entries.add(row | names | amounts | _energy(int(energy_uj), component, origin))
-        for (kind, name, _), energy_uj in zip(_SPECIAL, shares[len(pods) :], strict=True):
+                energy = _energy(int(energy_uj), component, origin)
+                shared = _shared(node, int(energy_uj), int(time_uj), component, _factor(service))
+                entries.add(row | names | amounts | energy | shared)
+        for (kind, name, _), energy_uj, time_uj in zip(
+            _SPECIAL, shares[len(pods) :], by_time[len(pods) :], strict=True
+        ):
             names = {"kind": kind, "namespace": kind, "pod": name, "container": name,
                      "container_id": name}  # fmt: skip
-            entries.add(row | names | _energy(int(energy_uj), component, origin))
+            energy = _energy(int(energy_uj), component, origin)
+            shared = _shared(node, int(energy_uj), int(time_uj), component, _STEADY_FACTOR)
+            entries.add(row | names | energy | shared)
         entries.add(row | {"kind": "unattributed"} | _energy(lost_uj, component, origin))
         floor_uj = _microjoules(node.idle_w[component], covered_s)
         capacity = _capacity(node, covered_s) if first else {}
@@ -112,6 +131,30 @@ def _energy(energy_uj: int, component: str, origin: str) -> dict[str, object]:
         "low_uj": round(energy_uj * low),
         "high_uj": round(energy_uj * high),
         "model": _MODEL if origin == "estimated" else "",
+    }
+
+
+def _split(total_uj: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    return apportion(total_uj, (weights * _WEIGHT_STEPS).astype(np.int64))
+
+
+def _factor(service: DemoService) -> float:
+    return _STEADY_FACTOR if service.is_steady else _VARYING_FACTOR
+
+
+def _shared(
+    node: DemoNode, energy_uj: int, time_uj: int, component: str, factor: float
+) -> dict[str, object]:
+    """By what energy was shared, and the band of the weights where they are learned."""
+    if component == "gpu":
+        return {}
+    if not node.learns:
+        return {"shared_by": "time"}
+    return {
+        "shared_by": "learned-1",
+        "time_uj": time_uj,
+        "low_uj": int(energy_uj / factor),
+        "high_uj": ceil(energy_uj * factor),
     }
 
 

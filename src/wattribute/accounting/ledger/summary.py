@@ -16,15 +16,16 @@ from wattribute.core.errors import ConfigInvalid, DataInvalid, LedgerFailed
 from wattribute.core.units import HOUR_S
 
 BY: Final = (
-    *("cluster", "node", "instance_type", "region", "kind", "component", "origin"),
+    *("cluster", "node", "instance_type", "region", "kind", "component", "origin", "shared_by"),
     *("namespace", "pod", "container", "owner_kind", "owner_name"),
 )
 """Columns that entries can be grouped by, beside ``label:NAME`` and ``annotation:NAME``."""
-_ABOUT_NODES: Final = frozenset(BY[:7])
+_ABOUT_NODES: Final = frozenset(BY[:8])
 _SUMS: Final = (
     "sum(energy_uj)::hugeint, sum(floor_uj)::hugeint, sum(low_uj)::hugeint, "
     "sum(high_uj)::hugeint, sum(cpu_ns)::hugeint, "
-    "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint"
+    "coalesce(sum(energy_uj) filter (origin = 'estimated'), 0)::hugeint, "
+    "sum(time_uj)::hugeint, sum(learned_uj)::hugeint"
 )
 _SECONDS: Final = "epoch_us(hour) // 1000000"
 """Instants leave DuckDB as numbers: as timestamps they would need pytz."""
@@ -45,6 +46,9 @@ class Sum:
     cpu_ns: int
     estimated_uj: int
     """The part of it that is estimated."""
+    time_uj: int
+    """What it would be if CPU time were the weight."""
+    learned_uj: int
 
 
 @dataclass(frozen=True, slots=True)

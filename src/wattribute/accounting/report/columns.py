@@ -44,6 +44,12 @@ COLUMNS: Final = (
     ),
     ReportColumn("energy_high_kwh", "kWh", "Upper end.", lambda _, r: kwh(r.high_uj)),
     ReportColumn(
+        "energy_band_of",
+        "",
+        "Why there is a band: estimate, weights (of CPU seconds), or both.",
+        lambda _, r: r.band_of,
+    ),
+    ReportColumn(
         "energy_unused_kwh",
         "kWh",
         "Of the floor: for what was reserved and not used.",
@@ -79,6 +85,12 @@ COLUMNS: Final = (
     ReportColumn("cost_before", "money", "The month before.", lambda _, r: r.cost_before),
     ReportColumn("method", "", "Id of the method.", lambda s, _: s.method),
     ReportColumn("floor_policy", "", "Who pays the floor.", lambda s, _: s.floor_policy),
+    ReportColumn(
+        "shared_by",
+        "",
+        "By what energy was shared: time, cycles, misses, learned-1.",
+        lambda s, _: " ".join(s.shared_by),
+    ),
     ReportColumn("statement", "", "Id of the statement.", lambda s, _: s.id),
 )
 

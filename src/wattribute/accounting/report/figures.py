@@ -10,7 +10,7 @@ from typing import Final
 
 from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
-from wattribute.accounting.report.terminal import change, confidence, money
+from wattribute.accounting.report.terminal import band_text, change, confidence, money
 from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
 
 WHY: Final = {
@@ -63,6 +63,7 @@ class FigureRow:
     idle: str
     cost: str
     band: str
+    band_of: str
     share: str
     unused: str
     efficiency: str
@@ -121,6 +122,7 @@ def line(row: StatementRow) -> FigureRow:
         band=""
         if row.cost_low == row.cost_high
         else f"{money(row.cost_low)} to {money(row.cost_high)}",
+        band_of=band_text([row]),
         share=f"{row.share:.1%}",
         unused=money(row.cost_spare) if row.cost_spare else "",
         efficiency="" if row.efficiency is None else f"{row.efficiency:.0%}",

@@ -11,7 +11,7 @@ from wattribute.accounting.chargeback.statement import Statement
 from wattribute.accounting.report import figures
 from wattribute.accounting.report.columns import COLUMNS
 from wattribute.accounting.report.formats import ReportFormat
-from wattribute.accounting.report.terminal import money
+from wattribute.accounting.report.terminal import band_text, money, shared_text, watts_per_core
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -38,6 +38,9 @@ def templates(*more: Path) -> jinja2.Environment:
         line=figures.line,
         sums=figures.sums,
         money=money,
+        band_text=band_text,
+        shared_text=shared_text,
+        watts_per_core=watts_per_core,
         columns=COLUMNS,
     )
     return environment

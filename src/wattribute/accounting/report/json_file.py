@@ -26,6 +26,7 @@ def as_json(statement: Statement, per_unit: Sequence[PerUnit] = ()) -> bytes:
         "method": statement.method,
         "method_text": statement.method_text,
         "floor_policy": statement.floor_policy,
+        "shared_by": statement.shared_by,
         "currency": statement.currency.code,
         "total": str(statement.total),
         "allocated": str(statement.allocated),

@@ -18,7 +18,7 @@ import typst
 from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
 from wattribute.accounting.report.figures import kg
-from wattribute.accounting.report.terminal import change, confidence, money
+from wattribute.accounting.report.terminal import band_text, change, confidence, money, shared_text
 from wattribute.core.errors import DataInvalid
 
 _TEMPLATE: Final = Path(__file__).with_name("templates") / "invoice.typ"
@@ -114,6 +114,8 @@ def _facts(row: StatementRow) -> Iterator[list[str]]:
     yield ["its part of the floor", f"{kwh(row.idle_uj):,.2f} kWh"]
     if row.low_uj != row.high_uj:
         yield ["both together could be", f"{kwh(row.low_uj):,.2f} to {kwh(row.high_uj):,.2f} kWh"]
+        if reasons := band_text([row]):
+            yield ["why", reasons]
         yield ["the sum to pay would then be", f"{money(row.cost_low)} to {money(row.cost_high)}"]
     yield ["how the energy is known", confidence(row)]
     if row.efficiency is not None:
@@ -141,6 +143,8 @@ def _small(statement: Statement) -> Iterator[str]:
         f"{statement.floor_policy}. `wattribute explain` takes the sum apart, back to lines of "
         "the provider's invoice and to the counters of energy."
     )
+    if shared := shared_text(statement):
+        yield f"{shared[0].upper()}{shared[1:]}."
     for name, digest in statement.sources:
         yield f"Bill {name}, SHA-256 {digest}."
     for origin in statement.carbon:

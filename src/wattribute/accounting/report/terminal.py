@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from wattribute.accounting.chargeback.explain import WattsPerCore
 from wattribute.accounting.chargeback.per_unit import PerUnit
 from wattribute.accounting.chargeback.statement import Statement, StatementRow
 from wattribute.accounting.report.columns import kwh
-from wattribute.core.units import MICROGRAMS_PER_KILOGRAM
+from wattribute.core.units import HOUR_S, MICROGRAMS_PER_KILOGRAM, NANOSECONDS_PER_SECOND
 
 TITLES: Final = (
     *("ROW", "OWNER", "KWH DYN", "KWH IDLE", "COST", "COST BAND", "SHARE", "UNUSED"),
@@ -18,6 +19,18 @@ PER_UNIT_TITLES: Final = ("OWNER", "PER", "UNITS", "JOULES", "COST", "SCI gCO2e"
 LEFT: Final = frozenset({"ROW", "OWNER", "CONFIDENCE", "PER"})
 SPARE: Final = ("COST BAND", "EFF", "UNUSED", "KWH IDLE", "CONFIDENCE", "VS MONTH BEFORE", "KGCO2E")
 """What a narrow terminal does without, in this order."""
+SHARED_WORDS: Final = {
+    "time": "CPU time",
+    "cycles": "CPU cycles",
+    "misses": "cache misses",
+    "learned": "learned watts per core",
+    "learned-1": "learned watts per core (learned-1)",
+}
+"""What the ledger's ``shared_by`` means, in words."""
+_BAND_WORDS: Final = {
+    "weights": "band of the weights: a workload's watts per core are learned, not counted",
+    "estimate": "band of the estimate: the power of some nodes is a model's",
+}
 _SURE: Final = 0.995
 
 
@@ -86,6 +99,30 @@ def confidence(row: StatementRow) -> str:
     return row.confidence
 
 
+def shared_text(statement: Statement) -> str:
+    """By what energy was shared, for a reader of a statement; "" if the ledger does not say."""
+    if not statement.shared_by:
+        return ""
+    names = ", ".join(SHARED_WORDS.get(name, name) for name in statement.shared_by)
+    return f"energy is shared by {names}"
+
+
+def band_text(rows: Sequence[StatementRow]) -> str:
+    """What bands are of, over some rows; "" where there is none."""
+    reasons = " and ".join(sorted({row.band_of for row in rows}))
+    texts = [text for word, text in _BAND_WORDS.items() if word in reasons]
+    return "; ".join(texts)
+
+
+def watts_per_core(weight: WattsPerCore) -> str:
+    """What a workload's CPU time cost, after its name."""
+    return (
+        f"ran {weight.cpu_ns / NANOSECONDS_PER_SECOND / HOUR_S:,.1f} CPU hours at "
+        f"{weight.ratio:.2f} times the mean watts per core ({weight.low:.2f} to "
+        f"{weight.high:.2f}), by {weight.shared_by}"
+    )
+
+
 def change(row: StatementRow) -> str:
     """The difference to the month before: of money if it is known, else of energy."""
     if row.cost_before:
@@ -129,6 +166,10 @@ def footer(statement: Statement) -> Iterator[str]:
         f"allocated {money(statement.allocated)} + unallocated {money(statement.unallocated)} "
         f"= invoice {money(statement.total)} {statement.currency.code} ({exact})"
     )
+    if shared := shared_text(statement):
+        yield shared
+    if reasons := band_text(statement.everything):
+        yield f"COST BAND: {reasons}"
     for one in statement.carbon:
         stale = ", STALE" if one.stale else ""
         yield (

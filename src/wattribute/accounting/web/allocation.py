@@ -133,6 +133,8 @@ def _allocation(row: StatementRow, statement: Statement, month: Month) -> dict[s
         "carbonLowGrams": _grams(row.carbon_low_ug),
         "carbonHighGrams": _grams(row.carbon_high_ug),
         "carbonEmbodiedGrams": _grams(row.embodied_ug),
+        "energyBandOf": row.band_of,
+        "sharedBy": list(statement.shared_by),
         "confidence": row.confidence,
         "measured": row.measured,
         "method": statement.method,

@@ -151,12 +151,13 @@ def _allocation() -> dict[str, Any]:
         *("energyHighKWh", "measured"),
     )
     grams = ("carbonGrams", "carbonLowGrams", "carbonHighGrams", "carbonEmbodiedGrams")
-    texts = ("name", "start", "end", "currency", "confidence", "method", "row")
+    texts = ("name", "start", "end", "currency", "confidence", "method", "row", "energyBandOf")
     return _object(
         {
             **dict.fromkeys(texts, _TEXT),
             **dict.fromkeys(numbers, _NUMBER),
             **dict.fromkeys((*grams, "totalEfficiency"), maybe),
+            "sharedBy": {"type": "array", "items": _TEXT},
             "properties": {"type": "object"},
             "window": _object({"start": _TEXT, "end": _TEXT}),
         }

@@ -1,5 +1,7 @@
 """``wattribute ledger show``: who used how much energy."""
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
@@ -10,6 +12,11 @@ from wattribute.cli.terminal import TerminalColumn, clean, print_table
 from wattribute.core.units import HOUR_S, MICROJOULES_PER_KWH, NANOSECONDS_PER_SECOND
 from wattribute.settings import Settings
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wattribute.accounting.ledger.summary import Sum
+
 
 @click.command()
 @click.option(
@@ -17,9 +24,9 @@ from wattribute.settings import Settings
     default="namespace",
     show_default=True,
     metavar="KEY",
-    help="Group by: cluster, node, instance_type, region, kind, component, origin, namespace, pod, "
-    "container, owner_kind, owner_name, label:NAME, annotation:NAME; or team, product, "
-    "environment, cost_center, by the rules of the settings (ownership.rules).",
+    help="Group by: cluster, node, instance_type, region, kind, component, origin, shared_by, "
+    "namespace, pod, container, owner_kind, owner_name, label:NAME, annotation:NAME; or team, "
+    "product, environment, cost_center, by the rules of the settings (ownership.rules).",
 )
 @click.option("--month", metavar="YYYY-MM", help="Whole month as the period.")
 @with_bounds
@@ -69,11 +76,23 @@ def show(
     if not rows:
         click.echo(f"{settings.accounting.ledger.path}: no entries in this period", err=True)
         return 1
+    _print(rows, by)
+    return 0
+
+
+def _print(rows: "Sequence[Sum]", by: str) -> None:
     total_uj = sum(row.energy_uj for row in rows)
+    # A column by another weight is shown where it says anything.
+    weights = [
+        (title, name)
+        for title, name in (("BY CPU TIME", "time_uj"), ("BY LEARNED", "learned_uj"))
+        if any(getattr(row, name) != row.energy_uj for row in rows)
+    ]
     columns = (
         TerminalColumn(by.upper()),
         *(TerminalColumn(title, right=True) for title in
-          ("KWH", "SHARE %", "LOW", "HIGH", "CPU HOURS", "ESTIMATED %")),
+          ("KWH", "SHARE %", "LOW", "HIGH", *(title for title, _ in weights), "CPU HOURS",
+           "ESTIMATED %")),
     )  # fmt: skip
     table = [
         (
@@ -82,13 +101,15 @@ def show(
             _percent(row.energy_uj, total_uj),
             _kwh(row.low_uj),
             _kwh(row.high_uj),
+            *(_kwh(getattr(row, name)) for _, name in weights),
             f"{row.cpu_ns / NANOSECONDS_PER_SECOND / HOUR_S:,.1f}",
             _percent(row.estimated_uj, row.energy_uj),
         )
         for row in rows
     ]
-    print_table(columns, [*table, ("total", _kwh(total_uj), "100.0", "", "", "", "")])
-    return 0
+    sums_by_weight = [_kwh(sum(getattr(row, name) for row in rows)) for _, name in weights]
+    total = ("total", _kwh(total_uj), "100.0", "", "", *sums_by_weight, "", "")
+    print_table(columns, [*table, total])
 
 
 def _kwh(energy_uj: int) -> str:
