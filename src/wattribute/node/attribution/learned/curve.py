@@ -1,5 +1,6 @@
 """The shape of watts per busy thread over the load, and the loads at which noise is learned."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ _FALL: Final = 0.6
 """ln f falls by so much from idle to full, as a first guess: SMT siblings and turbo."""
 
 
+@lru_cache(maxsize=8)
 def curve_row(load: float) -> Floats:
     """Return the weights of the curve's coefficients at a load; they add up to 1.
 
@@ -35,9 +37,11 @@ def curve_row(load: float) -> Floats:
     t = place - first
     row = np.zeros(CURVE_SIZE)
     row[first : first + 3] = 0.5 * (1 - t) ** 2, 0.5 + t - t * t, 0.5 * t * t
+    row.flags.writeable = False
     return row
 
 
+@lru_cache(maxsize=8)
 def noise_row(load: float) -> Floats:
     """Return the weights of the two places of the noise next to a load; they add up to 1.
 
@@ -48,6 +52,7 @@ def noise_row(load: float) -> Floats:
     first = min(int(place), NOISE_LOADS - 2)
     row = np.zeros(NOISE_LOADS)
     row[first : first + 2] = 1 - (place - first), place - first
+    row.flags.writeable = False
     return row
 
 

@@ -40,11 +40,16 @@ class Evidence:
         """Mean squared error of the forecasts by load, as a part of power squared."""
         self._verdicts = np.zeros(NOISE_LOADS)
         self.nats = np.zeros(len(lead))
+        """Replaced, and never changed in place."""
+        self._weights_of: Floats | None = None
+        self._weights = softmax(lead)
 
     @property
     def weights(self) -> Floats:
         """(members,) weights by which the filters are averaged; they add up to 1."""
-        return softmax(self.nats + self._lead)
+        if self._weights_of is not self.nats:  # asked for several times in a tick
+            self._weights_of, self._weights = self.nats, softmax(self.nats + self._lead)
+        return self._weights
 
     @property
     def doubtful_weights(self) -> Floats:

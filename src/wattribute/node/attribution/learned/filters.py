@@ -41,6 +41,7 @@ _CURVEWALK: Final = 1e-8
 """Variance that the curve gains in a second."""
 _MOST_LOG_WATTS: Final = 9.0
 """e^9 W per thread: no curve goes there, and no exponential overflows."""
+_FIRST_SLOTS: Final = 24
 _LEAST_WEIGHT: Final = 0.15
 _MOST_VARIANCE: Final = 1e12
 _LEAST_FORECAST: Final = 0.1
@@ -98,12 +99,26 @@ class FilterBank:
             features: how many features a workload has, its own load included.
         """
         self._first = _FEATURES + features
-        self._size = self._first + slots + 1
+        self._most = self._first + slots + 1
+        self._size = min(self._first + _FIRST_SLOTS + 1, self._most)
         self.mean = np.zeros((MEMBERS, self._size))
         self.covariance = np.zeros((MEMBERS, self._size, self._size))
         self._spare = np.empty((self._size, self._size))
         self._older, self._old = self.mean, self.mean
         """Means of one to two minutes ago, and of the last minute."""
+
+    def reserve(self, slot: int) -> None:
+        """Make room for a slot: few machines need all, and each costs memory squared."""
+        before = self._size
+        if self._first + slot < before:
+            return
+        self._size = min(self._first + 2 * slot + 1, self._most)
+        added = self._size - before
+        self.mean, self._older, self._old = (
+            np.pad(state, ((0, 0), (0, added))) for state in (self.mean, self._older, self._old)
+        )
+        self.covariance = np.pad(self.covariance, ((0, 0), (0, added), (0, added)))
+        self._spare = np.empty((self._size, self._size))
 
     def begin(self, load: float, log_watts: float, power_w: float) -> None:
         """Believe in the one point of the curve that is known, and in weights of 1."""
@@ -126,6 +141,7 @@ class FilterBank:
 
     def set_delta(self, slot: int, mean: Floats, variance: Floats) -> None:
         """Begin a slot: (m,) mean and variance of its delta, which nothing else is tied to."""
+        self.reserve(slot)
         place = self._first + slot
         for state in (self.mean, self._older, self._old):
             state[:, place] = mean
