@@ -25,6 +25,7 @@ from wattribute.accounting.chargeback.charges import Month
 from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.ledger.schema import SCHEMA
 from wattribute.accounting.settings import AccountingSettings
+from wattribute.core.records import REWEIGHED
 
 _WORKLOADS: Final = 140
 _OWNERS: Final = 40
@@ -147,7 +148,7 @@ def _entries_sql(nodes: int, day: int, path: Path) -> str:
         "covered_s": "3600",
         "seal_id": f"'seal-{day}'",
     }
-    made["low_uj"] = made["high_uj"] = made["energy_uj"]
+    made |= dict.fromkeys(REWEIGHED, made["energy_uj"])
     zero = {"int64": "0::BIGINT", "string": "''"}
     columns = ", ".join(
         f"({made.get(field.name) or zero[str(field.type)]})"
