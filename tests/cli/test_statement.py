@@ -40,6 +40,7 @@ def test_the_first_minute(inside: Path, capsys: pytest.CaptureFixture[str]) -> N
     told = capsys.readouterr().out
     assert "focus.parquet line" in told
     assert 'wattribute_container_joules_total{component="gpu"' in told
+    assert "\nIn the month marketing-ai-bot ran" in told
     assert invoke(["compare", *asked, "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert [method["id"] for method in compared["methods"]] == [

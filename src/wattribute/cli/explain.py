@@ -89,6 +89,9 @@ def _print(made: "Explanation") -> None:
         for entry in made.entries:
             if entry.watts_per_core is not None:
                 click.echo(clean(f"{_pod(entry)} {watts_per_core(entry.watts_per_core)}."))
+    if made.watts_per_core is not None:
+        of_month = f"In the month {made.owner} {watts_per_core(made.watts_per_core)}."
+        click.echo(f"\n{clean(of_month)}")
 
 
 def _line(line: "InvoiceLine") -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from wattribute.accounting.chargeback.build import make_statement
 from wattribute.accounting.chargeback.charges import Month
-from wattribute.accounting.chargeback.explain import WorkloadEntries, explain
+from wattribute.accounting.chargeback.explain import Explanation, WorkloadEntries, explain
 from wattribute.accounting.chargeback.remember import recall, remember
 from wattribute.accounting.chargeback.request import StatementRequest
 from wattribute.accounting.chargeback.shared import in_order
@@ -341,12 +341,14 @@ def test_explain_says_what_a_core_of_a_workload_costs_where_weights_were_learned
     ledger = made.write(tmp_path / "ledger")
     request = StatementRequest(str(ledger), MONTH, "label:app", totals=("EC2=10 USD",))
 
-    def entries(method: str) -> dict[str, WorkloadEntries]:
+    def explained(method: str) -> Explanation:
         question = request.but(method=method)
         remember(make_statement(question, AccountingSettings()), question, None)
         kept, row = recall("hot")
-        told = explain(kept, row, AccountingSettings(), 5)
-        return {entry.component: entry for entry in told.entries}
+        return explain(kept, row, AccountingSettings(), 5)
+
+    def entries(method: str) -> dict[str, WorkloadEntries]:
+        return {entry.component: entry for entry in explained(method).entries}
 
     as_shared = entries("energy-idle-reserved")
     weight = as_shared["cpu"].watts_per_core
@@ -359,4 +361,6 @@ def test_explain_says_what_a_core_of_a_workload_costs_where_weights_were_learned
     assert watts_per_core(weight) == (
         "ran 4.0 CPU hours at 1.50 times the mean watts per core (1.25 to 1.75), by learned-1"
     )
+    assert explained("energy-idle-reserved").watts_per_core == weight  # its only pod of the month
     assert entries("energy-by-time")["cpu"].watts_per_core is None
+    assert explained("energy-by-time").watts_per_core is None

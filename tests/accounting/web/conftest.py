@@ -48,8 +48,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = MadeLedger()
     for node in ("i-1", "i-2"):
         made.floor(HOUR, node, 4_000_000)
-        for name, uj in (("shop", 3_000_000), ("bot", 7_000_000)):
-            made.pod(HOUR, node, name, uj, cpu=(1, 0.5), gib=(4, 4), namespace=name)
+        for name, uj, time_uj in (("shop", 3_000_000, 2_500_000), ("bot", 7_000_000, 7_500_000)):
+            learned = {"time_uj": time_uj, "high_uj": uj + 500_000, "shared_by": "learned-1"}
+            made.pod(HOUR, node, name, uj, cpu=(1, 0.5), gib=(4, 4), namespace=name, **learned)
         made.pod(HOUR, node, "<b>odd</b>", 500_000, cpu=(0.1, 0.1), gib=(1, 1), namespace="odd")
     made.write(folder / "ledger")
     (folder / "bill.csv").write_text(

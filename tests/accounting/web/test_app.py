@@ -63,6 +63,19 @@ def test_an_explanations_parts_add_up(client: Make) -> None:
     assert abs(parts + Decimal(str(told["shared"])) - Decimal(str(told["cost"]))) < Decimal("0.01")
 
 
+def test_an_explanation_says_watts_per_core_on_the_page_and_as_data(client: Make) -> None:
+    service = client()
+    rows = service.get("/statement.json?by=namespace").json()["rows"]
+    row = next(row["row"] for row in rows if row["owner"] == "shop")
+
+    page = service.get(f"/explain?by=namespace&row={row}").text
+    body = service.get(f"/explain.json?by=namespace&row={row}").json()
+
+    assert "In the month shop ran 1.0 CPU hours at 1.20 times the mean watts per core" in page
+    of_month = body["watts_per_core"]
+    assert (of_month["ratio"], of_month["low"], of_month["high"]) == (1.2, 1.2, 1.4)
+
+
 def test_budgets_say_how_fast_they_burn(client: Make) -> None:
     rows = {row["owner"]: row for row in client().get("/budgets.json").json()}
     assert rows["sales"]["state"] == "exceeded"
@@ -91,7 +104,7 @@ def test_allocations_have_opencosts_shape_and_ours(client: Make) -> None:
     assert sum(one["totalCost"] for one in found.values()) == pytest.approx(100)
     assert found["bot"]["energyDynamicKWh"] == pytest.approx(14 / 3.6e6)
     assert found["shop"]["minutes"] == 30 * 24 * 60
-    assert (found["shop"]["energyBandOf"], found["shop"]["sharedBy"]) == ("", [])
+    assert (found["shop"]["energyBandOf"], found["shop"]["sharedBy"]) == ("weights", ["learned-1"])
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,9 @@ class Explanation:
     entries: tuple[WorkloadEntries, ...]
     """Of the first line; the largest."""
     entries_all: int
+    watts_per_core: WattsPerCore | None = None
+    """Of the row's workloads together in the whole month; None where no weights were learned. Bands
+    add up: what is too high of one workload does not make up for what is too low of another."""
 
 
 def explain(
@@ -158,6 +161,7 @@ def explain(
             parts_sum=whole,
             entries=tuple(entries[:_ENTRIES_SHOWN]),
             entries_all=len(entries),
+            watts_per_core=_of_month(month, number) if number > NOT_COVERED else None,
         )
 
 
@@ -255,6 +259,27 @@ def _entries(month: Opened, line: int, number: int) -> list[WorkloadEntries]:
         )
     )
     return _merged(table, learned=month.period.energy == AS_SHARED)
+
+
+def _of_month(month: Opened, number: int) -> WattsPerCore | None:
+    """Return the weight of an account's CPU time in the month.
+
+    The first line may be of a node where nothing is learned, while others are not.
+    """
+    if month.period.energy != AS_SHARED:
+        return None
+    entries = entries_of(
+        month.engine,
+        month.files,
+        month.period.span,
+        month.accounts,
+        facts=month.period.facts,
+        energy=month.period.energy,
+        extra=("shared_by", "time_uj"),
+    )
+    own = entries.filter((nw.col("account") == number) & (nw.col("component") == "cpu"))
+    sums = (nw.col(name).sum().cast(nw.Int64) for name in _SUMS)
+    return _watts_per_core(month.engine.collect(own.group_by("shared_by").agg(*sums)).to_pylist())
 
 
 def _counter_of(*, component: str, kind: str) -> str:
