@@ -64,7 +64,9 @@ class Machine:
             meter=MeterSettings(sysfs=str(self.sysfs.root), use=METERS.get(tree, ("auto",))),
             activity=ActivitySettings(procfs=str(self.procfs.root), source="cgroup"),
             attribution=AttributionSettings(
-                idle_watts={"package": 20.0} if self.zones else {"gpu": 20.0}, idle_policy="usage"
+                idle_watts={"package": 20.0} if self.zones else {"gpu": 20.0},
+                idle_policy="usage",
+                weight="time",  # learned weights differ from CPU to CPU in their last digits
             ),
             workload=WorkloadSettings(engines=False),
         )

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as families_of
 
 from wattribute.core.records import Mode, Snapshot, Workload
 from wattribute.node.estimates.choose import EstimatedComponents
+from wattribute.node.exporter.exposition import Renderer, text
+from wattribute.node.exporter.families import metrics_families
+from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
+from wattribute.node.exporter.scene import NodeLabels, Scene
 from wattribute.node.sharing.weight_choice import WeightSetting
 from wattribute_testing.rig import Rig, row_of
 
@@ -194,3 +199,39 @@ def test_after_a_tick_that_nobody_saw_the_last_weights_are_used(tmp_path: Path) 
     assert package.learned is not None
     assert package.learned.skipped["late"] >= 1
     assert gained(before, after) == pytest.approx(2.5, rel=0.1)
+
+
+def test_what_was_learned_is_on_the_page_of_metrics(tmp_path: Path) -> None:
+    snapshot = run(rig(tmp_path), 110)
+    scene = Scene(snapshot, NodeLabels("n"), (), ContainerLabels(), ProcessLabels())
+    families = metrics_families("none", processes=False)
+    page = b"".join(text(Renderer().render(families, scene))).decode()
+
+    values = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families_of(page)
+        for sample in family.samples
+    }
+
+    def value_of(name: str, **labels: str) -> float:
+        (value,) = (
+            value
+            for (family, *pairs), value in values.items()
+            if family == name and labels.items() <= dict(pairs).items()
+        )
+        return value
+
+    hot = {"container_id": HOT, "component": "cpu"}
+    energy_j = value_of("wattribute_container_joules_total", mode="dynamic", **hot)
+    low_j = value_of("wattribute_container_band_joules_total", bound="low", **hot)
+    high_j = value_of("wattribute_container_band_joules_total", bound="high", **hot)
+    time_j = value_of("wattribute_container_weighed_joules_total", weight="time", **hot)
+    assert low_j < energy_j < high_j
+    assert time_j < energy_j
+    named = {"owner_kind": "container", "owner_name": "hot", "zone": "package-0"}
+    ratio = value_of("wattribute_workload_watts_per_core_ratio", **named)
+    assert value_of("wattribute_workload_watts_per_core_ratio_low", **named) < ratio
+    assert ratio < value_of("wattribute_workload_watts_per_core_ratio_high", **named)
+    assert value_of("wattribute_zone_weight_info", zone="package-0", shared_by="learned-1") == 1
+    assert value_of("wattribute_learner_slots", zone="package-0") == 3
+    assert value_of("wattribute_learner_seconds_total", zone="package-0") > 0
