@@ -5,7 +5,7 @@ import pytest
 
 from wattribute.core.records import Interval, Origin, Topology, WorkloadKey, Zone
 from wattribute.core.units import Microjoules, Nanoseconds
-from wattribute.node.attribution.weight import TimeWeight
+from wattribute.node.attribution.weight import CyclesWeight
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.sharer import Learning, Share, Sharer
 
@@ -22,7 +22,7 @@ def sharer(limit_uw: int | None = None) -> Sharer:
     topology = Topology(("0",), np.zeros(4, np.int64), np.full(4, -1))
     return Sharer(
         topology,
-        TimeWeight(),
+        CyclesWeight(1.0),
         lambda _: 0,
         lambda _: None,
         3600 * SECOND,
@@ -128,3 +128,33 @@ def test_at_its_power_limit_a_package_teaches_nothing() -> None:
     package = next(w for w in machine.sharer.weights if w.zone == PACKAGE)
     assert package.learned is not None
     assert package.learned.skipped == {"capped": 20}
+
+
+def test_where_cycles_are_counted_learned_weights_multiply_them() -> None:
+    """Two workloads with the same watts per cycle, of which one runs at half the clock."""
+    machine = sharer()
+    random = np.random.default_rng(1)
+    clock = np.array([2.0, 1.0])
+    shares: list[Share] = []
+    for tick in range(150):
+        cores = random.uniform(0.2, 1.5, 2)
+        cycles = cores * clock
+        start, end = tick * 5 * SECOND, (tick + 1) * 5 * SECOND
+        use = CpuUse(
+            Nanoseconds(start),
+            Nanoseconds(end),
+            np.arange(2, dtype=np.uint64),
+            np.rint(cores[:, None] * 5 * SECOND).astype(np.int64),
+            {"cycles": np.rint(cycles[:, None] * 5 * SECOND).astype(np.int64)},
+            np.array([4 * 5 * SECOND]),
+            np.arange(2),
+            (HOT, COOL),
+        )
+        seen = interval(PACKAGE, start, end, round(float(cycles.sum()) * 4 * 5e6))
+        shares = list(machine.share([seen], use))
+
+    dynamic_uj = shares[0].attribution.dynamic_uj
+    assert dynamic_uj[0] / dynamic_uj[1] == pytest.approx(cycles[0] / cycles[1], rel=0.02)
+    learned = machine.weights[0].learned
+    assert learned is not None
+    assert learned.ratio == pytest.approx([1.0, 1.0], abs=0.03)

@@ -111,10 +111,10 @@ class Sharer:
         self._floors.note_load(use)
         self.learners.begin_tick(intervals, use)
         floors_uj = [self._floors.floor_of(interval, gpus) for interval in intervals]
+        zone_weights = ZoneWeights(self._weight, use, self._column_of, gpus)
         for interval, floor_uj in zip(intervals, floors_uj, strict=True):
             self._choose(interval, use)
-            self._learn(interval, floor_uj, use)
-        zone_weights = ZoneWeights(self._weight, use, self._column_of, gpus)
+            self._learn(interval, floor_uj, use, zone_weights)
         for zone in silent:
             waiting = self._waiting.setdefault(zone, WaitingRows())
             waiting.add(use, self._weigh_zone(zone, use, zone_weights))
@@ -134,14 +134,23 @@ class Sharer:
         )
         self._choices[zone] = choice
 
-    def _learn(self, interval: Interval, floor_uj: int, use: CpuUse) -> None:
+    def _learn(
+        self, interval: Interval, floor_uj: int, use: CpuUse, zone_weights: ZoneWeights
+    ) -> None:
         choice = self._choices.get(interval.zone)
         if choice is None or not choice.learns or use.workload is None:
             return
         if self.learners.learns_from(interval):
             waiting = self._waiting.get(interval.zone, WaitingRows())
             waiting.drop_before(interval.start_ns)
-            self.learners.learn(interval, floor_uj, [*waiting.uses, use])
+            kind = interval.zone.kind
+
+            def basis(of: CpuUse) -> NDArray[np.int64]:
+                if of is use:
+                    return zone_weights.table(kind)
+                return self._weight.weigh(of.cpu_ns, of.counters, kind)
+
+            self.learners.learn(interval, floor_uj, [*waiting.uses, use], basis)
 
     def _weigh(self, interval: Interval, use: CpuUse, zone_weights: ZoneWeights) -> Weighed:
         """Return by what an interval's energy above the floor is shared.

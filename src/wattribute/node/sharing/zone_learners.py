@@ -13,6 +13,7 @@ from wattribute.core.units import (
     MICROJOULES_PER_JOULE,
     MICROWATTS_PER_WATT,
     NANOSECONDS_PER_SECOND,
+    nanoseconds,
 )
 from wattribute.node.attribution.learned import Learner, Observation
 from wattribute.node.attribution.learned.report import learned_weights
@@ -24,6 +25,10 @@ from wattribute.node.sharing.weight_choice import obstacle
 Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
 """By kind of zone: delta and its standard deviation of workloads that other nodes know."""
 
+Basis = Callable[[CpuUse], NDArray[np.int64]]
+"""(n, packages) what the weights of a tick's rows multiply: CPU time, or cycles."""
+
+_SCALE_NS: Final = nanoseconds(3600)
 _FEATURES: Final = 1
 """The own load alone: hardware counters as features gained nothing at 20 workloads."""
 _LEARNS: Final = ("package", "dram", "platform")
@@ -61,6 +66,8 @@ class ZoneLearners:
         self._limit_uw = limit_uw
         self._learners: dict[Zone, Learner] = {}
         self._seconds: dict[Zone, float] = {}
+        self._ns_per_unit: dict[Zone, float] = {}
+        """Nanoseconds of CPU time for each unit of the basis, a slow mean."""
         self._saved: dict[str, SavedLearner] = {}
         self._measured: set[Zone] = set()
         """The zones that a meter has read so far."""
@@ -85,7 +92,9 @@ class ZoneLearners:
         estimated = interval.origin is Origin.ESTIMATED
         return obstacle(interval.zone, estimated=estimated, measured=self._measured)
 
-    def learn(self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse]) -> None:
+    def learn(
+        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse], basis: Basis
+    ) -> None:
         """Let the zone's learner see an interval.
 
         Args:
@@ -93,6 +102,7 @@ class ZoneLearners:
             floor_uj: its floor, in microjoules.
             uses: who ran, tick after tick; if that is not just the time of the interval, nothing
                 is learned.
+            basis: what the weights multiply.
         """
         zone = interval.zone
         learner = self._learner(zone)
@@ -101,23 +111,25 @@ class ZoneLearners:
             learner.skipped["late"] += 1
             return
         began = time.thread_time()
-        weights, deviation = learner.tick(self._observation(interval, floor_uj, uses))
+        observation = self._observation(interval, floor_uj, uses, basis)
+        weights, deviation = learner.tick(observation)
         if len(uses) == 1:
             ratio, spread = np.ones(len(last.workloads)), np.zeros(len(last.workloads))
-            active = np.flatnonzero(_by_workload(last, self._column(zone)) > 0)
+            active = np.flatnonzero(_by_workload(last, self._column(zone), basis(last)) > 0)
             ratio[active], spread[active] = weights, deviation
             self._fresh[zone] = WorkloadWeights(ratio, spread)
         self._seconds[zone] = self._seconds.get(zone, 0.0) + time.thread_time() - began
 
     def _observation(
-        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse]
+        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse], basis: Basis
     ) -> Observation:
         elapsed_ns = interval.end_ns - interval.start_ns
         column = self._column(interval.zone)
         used_ns: dict[WorkloadKey, float] = {}
         capacity_ns = 0
         for use in uses:
-            by_workload = _by_workload(use, column)
+            scale = self._scale(interval.zone, use, column, basis(use))
+            by_workload = scale * _by_workload(use, column, basis(use))
             for at in np.flatnonzero(by_workload > 0).tolist():
                 key = use.workloads[at]
                 used_ns[key] = used_ns.get(key, 0.0) + float(by_workload[at])
@@ -134,6 +146,22 @@ class ZoneLearners:
             elapsed_s=elapsed_s,
             limit_w=None if limit_uw is None else limit_uw / MICROWATTS_PER_WATT,
         )
+
+    def _scale(
+        self, zone: Zone, use: CpuUse, column: int | None, amounts: NDArray[np.int64]
+    ) -> float:
+        """Return what makes a basis nanoseconds; 1 for CPU time.
+
+        It must not follow the mix of a tick: if those who clock high run more, there are more
+        cycles, and more power.
+        """
+        time_ns = float(_by_workload(use, column, use.cpu_ns).sum())
+        units = float(_by_workload(use, column, amounts).sum())
+        if time_ns > 0 and units > 0:
+            decay = np.exp(-(use.end_ns - use.start_ns) / _SCALE_NS)
+            before = self._ns_per_unit.get(zone, time_ns / units)
+            self._ns_per_unit[zone] = float(decay * before + (1 - decay) * time_ns / units)
+        return self._ns_per_unit.get(zone, 1.0)
 
     def weights(self, zone: Zone, use: CpuUse) -> WorkloadWeights | None:
         """Return the weights of a tick's workloads in a zone; None if no learner speaks for it.
@@ -195,9 +223,12 @@ class ZoneLearners:
         return [f"weights of {name}: {problem}" for name, problem in problems.items() if problem]
 
 
-def _by_workload(use: CpuUse, column: int | None) -> NDArray[np.float64]:
-    """(workloads,) CPU time in nanoseconds, on one package or on all."""
+def _by_workload(
+    use: CpuUse, column: int | None, amounts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(workloads,) sum of the rows' amounts, on one package or on all."""
     if use.workload is None:
         return np.zeros(len(use.workloads))
-    used_ns = use.cpu_ns.sum(axis=1) if column is None else use.cpu_ns[:, column]
-    return np.bincount(use.workload, used_ns, len(use.workloads)).astype(np.float64, copy=False)
+    of_rows = amounts.sum(axis=1) if column is None else amounts[:, column]
+    by_workload = np.bincount(use.workload, of_rows, len(use.workloads))
+    return by_workload.astype(np.float64, copy=False)

@@ -79,20 +79,25 @@ class ZoneWeights:
             return Weighed(share.keys, share.weights) if share else NOBODY
         keys = self._use.keys
         time_ns = self._of_zone(zone, self._use.cpu_ns)
-        table = self._of_zone(zone, self._table("dram" if zone.kind == "dram" else "package"))
+        table = self._of_zone(zone, self.table(zone.kind))
         if choice is None or (choice.shared_by == TIME and learned is None):
             return Weighed(keys, table)
         if learned is None or self._use.workload is None:
             scale = _SCALE if choice.learned else 1
             return Weighed(keys, table * scale, unused=time_ns, unused_name="time")
         ratio = learned.ratio[self._use.workload]
-        weights = np.rint(time_ns * (ratio * _SCALE)).astype(np.int64)
+        weights = np.rint(table * (ratio * _SCALE)).astype(np.int64)
         if not choice.learned:
             return Weighed(keys, table, unused=weights, unused_name="learned")
         deviation = learned.deviation[self._use.workload]
         return Weighed(keys, weights, deviation, unused=time_ns, unused_name="time")
 
-    def _table(self, kind: str) -> NDArray[np.int64]:
+    def table(self, zone_kind: str) -> NDArray[np.int64]:
+        """(n, packages) what a row counts where nothing is learned.
+
+        Learned weights multiply it.
+        """
+        kind = "dram" if zone_kind == "dram" else "package"
         table = self._tables.get(kind)
         if table is None:
             table = self._weight.weigh(self._use.cpu_ns, self._use.counters, kind)
