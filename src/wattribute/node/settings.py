@@ -147,8 +147,9 @@ class AttributionSettings(Section, frozen=True):
     """By what energy above the floor is shared: CPU ``time``, CPU ``cycles`` (and last-level-cache
     misses in DRAM) where the hardware counts them, or ``learned``: watts per core of each workload,
     learned from the meter and the load. ``shadow`` learns and shows weights, and does not use them.
-    ``auto`` is ``cycles`` where they are counted, otherwise ``learned``. Estimated energy is never
-    shared by learned weights."""
+    ``auto`` is ``cycles`` where they are counted, otherwise ``learned``. Learned weights multiply
+    cycles where these are counted. Nothing is learned from estimated energy; where one platform
+    meter is the only meter, its weights share the estimated components."""
     gpu_floor: Literal["even", "memory"] = "even"
     """How containers that hold the same GPU share its floor under ``reserved``: evenly, or by the
     memory that they hold there."""

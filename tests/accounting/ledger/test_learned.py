@@ -120,14 +120,16 @@ def test_dram_is_a_zone_of_its_own_with_the_cpu_time_of_its_workload(tmp_path: P
 def test_processes_outside_containers_have_keys_as_in_the_agent(tmp_path: Path) -> None:
     nothing = {"namespace": "", "owner_kind": "", "owner_name": "", "pod": ""}
     ledger = LearnedLedger()
-    ledger.add("a", "", 0.8, kind="system", **nothing)
+    ledger.add("a", "", 0.8, kind="kernel", **nothing)
+    ledger.add("a", "", 0.7, kind="system", **nothing)
     ledger.add("a", "", 1.3, **(nothing | {"container": "redis"}))
 
     document, _ = pool_ledger(ledger.store(tmp_path), START_S, END_S, "x", OURS)
 
+    # Of the system's processes the ledger has one row for all units, and the agent has each unit.
     keys = {row.key for row in document.zones["package"]}
     assert keys == {
-        WorkloadKey("system", "system"),
+        WorkloadKey("kernel", "kernel"),
         WorkloadKey("container", "redis", "", "redis"),
     }
 

@@ -145,3 +145,17 @@ def test_a_spool_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_spool_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="no spool"):
         SpoolReader(tmp_path)
+
+
+def test_a_run_that_had_no_meter_yet_is_added_to_the_next(tmp_path: Path) -> None:
+    _write(tmp_path, 3)
+    file = max(tmp_path.rglob("*.jsonl"))
+    line = json.loads(file.read_text().splitlines()[-1])
+    early = {**line, "id": "early", "channels": [], "node_uj": [], "unattributed_uj": []}
+    early["containers"] = [{**row, "energy_uj": []} for row in line["containers"]]
+    file.write_text("".join(json.dumps(one) + "\n" for one in (early, line)))
+
+    outcome, entries = _seal(tmp_path, tmp_path / "ledger")
+
+    assert entries
+    assert not outcome.problems

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 
 from wattribute.core.records import Mode, Snapshot, Workload
 from wattribute.node.estimates.choose import EstimatedComponents
+from wattribute.node.exporter.api.rows import container_rows
 from wattribute.node.exporter.exposition import Renderer, text
 from wattribute.node.exporter.families import metrics_families
 from wattribute.node.exporter.layout import ContainerLabels, ProcessLabels
@@ -100,7 +101,14 @@ def test_in_shadow_weights_are_shown_and_not_used(tmp_path: Path) -> None:
     assert table.learned_uj is not None
     assert int(table.learned_uj[row, 0]) > energy(after, HOT)
     assert table.watts_per_core is not None
-    assert table.watts_per_core[row, 0] > 1.2
+    ratio, low, high = table.watts_per_core[row]
+    assert ratio > 1.2
+    assert low < ratio < high
+    shown = {r.container_name: r for r in container_rows(after)}
+    hot, cool = shown["hot"].watts_per_core, shown["cool"].watts_per_core
+    assert hot is not None
+    assert cool is not None
+    assert hot / cool == pytest.approx(2.5, rel=0.1)
     assert after.weights[0].shared_by == "time"
     assert "shadow" in after.weights[0].reason
 
@@ -235,3 +243,62 @@ def test_what_was_learned_is_on_the_page_of_metrics(tmp_path: Path) -> None:
     assert value_of("wattribute_zone_weight_info", zone="package-0", shared_by="learned-1") == 1
     assert value_of("wattribute_learner_slots", zone="package-0") == 3
     assert value_of("wattribute_learner_seconds_total", zone="package-0") > 0
+
+
+def test_rows_that_waited_for_a_meter_count_like_those_of_the_tick(tmp_path: Path) -> None:
+    """Before anything is chosen for the zone, its rows wait: they must not lose by that."""
+    machine = rig(tmp_path)
+    package = "class/powercap/intel-rapl:0/energy_uj"
+    machine.tick(10.0)
+    kept = int((machine.sysfs.root / package).read_text())
+    machine.activity.ran(1, f"/docker/{HOT}", 5 * SECOND)
+    machine.sysfs.write_raw(package, b"junk")
+    machine.tick()
+    machine.sysfs.energy("intel-rapl:0", kept)
+    machine.activity.ran(2, f"/docker/{COOL}", 5 * SECOND)
+
+    snapshot = machine.tick(100.0)
+
+    assert snapshot is not None
+    assert energy(snapshot, HOT) == pytest.approx(energy(snapshot, COOL), rel=0.01)
+
+
+def test_an_upgrade_books_nothing_again_because_images_became_known(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    old = Rig(tmp_path, state=state, given=lambda _: 0)
+    for container in WATTS:
+        old.names.known[container] = Workload(container=container[:3])
+    before = run(old, 3)
+    uid = before.containers.consumers[row_of(before, container_id=HOT)].uid
+
+    for container in WATTS:
+        old.names.known[container] = Workload(container=container[:3], image="f" * 12)
+    after = run(old, 1)
+
+    consumer = after.containers.consumers[row_of(after, container_id=HOT)]
+    assert (consumer.uid, consumer.image) == (uid, "f" * 12)
+
+
+def test_a_band_never_holds_more_than_there_was(tmp_path: Path) -> None:
+    machine = rig(tmp_path)
+    snapshot = None
+    for _ in range(3):
+        machine.activity.ran(1, f"/docker/{HOT}", SECOND)
+        snapshot = machine.tick(20.0)
+
+    assert snapshot is not None
+    table = snapshot.containers
+    assert table.high_uj is not None
+    assert (table.high_uj.sum(axis=0) <= table.energy_uj[:, :, Mode.DYNAMIC].sum(axis=0) * 2).all()
+    row = row_of(snapshot, container_id=HOT)
+    assert table.high_uj[row, 0] <= table.energy_uj[:, 0, Mode.DYNAMIC].sum()
+
+
+def test_a_zone_that_is_silent_for_good_is_no_longer_reported(tmp_path: Path) -> None:
+    machine = rig(tmp_path)
+    run(machine, 3)
+    machine.sysfs.write_raw("class/powercap/intel-rapl:0/energy_uj", b"junk")
+
+    snapshot = run(machine, 5)
+
+    assert {weight.zone.kind for weight in snapshot.weights} == {"dram"}

@@ -8,6 +8,7 @@ from wattribute.core.units import Microjoules, Nanoseconds
 from wattribute.node.attribution.weight import CyclesWeight
 from wattribute.node.sharing.cpu_use import CpuUse
 from wattribute.node.sharing.sharer import Learning, Share, Sharer
+from wattribute.node.sharing.weight_choice import WeightSetting
 
 SECOND = 1_000_000_000
 BMC = Zone("platform", "1", "redfish")
@@ -18,7 +19,7 @@ HOT, COOL, WARM = (WorkloadKey("Deployment", name) for name in ("hot", "cool", "
 WATTS = np.array([10.0, 4.0, 7.0])
 
 
-def sharer(limit_uw: int | None = None) -> Sharer:
+def sharer(setting: WeightSetting = "learned", limit_uw: int | None = None) -> Sharer:
     topology = Topology(("0",), np.zeros(4, np.int64), np.full(4, -1))
     return Sharer(
         topology,
@@ -26,7 +27,7 @@ def sharer(limit_uw: int | None = None) -> Sharer:
         lambda _: 0,
         lambda _: None,
         3600 * SECOND,
-        learning=Learning("learned", limit_uw=lambda _: limit_uw),
+        learning=Learning(setting, limit_uw=lambda _: limit_uw),
     )
 
 
@@ -86,8 +87,8 @@ def interval(
 
 def ratios(share: Share) -> list[float]:
     """Energy by learned weights over energy by CPU time, of hot, cool and warm."""
-    assert share.unused_uj is not None
-    quotient: list[float] = (share.attribution.dynamic_uj / share.unused_uj).tolist()
+    assert share.time_uj is not None
+    quotient: list[float] = (share.attribution.dynamic_uj / share.time_uj).tolist()
     return quotient
 
 
@@ -127,7 +128,7 @@ def test_at_its_power_limit_a_package_teaches_nothing() -> None:
 
     package = next(w for w in machine.sharer.weights if w.zone == PACKAGE)
     assert package.learned is not None
-    assert package.learned.skipped == {"capped": 20}
+    assert package.learned.skipped == {"capped": 20, "invalid": 0, "jump": 0, "late": 0}
 
 
 def test_where_cycles_are_counted_learned_weights_multiply_them() -> None:
@@ -158,3 +159,44 @@ def test_where_cycles_are_counted_learned_weights_multiply_them() -> None:
     learned = machine.weights[0].learned
     assert learned is not None
     assert learned.ratio == pytest.approx([1.0, 1.0], abs=0.03)
+
+
+def test_in_shadow_beside_cycles_both_rivals_are_known() -> None:
+    machine = sharer("shadow")
+    use = CpuUse(
+        Nanoseconds(0),
+        Nanoseconds(5 * SECOND),
+        np.arange(2, dtype=np.uint64),
+        np.full((2, 1), 5 * SECOND),
+        {"cycles": np.array([[30], [10]])},
+        np.array([4 * 5 * SECOND]),
+        np.arange(2),
+        (HOT, COOL),
+    )
+
+    (share,) = machine.share([interval(PACKAGE, 0, 5 * SECOND, 100)], use)
+
+    assert share.attribution.dynamic_uj.tolist() == [75, 25]
+    assert share.time_uj is not None
+    assert share.time_uj.tolist() == [50, 50]
+    assert share.learned_uj is not None
+
+
+def test_ticks_of_which_one_has_no_cycles_are_shared_by_time() -> None:
+    machine = sharer("auto")
+    cycles = {"cycles": np.full((1, 1), 10**9)}
+    for number, counters in enumerate((cycles, {})):
+        use = CpuUse(
+            Nanoseconds(number * 5 * SECOND),
+            Nanoseconds((number + 1) * 5 * SECOND),
+            np.array([number], np.uint64),
+            np.full((1, 1), 5 * SECOND),
+            counters,
+            np.array([4 * 5 * SECOND]),
+            np.zeros(1, np.int64),
+            ((HOT, COOL)[number],),
+        )
+        intervals = [interval(PACKAGE, 0, 10 * SECOND, 100)] if number else []
+        shares = list(machine.share(intervals, use, [] if number else [PACKAGE]))
+
+    assert shares[0].attribution.dynamic_uj.tolist() == [50, 50]

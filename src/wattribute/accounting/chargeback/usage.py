@@ -110,7 +110,7 @@ def _energies() -> list[nw.Expr]:
     for origin in ("measured", "integrated"):
         of_it = nw.when(nw.col("origin") == origin).then(nw.col("energy_uj")).otherwise(zero)
         columns.append(of_it.alias(f"{origin}_uj"))
-    # Energy that is estimated is not shared by learned weights: its band is the estimate's.
+    # The band of an estimate is that of its power, of which the weights' band is a small part.
     has_meter = nw.col("origin") != "estimated"
     for name, width in (
         ("below_uj", nw.col("energy_uj") - nw.col("low_uj")),

@@ -35,9 +35,10 @@ def added(lines: Sequence[NodeHour]) -> NodeHour:
                 sums.high_uj + band.high_uj,
             )
         for row in line.consumers:
-            for name in ("energy_uj", *REWEIGHED):
-                if values := getattr(row, name):
+            for name in REWEIGHED:
+                if values := getattr(row, name):  # else it is as the energy
                     setattr(row, name, _spread(values, place, len(channels)))
+            row.energy_uj = _spread(row.energy_uj, place, len(channels))
             before = consumers.get(row.container_id)
             consumers[row.container_id] = row if before is None else _joined(before, row)
     _share_labels(consumers.values())

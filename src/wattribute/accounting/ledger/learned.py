@@ -202,6 +202,8 @@ def _row(row: tuple[Any, ...], cpu_hours: float) -> LearnedRow | None:
     is_learned = energy_uj > 0 and time_uj > 0 and high_uj > low_uj > 0
     if not is_learned or cpu_hours < _LEAST_CPU_HOURS or container in _MIXTURES:
         return None
+    if kind == "system":  # all systemd units together, of which agents learn each by itself
+        return None
     if kind != "workload":
         key = WorkloadKey(kind, kind)
     elif not owner_kind:

@@ -124,7 +124,7 @@ class Books:
             containers[name][:, channel, Mode.DYNAMIC] += gained
             if len(attribution.floor_uj):
                 containers[name][:, channel, Mode.IDLE] += attribution.floor_uj
-        self.reweighed |= share.deviation is not None or share.unused_uj is not None
+        self.reweighed |= share.deviation is not None or share.time_uj is not None
         book_sums(containers, share, columns["container"][slots], gained, channel)
         vms = self.vms.columns
         if vms.size:

@@ -37,7 +37,7 @@ class ContainerBook:
                 "energy_uj": (np.int64, (1, 2)),
                 **dict.fromkeys(REWEIGHED, (np.int64, (1,))),
                 "parts_uj": (np.int64, (5,)),
-                "tick_sums_uj": (np.int64, (5,)),
+                "tick_sums_uj": (np.int64, (4,)),
                 "watts_per_core": (np.float64, (3,)),
             }
         )
@@ -90,6 +90,9 @@ class ContainerBook:
         consumer = self.consumers[slot]
         new_name = _named(consumer, workload)
         if new_name == consumer:
+            return consumer.uid
+        if replace(new_name, image=consumer.image) == consumer:  # no series has the image
+            self.consumers[slot] = new_name
             return consumer.uid
         new_name = replace(new_name, uid=next(self._uids))
         columns = self.columns

@@ -1,5 +1,7 @@
 """What weights leave uncertain: bands of containers, and their energy by the weights not used."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from wattribute.core.sums import sum_by
 from wattribute.node.attribution.learned.share_band import BAND
 from wattribute.node.monitor.columns import Columns
 from wattribute.node.sharing.sharer import Share
+
+_MOST_DEVIATION: Final = 10.0
+"""A factor of 1.4e7: beyond it nothing at all is known, and whole numbers would end."""
 
 Sums = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
@@ -34,31 +39,38 @@ def book_sums(
         sums = _as_the_parts(columns, gained_uj)
         columns["parts_uj"][:] = 0
     else:
-        sums = _of_rows(share, container, gained_uj)
+        time_uj, learned = _of_rows(share, container, gained_uj)
+        is_used = share.learned_uj is None and share.deviation is not None
+        low_uj, high_uj = learned[1:] if is_used else (gained_uj, gained_uj)
+        sums = low_uj, high_uj, time_uj, learned[0]
+        if component == "cpu":
+            columns["tick_sums_uj"][:] += np.stack([*learned, time_uj], axis=1)
     for name, amount_uj in zip(REWEIGHED, sums, strict=True):
         columns[name][:, channel] += amount_uj
     if component not in (None, "other"):
         columns["parts_uj"][:] += np.stack([gained_uj, *sums], axis=1)
-    if component == "cpu":
-        columns["tick_sums_uj"][:] += np.stack([gained_uj, *sums], axis=1)
 
 
-def _of_rows(share: Share, container: NDArray[np.int64], gained_uj: NDArray[np.int64]) -> Sums:
-    """Errors of one workload's weight last, so that the ends of bands add up tick by tick."""
-    low_uj = high_uj = time_uj = learned_uj = gained_uj
+def _of_rows(
+    share: Share, container: NDArray[np.int64], gained_uj: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Return energy by CPU time, and by learned weights with the ends of its band.
+
+    Errors of one workload's weight last, so that the ends of bands add up tick by tick. Nobody can
+    have used more than there was.
+    """
     size = len(gained_uj)
-    if share.deviation is not None:
-        dynamic_uj = share.attribution.dynamic_uj
-        factor = np.exp(BAND * share.deviation)
-        low_uj = sum_by(container, np.floor(dynamic_uj / factor).astype(np.int64), size)
-        high_uj = sum_by(container, np.ceil(dynamic_uj * factor).astype(np.int64), size)
-    if share.unused_uj is not None:
-        unused_uj = sum_by(container, share.unused_uj, size)
-        if share.unused_name == "time":
-            time_uj = unused_uj
-        else:
-            learned_uj = unused_uj
-    return low_uj, high_uj, time_uj, learned_uj
+    time_uj = gained_uj if share.time_uj is None else sum_by(container, share.time_uj, size)
+    of_rows = share.attribution.dynamic_uj if share.learned_uj is None else share.learned_uj
+    learned_uj = gained_uj if share.learned_uj is None else sum_by(container, of_rows, size)
+    if share.deviation is None:
+        return time_uj, (learned_uj, learned_uj, learned_uj)
+    factor = np.exp(BAND * np.minimum(share.deviation, _MOST_DEVIATION))
+    low_uj = sum_by(container, np.floor(of_rows / factor).astype(np.int64), size)
+    most_uj = int(of_rows.sum())
+    high_of_rows = np.minimum(np.ceil(of_rows * factor), most_uj).astype(np.int64)
+    high_uj = np.minimum(sum_by(container, high_of_rows, size), most_uj)
+    return time_uj, (learned_uj, low_uj, np.maximum(high_uj, learned_uj))
 
 
 def _as_the_parts(columns: Columns, gained_uj: NDArray[np.int64]) -> Sums:
@@ -77,13 +89,9 @@ def _as_the_parts(columns: Columns, gained_uj: NDArray[np.int64]) -> Sums:
 def note_ratios(columns: Columns) -> None:
     """Keep the watts per core of each container that ran in this tick, and the ends of its band.
 
-    Energy by weight over energy by CPU time is the weight against the mean of the node.
+    Energy by learned weights over energy by CPU time is the weight against the mean of the node.
     """
     sums = columns["tick_sums_uj"]
-    dynamic_uj, low_uj, high_uj, time_uj, learned_uj = sums.T
-    ran = time_uj > 0
-    if (low_uj == high_uj).all() and (dynamic_uj == time_uj).all():  # in shadow
-        low_uj = high_uj = dynamic_uj = learned_uj
-    ratios = np.stack([dynamic_uj, low_uj, high_uj], axis=1)[ran] / time_uj[ran, None]
-    columns["watts_per_core"][ran] = ratios
+    ran = sums[:, 3] > 0
+    columns["watts_per_core"][ran] = sums[ran, :3] / sums[ran, 3:]
     sums[:] = 0

@@ -36,8 +36,8 @@ class WorkloadKeys:
 
     def __init__(self) -> None:
         """Start with no row known."""
-        self._by_uid: dict[int, WorkloadKey] = {}
-        """Key of each consumer, by uid."""
+        self._by_uid: dict[tuple[int, str], WorkloadKey] = {}
+        """Key of each consumer, by uid and image: that may become known late."""
         self._by_container: dict[str, WorkloadKey] = {}
 
     def cpu_use(self, usage: Usage, rows: UsageRows, groups: Groups, books: Books) -> CpuUse:
@@ -81,9 +81,10 @@ class WorkloadKeys:
     def _key(
         self, consumer: Consumer, renamed: list[tuple[WorkloadKey, WorkloadKey]]
     ) -> WorkloadKey:
-        key = self._by_uid.get(consumer.uid)
+        known_as = consumer.uid, consumer.image
+        key = self._by_uid.get(known_as)
         if key is None:
-            key = self._by_uid[consumer.uid] = workload_key(consumer)
+            key = self._by_uid[known_as] = workload_key(consumer)
             if consumer.container_id:
                 before = self._by_container.get(consumer.container_id)
                 if before is not None and before != key:
@@ -96,5 +97,5 @@ class WorkloadKeys:
         if len(self._by_uid) > 2 * len(consumers) + 256:
             uids = {consumer.uid for consumer in consumers}
             ids = {consumer.container_id for consumer in consumers}
-            self._by_uid = {uid: key for uid, key in self._by_uid.items() if uid in uids}
+            self._by_uid = {at: key for at, key in self._by_uid.items() if at[0] in uids}
             self._by_container = {i: key for i, key in self._by_container.items() if i in ids}

@@ -27,7 +27,7 @@ from wattribute.node.sharing.floors import Floors
 from wattribute.node.sharing.gpu_shares import GpuShare
 from wattribute.node.sharing.weight_choice import WeightChoice, WeightSetting, choose_weight
 from wattribute.node.sharing.zone_learners import Priors, ZoneLearners
-from wattribute.node.sharing.zone_weights import NOBODY, WaitingRows, Weighed, ZoneWeights
+from wattribute.node.sharing.zone_weights import NOBODY, Weighed, ZoneWeights, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class Share:
     attribution: Attribution
     keys: NDArray[np.uint64]
     """(n,) as CpuUse.keys; one may come twice."""
+    time_uj: NDArray[np.int64] | None = None
+    """(n,) what dynamic_uj would be by CPU time; None: it is."""
+    learned_uj: NDArray[np.int64] | None = None
+    """(n,) what dynamic_uj would be by learned weights; None: it is, or nothing is learned."""
     deviation: NDArray[np.float64] | None = None
-    """(n,) relative standard deviation of each row's dynamic energy, as far as its weight is
-    uncertain; None: it is not."""
-    unused_uj: NDArray[np.int64] | None = None
-    """(n,) what dynamic_uj would be by the weights that are not used; None: there are none."""
-    unused_name: str = ""
-    """``time`` or ``learned``."""
+    """(n,) relative standard deviation of each row's energy by learned weights; None: nothing is
+    learned."""
 
 
 class Sharer:
@@ -89,7 +89,10 @@ class Sharer:
         self._setting = learning.setting
         self.learners = ZoneLearners(self._column_of, learning.priors, learning.limit_uw)
         self._choices: dict[Zone, WeightChoice] = {}
-        self._waiting: dict[Zone, WaitingRows] = {}
+        self._shared_zones: set[Zone] = set()
+        """Zones that told something in the last tick, or will."""
+        self._waiting: dict[Zone, list[ZoneWeights]] = {}
+        """Ticks in which one zone told nothing new, until it does."""
         self._remainder = Remainder()
         self._platform = PlatformWindows()
 
@@ -111,16 +114,28 @@ class Sharer:
         self._floors.note_load(use)
         self.learners.begin_tick(intervals, use)
         floors_uj = [self._floors.floor_of(interval, gpus) for interval in intervals]
-        zone_weights = ZoneWeights(self._weight, use, self._column_of, gpus)
-        for interval, floor_uj in zip(intervals, floors_uj, strict=True):
-            self._choose(interval, use)
-            self._learn(interval, floor_uj, use, zone_weights)
+        tick = ZoneWeights(self._weight, use, self._column_of, gpus)
+        self._shared_zones = {*(interval.zone for interval in intervals), *silent}
+        ticks = [self._ticks_of(interval, tick) for interval in intervals]
+        for interval, floor_uj, of_it in zip(intervals, floors_uj, ticks, strict=True):
+            self._choose(interval, of_it[-1].use)
+            self._learn(interval, floor_uj, of_it)
         for zone in silent:
-            waiting = self._waiting.setdefault(zone, WaitingRows())
-            waiting.add(use, self._weigh_zone(zone, use, zone_weights))
-        for interval, floor_uj in zip(intervals, floors_uj, strict=True):
-            weighed = self._weigh(interval, use, zone_weights)
+            self._waiting.setdefault(zone, []).append(tick)
+        for interval, floor_uj, of_it in zip(intervals, floors_uj, ticks, strict=True):
+            weighed = self._weigh(interval, of_it)
             yield _shared(attribute(interval, floor_uj, weighed.weights), weighed)
+
+    def _ticks_of(self, interval: Interval, tick: ZoneWeights) -> list[ZoneWeights]:
+        """Return the ticks of an interval, this one last: its meter may have been silent before.
+
+        They are weighed by what the hardware counted in all of them.
+        """
+        waiting = self._waiting.pop(interval.zone, [])
+        ticks = [t for t in waiting if t.use.start_ns >= interval.start_ns]
+        ticks.append(tick)
+        counted = frozenset.intersection(*(frozenset(t.use.counters) for t in ticks))
+        return [t.counting(counted) for t in ticks]
 
     def _choose(self, interval: Interval, use: CpuUse) -> None:
         zone = interval.zone
@@ -134,39 +149,30 @@ class Sharer:
         )
         self._choices[zone] = choice
 
-    def _learn(
-        self, interval: Interval, floor_uj: int, use: CpuUse, zone_weights: ZoneWeights
-    ) -> None:
+    def _learn(self, interval: Interval, floor_uj: int, ticks: Sequence[ZoneWeights]) -> None:
         choice = self._choices.get(interval.zone)
-        if choice is None or not choice.learns or use.workload is None:
+        if choice is None or not choice.learns or ticks[-1].use.workload is None:
             return
         if self.learners.learns_from(interval):
-            waiting = self._waiting.get(interval.zone, WaitingRows())
-            waiting.drop_before(interval.start_ns)
-            kind = interval.zone.kind
+            tables = [(tick.use, tick.table(interval.zone.kind)) for tick in ticks]
+            self.learners.learn(interval, floor_uj, tables)
 
-            def basis(of: CpuUse) -> NDArray[np.int64]:
-                if of is use:
-                    return zone_weights.table(kind)
-                return self._weight.weigh(of.cpu_ns, of.counters, kind)
-
-            self.learners.learn(interval, floor_uj, [*waiting.uses, use], basis)
-
-    def _weigh(self, interval: Interval, use: CpuUse, zone_weights: ZoneWeights) -> Weighed:
+    def _weigh(self, interval: Interval, ticks: Sequence[ZoneWeights]) -> Weighed:
         """Return by what an interval's energy above the floor is shared.
 
         Nobody takes part where it is not known who ran in all of the interval.
         """
-        waiting = self._waiting.pop(interval.zone, WaitingRows())
-        waiting.drop_before(interval.start_ns)
-        if interval.start_ns < min((*waiting.starts_ns, use.start_ns)):
+        if interval.start_ns < min(tick.use.start_ns for tick in ticks):
             return NOBODY
-        return waiting.with_rows(self._weigh_zone(interval.zone, use, zone_weights))
-
-    def _weigh_zone(self, zone: Zone, use: CpuUse, zone_weights: ZoneWeights) -> Weighed:
+        zone = interval.zone
         choice = self._choices.get(zone)
-        learned = self.learners.weights(zone, use) if choice and choice.learns else None
-        return zone_weights.weigh(zone, choice, learned)
+        learns = choice is not None and choice.learns
+        return together(
+            [
+                tick.weigh(zone, choice, self.learners.weights(zone, tick.use) if learns else None)
+                for tick in ticks
+            ]
+        )
 
     def share_by(self, interval: Interval, weighed: Weighed) -> Share:
         """Attribute an interval by weights that its caller has, and not by its zone's.
@@ -213,6 +219,7 @@ class Sharer:
                 zone, choice.shared_by, choice.reason, choice.rival, self.learners.report(zone)
             )
             for zone, choice in self._choices.items()
+            if zone in self._shared_zones
         )
 
     @property
@@ -231,7 +238,11 @@ class Sharer:
 
 def _shared(attribution: Attribution, weighed: Weighed) -> Share:
     """Return an attribution, and what it would be by the weights that are not used."""
-    unused_uj = None
-    if weighed.unused is not None and attribution.dynamic_uj.any() and weighed.unused.any():
-        unused_uj = apportion(int(attribution.dynamic_uj.sum()), weighed.unused)
-    return Share(attribution, weighed.keys, weighed.deviation, unused_uj, weighed.unused_name)
+    dynamic_uj = int(attribution.dynamic_uj.sum())
+
+    def by(weights: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+        return None if weights is None or not weights.any() else apportion(dynamic_uj, weights)
+
+    return Share(
+        attribution, weighed.keys, by(weighed.time), by(weighed.learned), weighed.deviation
+    )

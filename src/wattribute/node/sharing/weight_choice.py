@@ -89,4 +89,4 @@ def choose_weight(
         why = "attribution.weight is shadow: learned weights are only shown"
         return WeightChoice(base, why, learns=True)
     why = "asked for" if setting == "learned" else f"{counter} are not counted"
-    return WeightChoice(METHOD, f"{why}, and the zone has a meter", learns=True)
+    return WeightChoice(METHOD, f"{why}, and a meter teaches them", learns=True)

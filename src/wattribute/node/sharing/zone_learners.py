@@ -25,8 +25,8 @@ from wattribute.node.sharing.weight_choice import obstacle
 Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
 """By kind of zone: delta and its standard deviation of workloads that other nodes know."""
 
-Basis = Callable[[CpuUse], NDArray[np.int64]]
-"""(n, packages) what the weights of a tick's rows multiply: CPU time, or cycles."""
+Tick = tuple[CpuUse, NDArray[np.int64]]
+"""Who ran, and (n, packages) what the weights of the rows multiply: CPU time, or cycles."""
 
 _SCALE_NS: Final = nanoseconds(3600)
 _FEATURES: Final = 1
@@ -71,8 +71,8 @@ class ZoneLearners:
         self._saved: dict[str, SavedLearner] = {}
         self._measured: set[Zone] = set()
         """The zones that a meter has read so far."""
-        self._fresh: dict[Zone, WorkloadWeights] = {}
-        """Weights that were learned in this tick, for its workloads."""
+        self._fresh: dict[Zone, tuple[NDArray[np.uint64], WorkloadWeights]] = {}
+        """Weights that were learned in this tick for its workloads, and the keys of its rows."""
 
     def begin_tick(self, intervals: Iterable[Interval], use: CpuUse) -> None:
         """Forget the weights of the tick before; hear of new zones and new names."""
@@ -92,44 +92,38 @@ class ZoneLearners:
         estimated = interval.origin is Origin.ESTIMATED
         return obstacle(interval.zone, estimated=estimated, measured=self._measured)
 
-    def learn(
-        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse], basis: Basis
-    ) -> None:
+    def learn(self, interval: Interval, floor_uj: int, ticks: Sequence[Tick]) -> None:
         """Let the zone's learner see an interval.
 
         Args:
             interval: of a zone that ``learns_from`` accepts.
             floor_uj: its floor, in microjoules.
-            uses: who ran, tick after tick; if that is not just the time of the interval, nothing
-                is learned.
-            basis: what the weights multiply.
+            ticks: who ran, and what the weights multiply, tick after tick; if that is not just the
+                time of the interval, nothing is learned.
         """
         zone = interval.zone
         learner = self._learner(zone)
-        last = uses[-1]
-        if (uses[0].start_ns, last.end_ns) != (interval.start_ns, interval.end_ns):
+        last, amounts = ticks[-1]
+        if (ticks[0][0].start_ns, last.end_ns) != (interval.start_ns, interval.end_ns):
             learner.skipped["late"] += 1
             return
         began = time.thread_time()
-        observation = self._observation(interval, floor_uj, uses, basis)
-        weights, deviation = learner.tick(observation)
-        if len(uses) == 1:
+        weights, deviation = learner.tick(self._observation(interval, floor_uj, ticks))
+        if len(ticks) == 1:
             ratio, spread = np.ones(len(last.workloads)), np.zeros(len(last.workloads))
-            active = np.flatnonzero(_by_workload(last, self._column(zone), basis(last)) > 0)
+            active = np.flatnonzero(_by_workload(last, self._column(zone), amounts) > 0)
             ratio[active], spread[active] = weights, deviation
-            self._fresh[zone] = WorkloadWeights(ratio, spread)
+            self._fresh[zone] = (last.keys, WorkloadWeights(ratio, spread))
         self._seconds[zone] = self._seconds.get(zone, 0.0) + time.thread_time() - began
 
-    def _observation(
-        self, interval: Interval, floor_uj: int, uses: Sequence[CpuUse], basis: Basis
-    ) -> Observation:
+    def _observation(self, interval: Interval, floor_uj: int, ticks: Sequence[Tick]) -> Observation:
         elapsed_ns = interval.end_ns - interval.start_ns
         column = self._column(interval.zone)
         used_ns: dict[WorkloadKey, float] = {}
         capacity_ns = 0
-        for use in uses:
-            scale = self._scale(interval.zone, use, column, basis(use))
-            by_workload = scale * _by_workload(use, column, basis(use))
+        for use, amounts in ticks:
+            scale = self._scale(interval.zone, use, column, amounts)
+            by_workload = scale * _by_workload(use, column, amounts)
             for at in np.flatnonzero(by_workload > 0).tolist():
                 key = use.workloads[at]
                 used_ns[key] = used_ns.get(key, 0.0) + float(by_workload[at])
@@ -173,8 +167,8 @@ class ZoneLearners:
         if speaker is None or use.workload is None:
             return None
         fresh = self._fresh.get(speaker)
-        if fresh is not None and len(fresh.ratio) == len(use.workloads):
-            return fresh
+        if fresh is not None and fresh[0] is use.keys:
+            return fresh[1]
         return WorkloadWeights(*self._learners[speaker].current(use.workloads))
 
     def _speaker(self, zone: Zone) -> Zone | None:

@@ -1,8 +1,7 @@
-"""By what the energy of each zone is shared in one tick, and rows that wait for a silent meter."""
+"""By what the energy of each zone is shared in one tick."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -29,12 +28,13 @@ class Weighed:
     """(n,) as CpuUse.keys; one may come twice."""
     weights: NDArray[np.int64]
     """(n,) >= 0; only their ratios matter."""
+    time: NDArray[np.int64] | None = None
+    """(n,) the weights if CPU time were used; None: it is."""
+    learned: NDArray[np.int64] | None = None
+    """(n,) the weights if learned ones were used; None: they are, or there are none."""
     deviation: NDArray[np.float64] | None = None
-    """(n,) relative standard deviation of each row's share, where weights were learned."""
-    unused: NDArray[np.int64] | None = None
-    """(n,) the weights that are not used, for those who compare."""
-    unused_name: str = ""
-    """``time`` or ``learned``."""
+    """(n,) relative standard deviation of each row's share by learned weights; None: there are
+    none."""
 
 
 NOBODY: Final = Weighed(np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -59,10 +59,18 @@ class ZoneWeights:
             gpus: who used each GPU, by the id of its zone.
         """
         self._weight = weight
-        self._use = use
+        self.use = use
         self._column_of = column_of
         self._gpus = gpus
         self._tables: dict[str, NDArray[np.int64]] = {}
+
+    def counting(self, names: frozenset[str]) -> "ZoneWeights":
+        """Return the same with these counters alone."""
+        if names == self.use.counters.keys():
+            return self
+        counters = {name: counted for name, counted in self.use.counters.items() if name in names}
+        use = replace(self.use, counters=counters)
+        return ZoneWeights(self._weight, use, self._column_of, self._gpus)
 
     def weigh(
         self, zone: Zone, choice: WeightChoice | None = None, learned: WorkloadWeights | None = None
@@ -77,20 +85,22 @@ class ZoneWeights:
         if zone.kind == "gpu":  # time on the CPU says nothing of a GPU
             share = self._gpus.get(zone.id)
             return Weighed(share.keys, share.weights) if share else NOBODY
-        keys = self._use.keys
-        time_ns = self._of_zone(zone, self._use.cpu_ns)
+        keys = self.use.keys
         table = self._of_zone(zone, self.table(zone.kind))
-        if choice is None or (choice.shared_by == TIME and learned is None):
+        if choice is None:
             return Weighed(keys, table)
-        if learned is None or self._use.workload is None:
-            scale = _SCALE if choice.learned else 1
-            return Weighed(keys, table * scale, unused=time_ns, unused_name="time")
-        ratio = learned.ratio[self._use.workload]
+        time_ns = None if choice.shared_by == TIME else self._of_zone(zone, self.use.cpu_ns)
+        if not choice.learns:
+            return Weighed(keys, table, time_ns)
+        ratio: NDArray[np.float64] | float = 1.0
+        deviation = None
+        if learned is not None and self.use.workload is not None:
+            ratio = learned.ratio[self.use.workload]
+            deviation = learned.deviation[self.use.workload]
         weights = np.rint(table * (ratio * _SCALE)).astype(np.int64)
-        if not choice.learned:
-            return Weighed(keys, table, unused=weights, unused_name="learned")
-        deviation = learned.deviation[self._use.workload]
-        return Weighed(keys, weights, deviation, unused=time_ns, unused_name="time")
+        if choice.learned:
+            return Weighed(keys, weights, time_ns, None, deviation)
+        return Weighed(keys, table, time_ns, weights, deviation)
 
     def table(self, zone_kind: str) -> NDArray[np.int64]:
         """(n, packages) what a row counts where nothing is learned.
@@ -100,7 +110,7 @@ class ZoneWeights:
         kind = "dram" if zone_kind == "dram" else "package"
         table = self._tables.get(kind)
         if table is None:
-            table = self._weight.weigh(self._use.cpu_ns, self._use.counters, kind)
+            table = self._weight.weigh(self.use.cpu_ns, self.use.counters, kind)
             self._tables[kind] = table
         return table
 
@@ -109,44 +119,28 @@ class ZoneWeights:
         return table.sum(axis=1) if column is None else table[:, column]
 
 
-@dataclass(slots=True)
-class WaitingRows:
-    """Rows of ticks in which one zone told nothing new, until it does."""
-
-    uses: list[CpuUse] = field(default_factory=list)
-    """Who ran in each of those ticks."""
-    weighed: list[Weighed] = field(default_factory=list)
-
-    @property
-    def starts_ns(self) -> list[int]:
-        """When each of those ticks began."""
-        return [use.start_ns for use in self.uses]
-
-    def add(self, use: CpuUse, weighed: Weighed) -> None:
-        """Keep the rows of a tick."""
-        self.uses.append(use)
-        self.weighed.append(weighed)
-
-    def drop_before(self, start_ns: int) -> None:
-        """Drop ticks that began before ``start_ns``: what the zone used then stays unknown."""
-        old = bisect_left(self.starts_ns, start_ns)
-        del self.uses[:old], self.weighed[:old]
-
-    def with_rows(self, weighed: Weighed) -> Weighed:
-        """Return the waiting rows and those of the tick in which the zone was read again."""
-        if not self.weighed:
-            return weighed
-        together = (*self.weighed, weighed)
-        return Weighed(
-            np.concatenate([rows.keys for rows in together]),
-            np.concatenate([rows.weights for rows in together]),
-            _joined([rows.deviation for rows in together]),
-            _joined([rows.unused for rows in together]),
-            weighed.unused_name,
-        )
+def together(parts: Sequence[Weighed]) -> Weighed:
+    """Return the rows of several ticks as one; all must be weighed in the same way."""
+    if len(parts) == 1:
+        return parts[0]
+    return Weighed(
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+        _joined([part.time for part in parts], [part.weights for part in parts]),
+        _joined([part.learned for part in parts], [part.weights for part in parts]),
+        _joined([part.deviation for part in parts], [np.zeros(len(p.keys)) for p in parts]),
+    )
 
 
-def _joined(parts: Sequence[NDArray[_Number] | None]) -> NDArray[_Number] | None:
-    """Return the parts as one; None if one of them is missing."""
-    present = [part for part in parts if part is not None]
-    return np.concatenate(present) if len(present) == len(parts) else None
+def _joined(
+    tables: Sequence[NDArray[_Number] | None], otherwise: Sequence[NDArray[_Number]]
+) -> NDArray[_Number] | None:
+    """Return all tables as one, others in place of those that are missing; None: all are."""
+    if all(table is None for table in tables):
+        return None
+    return np.concatenate(
+        [
+            instead if table is None else table
+            for table, instead in zip(tables, otherwise, strict=True)
+        ]
+    )

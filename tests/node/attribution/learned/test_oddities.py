@@ -46,6 +46,8 @@ def test_odd_ticks_leave_weights_and_covariance_sound(part: float) -> None:
         assert np.isfinite(weights).all()
         assert (weights >= 0.15).all()
         assert np.isfinite(deviation).all()
+        saved = learner.save() if tick % 7 == 0 else None
+        assert saved is None or saved.problem(1) == ""
 
     assert learner.bank is not None
     slots = learner.slots.top + 1
@@ -72,3 +74,17 @@ def test_a_day_with_churn_keeps_the_covariance_positive_and_memory_bounded() -> 
 
     assert learner.restarts == 0
     assert learner.slots.top <= 64
+
+
+def test_a_state_is_always_one_that_can_be_used_again() -> None:
+    """Workloads that cost nothing, as in DRAM: between two tidyings a delta may pass -1."""
+    random = np.random.default_rng(11)
+    learner = Learner()
+    watts = np.array([0.0, 0.0, 0.05, 3.0, 6.0])
+    for _ in range(720):
+        use = random.exponential(2.0, 5)
+        above_w = float(use @ watts) * (1 + random.normal(0, 0.01))
+        keys = [key(n) for n in range(5)]
+        learner.tick(Observation(keys, use, 64, above_w, 10 + above_w, 5.0))
+        saved = learner.save()
+        assert saved is None or saved.problem(1) == ""

@@ -27,7 +27,12 @@ from wattribute.node.attribution.learned.memory import Memory
 from wattribute.node.attribution.learned.noise import MeterNoise
 from wattribute.node.attribution.learned.observation import Observation
 from wattribute.node.attribution.learned.prior_evidence import prior_evidence
-from wattribute.node.attribution.learned.saved import SavedLearner, SavedWorkload
+from wattribute.node.attribution.learned.saved import (
+    LEAST_DELTA,
+    MOST_DELTA,
+    SavedLearner,
+    SavedWorkload,
+)
 from wattribute.node.attribution.learned.share_band import (
     BandSight,
     TimeInUse,
@@ -314,7 +319,8 @@ class Learner:
             mean, variance = self.bank.delta(slot)
             deviation = float(np.sqrt(weights @ variance))
             use = float(self.slots.use[slot])
-            workloads.append(SavedWorkload(key, float(weights @ mean), deviation, use))
+            delta = float(np.clip(weights @ mean, LEAST_DELTA, MOST_DELTA))
+            workloads.append(SavedWorkload(key, delta, deviation, use))
         return SavedLearner(
             curve=curve.tolist(),
             gamma=gamma,

@@ -14,6 +14,7 @@ METHOD: Final = "learned-1"
 _LEAST_USE: Final = 1e-4
 """Busy threads, a mean of 10 minutes: who uses less is not shown."""
 _LITTLE: Final = 0.5
+_REASONS: Final = ("capped", "invalid", "jump", "late")
 
 
 def learned_weights(learner: Learner, seconds: float = 0.0) -> LearnedWeights:
@@ -51,6 +52,6 @@ def learned_weights(learner: Learner, seconds: float = 0.0) -> LearnedWeights:
         delay_readings=learner.delay.readings,
         jumps=learner.jumps,
         restarts=learner.restarts,
-        skipped=dict(learner.skipped),
+        skipped={reason: learner.skipped[reason] for reason in _REASONS},
         seconds=seconds,
     )

@@ -1,12 +1,17 @@
 """What a learner leaves in the state file, so that a restart does not begin with CPU time."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from wattribute.core.records import WorkloadKey
 from wattribute.node.attribution.learned.curve import CURVE_SIZE, NOISE_LOADS
 from wattribute.node.attribution.learned.filters import MEMBERS
+
+LEAST_DELTA: Final = -0.85
+MOST_DELTA: Final = 20.0
+"""A workload costs 0.15 to 21 times the mean; between two tidyings a filter may think otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,10 @@ class SavedLearner:
             return "a number that is not finite"
         if self.power_w <= 0 or min(self.noise) <= 0:
             return "power or noise that is not above 0"
-        if any(w.deviation <= 0 or w.use < 0 or not -1 < w.delta <= 20 for w in self.workloads):
+        deltas = [w.delta for w in self.workloads]
+        if any(not LEAST_DELTA <= delta <= MOST_DELTA for delta in deltas) or any(
+            w.deviation <= 0 or w.use < 0 for w in self.workloads
+        ):
             return "a workload whose numbers are impossible"
         if len({w.key for w in self.workloads}) != len(self.workloads):
             return "a workload that comes twice"

@@ -44,8 +44,9 @@ class Slots:
         """The highest slot that was ever given."""
         self._owner: list[WorkloadKey | None] = [None] * (size + 1)
         self._free = list(range(size, 0, -1))
-        self._waiting: dict[WorkloadKey, float] = {}
-        """Mean use of workloads without a slot."""
+        self._waiting: dict[WorkloadKey, tuple[float, int]] = {}
+        """Mean use of workloads without a slot, and the last tick in which they ran."""
+        self._tick = 0
         self._last_tick = np.full(size + 1, _NEVER)
         self._begin, self._end = begin, end
 
@@ -60,6 +61,7 @@ class Slots:
             tick: number of the tick.
             elapsed_s: its length in seconds.
         """
+        self._tick = tick
         find = self.slot_of.get
         slots = np.array([find(key, SHARED) for key in keys], np.int64)
         self._last_tick[slots] = tick
@@ -75,8 +77,8 @@ class Slots:
             elif self._free or idle:
                 slots[row] = self.give(key, idle.pop() if not self._free else None)
             else:
-                before = self._waiting.get(key, 0.0)
-                self._waiting[key] = decay * before + (1 - decay) * float(use[row])
+                before, _ = self._waiting.get(key, (0.0, 0))
+                self._waiting[key] = (decay * before + (1 - decay) * float(use[row]), tick)
         self._last_tick[slots] = tick
         return slots
 
@@ -93,16 +95,15 @@ class Slots:
 
     def swap(self) -> None:
         """Give the smallest slots to those who use twice as much and have none."""
-        if not self._waiting:
-            return
-        largest = sorted(self._waiting.items(), key=lambda item: -item[1])
+        waiting = {k: u for k, (u, tick) in self._waiting.items() if tick >= self._tick - 1}
+        largest = sorted(waiting.items(), key=lambda item: -item[1])
         smallest = (np.argsort(self.use[1 : self.top + 1])[:_SWAPS] + 1).tolist()
         for (key, use), slot in zip(largest[:_SWAPS], smallest, strict=False):
             if use < 2 * self.use[slot]:
                 break
             self.give(key, slot)
-        without = [(key, use) for key, use in largest if key not in self.slot_of]
-        self._waiting = dict(without[:_MOST_WAITING])
+        without = [key for key, _ in largest if key not in self.slot_of]
+        self._waiting = {key: self._waiting[key] for key in without[:_MOST_WAITING]}
 
     def give(self, key: WorkloadKey, slot: int | None = None) -> int:
         """Give a slot to a workload, and return it; None: a free one, which there must be."""
@@ -114,7 +115,7 @@ class Slots:
             del self.slot_of[owner]
         self.slot_of[key], self._owner[slot] = slot, key
         self.top = max(self.top, slot)
-        self.use[slot] = self._waiting.pop(key, 0.0)
+        self.use[slot], _ = self._waiting.pop(key, (0.0, 0))
         self._begin(slot, key)
         return slot
 

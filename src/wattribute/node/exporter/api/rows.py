@@ -31,28 +31,34 @@ def _on_gpus(snapshot: Snapshot, values: NDArray[np.int64] | None, rows: int) ->
     return on_gpus
 
 
-def _on_cpu(snapshot: Snapshot) -> NDArray[np.float64]:
-    """(rows,) dynamic watts of each container in the CPU component."""
+def _mean_per_core(snapshot: Snapshot) -> float:
+    """Return the node's dynamic watts in the CPU component for each core in use; 0 if none is."""
     table = snapshot.containers
     columns = [n for n, channel in enumerate(snapshot.channels) if channel.component == "cpu"]
-    if table.dynamic_uw is None:
-        return np.zeros(len(table.consumers))
-    return np.asarray(table.dynamic_uw[:, columns].sum(axis=1) / MICROWATTS_PER_WATT)
+    cores = float(table.cpu_ratio.sum())
+    if table.dynamic_uw is None or cores <= 0:
+        return 0.0
+    return float(table.dynamic_uw[:, columns].sum()) / MICROWATTS_PER_WATT / cores
 
 
-def _per_core(table: ContainerTable, row: int, cpu_w: float) -> dict[str, Any]:
-    """Return watts per core of a row and their band; nothing where all cores count the same."""
-    cores = float(table.cpu_ratio[row])
-    if table.watts_per_core is None or table.learning is None or cores < _LEAST_CORES:
+def _per_core(table: ContainerTable, row: int, mean_w: float) -> dict[str, Any]:
+    """Return watts per core of a row and their band; nothing where all cores count the same.
+
+    Args:
+        table: containers.
+        row: one of them.
+        mean_w: the node's watts per core in the last tick.
+    """
+    is_idle = float(table.cpu_ratio[row]) < _LEAST_CORES or mean_w <= 0
+    if table.watts_per_core is None or table.learning is None or is_idle:
         return {}
     ratio, low, high = table.watts_per_core[row].tolist()
     if not ratio > 0:
         return {}
-    per_core = cpu_w / cores
     return {
-        "watts_per_core": per_core,
-        "watts_per_core_low": per_core * low / ratio,
-        "watts_per_core_high": per_core * high / ratio,
+        "watts_per_core": mean_w * ratio,
+        "watts_per_core_low": mean_w * low,
+        "watts_per_core_high": mean_w * high,
         "watts_per_core_ratio": ratio,
         "learning": bool(table.learning[row]),
     }
@@ -74,7 +80,7 @@ def container_rows(snapshot: Snapshot) -> list[ContainerRow]:
         axis=1,
     )
     by_component = (energy / MICROJOULES_PER_JOULE).tolist()
-    cpu_w = _on_cpu(snapshot).tolist()
+    mean_w = _mean_per_core(snapshot)
     rows = []
     for row in np.argsort(-table.power_uw, kind="stable").tolist():
         consumer = table.consumers[row]
@@ -100,7 +106,7 @@ def container_rows(snapshot: Snapshot) -> list[ContainerRow]:
                 held=bool(table.held[row]),
                 gpu_watts=watts(int(gpu_uw[row])),
                 gpu_seconds=0.0 if table.gpu_ns is None else seconds(int(table.gpu_ns[row])),
-                **_per_core(table, row, cpu_w[row]),
+                **_per_core(table, row, mean_w),
             )
         )
     return rows

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import LearnedWeights, WorkloadKey, ZoneWeight
+from wattribute.node.attribution.learned.report import METHOD
 from wattribute.node.exporter.family import (
     Family,
     Samples,
@@ -61,9 +62,12 @@ def _sums(
 
 
 def _band(scene: Scene) -> Samples | None:
-    table, rivals = scene.snapshot.containers, _rivals(scene)
+    table = scene.snapshot.containers
     bounds = [("low", table.low_uj), ("high", table.high_uj)]
-    return _sums(scene, lambda c: bounds if rivals.get(c) == _TIME else [], "bound")
+    learned = {w.zone.component for w in scene.snapshot.weights if w.shared_by == METHOD}
+    if learned:
+        learned.add("other")  # the rest of the platform follows the other components
+    return _sums(scene, lambda c: bounds if c in learned else [], "bound")
 
 
 def _weighed(scene: Scene) -> Samples | None:
