@@ -8,7 +8,7 @@ import pytest
 from wattribute.core.errors import MeterAbsent, MeterDenied, MeterFailed
 from wattribute.core.records import Counter, Zone
 from wattribute.core.units import Microjoules, Nanoseconds
-from wattribute.node.meter.rapl import RaplMeter
+from wattribute.node.meter.rapl import PowerLimits, RaplMeter
 from wattribute_testing import FakeSysfs
 from wattribute_testing.sysfs import RAPL_RANGE_UJ
 
@@ -244,3 +244,24 @@ def test_reading_leaves_no_descriptor_behind(sysfs: FakeSysfs) -> None:
     meter.close()
 
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_the_long_term_power_limit_of_a_package_is_read_once_a_minute(tmp_path: Path) -> None:
+    sysfs = FakeSysfs(tmp_path)
+    sysfs.rapl("intel-rapl:0", "package-0").rapl("intel-rapl:0:0", "dram")
+    folder = sysfs.root / "class/powercap/intel-rapl:0"
+    now_s = [0.0]
+    limits = PowerLimits(sysfs.root, lambda: now_s[0])
+    package, dram = (Zone(kind, "0", "rapl-sysfs", "0") for kind in ("package", "dram"))
+
+    assert limits.limit_uw(package) is None  # there is no such file
+    (folder / "constraint_0_power_limit_uw").write_text("95000000\n")
+    (folder / "enabled").write_text("1\n")
+    assert limits.limit_uw(package) is None
+    now_s[0] = 61.0
+    assert limits.limit_uw(package) == 95_000_000
+    assert limits.limit_uw(dram) is None
+    assert limits.limit_uw(Zone("package", "0", "hwmon")) is None
+    (folder / "enabled").write_text("0\n")
+    now_s[0] = 122.0
+    assert limits.limit_uw(package) is None

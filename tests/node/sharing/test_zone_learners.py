@@ -122,11 +122,22 @@ def test_cores_go_by_the_weights_of_their_package() -> None:
 
 
 def test_at_its_power_limit_a_package_teaches_nothing() -> None:
-    machine = Machine(sharer(limit_uw=1))
-    for _ in range(20):
-        machine.tick(measured=True)
+    machine = sharer(limit_uw=20_000_000)
+    for tick in range(20):
+        start, end = tick * 5 * SECOND, (tick + 1) * 5 * SECOND
+        use = CpuUse(
+            Nanoseconds(start),
+            Nanoseconds(end),
+            np.arange(2, dtype=np.uint64),
+            np.full((2, 1), 5 * SECOND),
+            {},
+            np.array([4 * 5 * SECOND]),
+            np.arange(2),
+            (HOT, COOL),
+        )
+        list(machine.share([interval(PACKAGE, start, end, 100_000_000)], use))
 
-    package = next(w for w in machine.sharer.weights if w.zone == PACKAGE)
+    (package,) = machine.weights
     assert package.learned is not None
     assert package.learned.skipped == {"capped": 20, "invalid": 0, "jump": 0, "late": 0}
 

@@ -95,7 +95,8 @@ class PowerLimits:
 
     def limit_uw(self, zone: Zone) -> int | None:
         """Return a package's limit in microwatts; None: there is none, or it is not in force."""
-        folder = self._folders.get(zone.package) if zone.kind == "package" else None
+        is_package = zone.kind == "package" and zone.package is not None
+        folder = self._folders.get(zone.package) if is_package else None
         if folder is None:
             return None
         now_s = self._clock_s()

@@ -55,6 +55,8 @@ def obstacle(zone: Zone, *, estimated: bool, measured: Collection[Zone]) -> str:
         return "its parts have meters of their own"
     if zone.kind == "platform" and platforms > 1:
         return "each of several platform meters knows a part of the machine only"
+    if zone.kind in {"core", "uncore"} and not has_packages:
+        return "its package has no meter"
     if estimated and (has_packages or platforms != 1):
         return "the energy is estimated from CPU time"
     return ""

@@ -4,7 +4,9 @@ from typing import Final
 
 import numpy as np
 
-_AT_LIMIT: Final = 0.985
+_AT_LIMIT: Final = 0.015
+"""How near to the limit power is held by it. Above, for the seconds that turbo is allowed, it is
+not."""
 _BIN: Final = 0.0025
 """Width of the histogram's bins in ln W."""
 _BINS: Final = 4096
@@ -45,7 +47,7 @@ class PowerCap:
             limit_w: the power limit that powercap tells; None: not known.
         """
         if limit_w is not None:
-            return power_w > _AT_LIMIT * limit_w
+            return abs(power_w / limit_w - 1) < _AT_LIMIT
         self._age_s += elapsed_s
         place = int(np.log(max(power_w, _LEAST_W) / _LEAST_W) / _BIN)
         place = min(place, _BINS - 1)
