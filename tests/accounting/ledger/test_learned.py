@@ -207,3 +207,14 @@ def test_too_little_to_tell_workloads_apart_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(DataInvalid, match="too little"):
         pool_ledger(ledger.store(tmp_path), START_S, END_S, "x", OURS)
+
+
+def test_weights_of_the_newest_method_alone_are_pooled(tmp_path: Path) -> None:
+    ledger = LearnedLedger()
+    ledger.add("a", "hot", 1.4, shared_by="learned-2")
+    ledger.add("a", "cold", 0.7, shared_by="learned-10")
+
+    document, _ = pool_ledger(ledger.store(tmp_path), START_S, END_S, "x", OURS)
+
+    assert document.method == "learned-10"
+    assert len(document.zones["package"]) == 1

@@ -161,16 +161,23 @@ def _pooled(rows: list[LearnedRow]) -> Iterator[PooledWorkload]:
         )
 
 
+def _version(method: str) -> int:
+    """Return 2 of ``learned-2``; weights of the newest version alone are pooled."""
+    number = method.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
 def _learned(
     store: Store, start_s: int, end_s: int, nodes: NodeSelection
 ) -> tuple[str, list[LearnedRow]]:
     database = _connected(store, start_s, end_s)
     try:
-        (method,) = database.execute(
-            "select max(shared_by) from entries where shared_by like 'learned%'"
-        ).fetchall()[0]
-        if method is None:
+        methods = database.execute(
+            "select distinct shared_by from entries where shared_by like 'learned-%'"
+        ).fetchall()
+        if not methods:
             raise DataInvalid(_nothing(store))
+        method = max((name for (name,) in methods), key=_version)
         answer = database.execute(_QUERY, {"method": method}).fetchall()
     except (duckdb.IOException, OSError, pa.ArrowException) as exc:
         raise LedgerFailed(f"cannot read the ledger: {exc}") from exc
