@@ -38,6 +38,11 @@ MEASURING: Final = (
 )
 """What a command needs that measures by itself and serves nothing."""
 
+OUT: Final = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
+)
+"""The option of commands that write one file."""
+
 _METAVARS: Final = {
     "exporter.listen": "HOST:PORT",
     "exporter.web_config": "FILE",

@@ -5,8 +5,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
+
+PATIENCE_S: Final = 10.0
+"""For the first answer of a meter that is asked in the background, as a BMC is."""
 
 
 @contextmanager

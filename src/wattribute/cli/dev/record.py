@@ -2,16 +2,16 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from wattribute.cli.number import Number
-from wattribute.cli.options import MEASURING, with_settings
-from wattribute.cli.waiting import interruptible, progress
+from wattribute.cli.options import MEASURING, OUT, with_settings
+from wattribute.cli.waiting import PATIENCE_S, interruptible, progress
 from wattribute.core.errors import ConfigInvalid
 from wattribute.settings import Settings
 
@@ -22,17 +22,9 @@ if TYPE_CHECKING:
     from wattribute.models.recording.trace import TraceReader
     from wattribute.node.settings import NodeSettings
 
-_PATIENCE_S: Final = 10.0
-"""For a BMC's first answer."""
-
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="File to write.",
-)
+@OUT
 @click.option(
     "--seconds",
     "phase_s",
@@ -176,12 +168,8 @@ def _reader(settings: "NodeSettings") -> "Iterator[TraceReader]":
     from wattribute.node.activity.choose import choose_activity
     from wattribute.node.sources import open_sources
 
-    sources = open_sources(settings, patience_s=_PATIENCE_S)
-    try:
-        activity = choose_activity(settings, sources.topology).activity
-        try:
-            yield TraceReader(sources.energy.metering, activity, SystemClock())
-        finally:
-            activity.close()
-    finally:
-        sources.close()
+    with (
+        closing(open_sources(settings, patience_s=PATIENCE_S)) as sources,
+        closing(choose_activity(settings, sources.topology).activity) as activity,
+    ):
+        yield TraceReader(sources.energy.metering, activity, SystemClock())

@@ -1,7 +1,7 @@
 """``wattribute model collect``: what this machine draws under which load -> a recording."""
 
 import platform
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wattribute.cli.number import Number
-from wattribute.cli.options import MEASURING, with_settings
+from wattribute.cli.options import MEASURING, OUT, with_settings
 from wattribute.cli.terminal import TerminalColumn, print_table
-from wattribute.cli.waiting import interruptible, progress
+from wattribute.cli.waiting import PATIENCE_S, interruptible, progress
 from wattribute.core.errors import ConfigInvalid, MeterAbsent
 from wattribute.core.units import watts
 from wattribute.node.settings import NodeSettings
@@ -32,19 +32,12 @@ _COLUMNS: Final = (
     *(TerminalColumn(name, right=True) for name in ("LOAD %", "WATTS", "SECONDS")),
 )
 _OF: Final = {"wall": "machine", "pkg": "packages", "dram": "memory"}
-_PATIENCE_S: Final = 10.0
-"""For a BMC's first answer."""
 _LEAST_TDP_W: Final = 1.0
 _MOST_TDP_W: Final = 2000.0
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="File to write.",
-)
+@OUT
 @click.option(
     "--operation",
     "minutes",
@@ -212,17 +205,11 @@ def _recorder(settings: NodeSettings, clock: "Clock") -> "Iterator[Recorder]":
     from wattribute.node.activity.node import NodeTimes
     from wattribute.node.sources import open_sources
 
-    sources = open_sources(settings, patience_s=_PATIENCE_S)
-    try:
+    with closing(open_sources(settings, patience_s=PATIENCE_S)) as sources:
         cpustat = CpuStat(Path(settings.activity.procfs), sources.topology)
-        times = NodeTimes(cpustat, sources.topology)
-        try:
+        with closing(NodeTimes(cpustat, sources.topology)) as times:
             metering = sources.energy.metering
             yield Recorder(metering, metering.zones, times, clock)
-        finally:
-            times.close()
-    finally:
-        sources.close()
 
 
 def _recording(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wattribute.cli.options import OUT
 from wattribute.cli.terminal import TerminalColumn, clean, print_table
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ _COLUMNS: Final = (
     metavar="FILE",
     help="Model file that learns from the recordings, without --data  [default: the shipped model]",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write."
-)
+@OUT
 @click.option(
     "--card",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -28,6 +28,11 @@ class Zone:
     measures the whole node."""
 
     @property
+    def name(self) -> str:
+        """The name for people and settings: ``package-0``, or the kind alone where it has no id."""
+        return f"{self.kind}-{self.id}" if self.id else self.kind
+
+    @property
     def component(self) -> str | None:
         """The component: cpu, dram, gpu or other; None for a zone that overlaps one of those."""
         return COMPONENT_OF_KIND.get(self.kind)

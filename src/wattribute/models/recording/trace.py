@@ -79,9 +79,8 @@ class TraceReader:
         return rows if usage is None else rows + self._usage_rows(phase, usage)
 
     def _zone_row(self, phase: str, interval: Interval) -> TraceRow:
-        name = f"{interval.zone.kind}-{interval.zone.id}"
         span = self._since(interval.start_ns), self._since(interval.end_ns)
-        return TraceRow(phase, *span, "zone", name, energy_uj=interval.energy_uj)
+        return TraceRow(phase, *span, "zone", interval.zone.name, energy_uj=interval.energy_uj)
 
     def _usage_rows(self, phase: str, usage: Usage) -> list[TraceRow]:
         span = self._since(usage.start_ns), self._since(usage.end_ns)

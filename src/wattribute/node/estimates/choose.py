@@ -57,7 +57,7 @@ def choose_estimated(
     if not estimated.missing:
         standby = f"all components are measured; stands by; {model.describe()}"
         return estimated, _finding("not used", standby)
-    zones = ", ".join(f"{z.kind}-{z.id}" for z in map(zone_of, estimated.missing))
+    zones = ", ".join(z.name for z in map(zone_of, estimated.missing))
     return estimated, _finding("works", f"{zones}; {model.describe()}")
 
 

@@ -18,7 +18,6 @@ from wattribute.node.exporter.family import (
     millionths,
     single,
 )
-from wattribute.node.exporter.identity import zone_name
 from wattribute.node.exporter.scene import Scene
 
 
@@ -44,7 +43,7 @@ def _identity(pick: Callable[[IdentityHealth], int]) -> Callable[[Scene], Sample
 
 def _zone_up(scene: Scene) -> Samples | None:
     return listed(
-        ({"zone": zone_name(total.zone), "source": total.zone.source}, int(total.up))
+        ({"zone": total.zone.name, "source": total.zone.source}, int(total.up))
         for total in scene.snapshot.node.zones
     )
 

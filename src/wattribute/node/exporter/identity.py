@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from wattribute.core.records import Consumer, Zone
+from wattribute.core.records import Consumer
 from wattribute.node.exporter.labels import block, label_name
 
 _SPECIAL: Final = {"system": "system_processes", "kernel": "kernel_processes"}
@@ -42,11 +42,6 @@ def named_container_style(consumer: Consumer, _alive: bool) -> str:  # noqa: FBT
             ("container_namespace", consumer.namespace),
         )
     )
-
-
-def zone_name(zone: Zone) -> str:
-    """Return the name of a zone as ``--idle-watts`` takes it: ``package-0``, ``dram-0``."""
-    return f"{zone.kind}-{zone.id}" if zone.id else zone.kind
 
 
 def allowed_labels(consumer: Consumer, allowed: Sequence[str]) -> dict[str, str]:

@@ -149,7 +149,7 @@ class Window:
     def problems(self) -> tuple[str, ...]:
         """What of the energy is not known, a line each."""
         silent = (
-            f"{zone.kind}-{zone.id}: could not be read at the end; what it used since its last "
+            f"{zone.name}: could not be read at the end; what it used since its last "
             "reading is not in it"
             for zone in self._energy.metering.failed_now()
         )

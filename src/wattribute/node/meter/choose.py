@@ -95,7 +95,7 @@ _NOT_NAMED: Final = "not one of the meters that --meters names"
 
 def describe(meter: Meter) -> str:
     """Return one line for ``doctor``: a meter's zones, how it measures them, and its problems."""
-    zones = ", ".join(f"{zone.kind}-{zone.id}" for zone in meter.zones)
+    zones = ", ".join(zone.name for zone in meter.zones)
     notes = meter.notes if isinstance(meter, HasNotes) else ()
     return "; ".join(part for part in (zones, *notes, *meter.problems) if part)
 

@@ -92,7 +92,7 @@ class Floors:
 
     def dump(self) -> dict[str, dict[str, object]]:
         """Return what the floors were learned from, by zone, for the state file."""
-        learned = {zone_name(zone): learner.dump() for zone, learner in self._learners.items()}
+        learned = {state_key(zone): learner.dump() for zone, learner in self._learners.items()}
         return {**self._saved, **learned}
 
     def load(self, saved: Mapping[str, dict[str, object]], newest_ns: int) -> None:
@@ -117,7 +117,7 @@ class Floors:
         learner = self._learners.get(zone)
         if learner is None:
             given_uw = self._given_uw(zone)
-            saved = self._saved.get(zone_name(zone))
+            saved = self._saved.get(state_key(zone))
             learner = (
                 FloorLearner(self._window_ns, given_uw)
                 if saved is None
@@ -152,6 +152,6 @@ def _gpu_busy(zone: Zone, gpus: Mapping[str, GpuShare]) -> float:
     return 1.0 if share is None else share.busy
 
 
-def zone_name(zone: Zone) -> str:
-    """Return the name of a zone in the state file."""
+def state_key(zone: Zone) -> str:
+    """Return the key of a zone in the state file."""
     return f"{zone.kind}/{zone.id}/{zone.source}"

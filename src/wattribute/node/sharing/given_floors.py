@@ -39,14 +39,14 @@ def given_floors(
     """
     # A BMC may not have answered yet: then its zones come later.
     kinds = {zone.kind for zone in zones} | {"other", "platform"}
-    names = kinds | {f"{zone.kind}-{zone.id}" for zone in zones}
+    names = kinds | {zone.name for zone in zones}
     if unknown := sorted(idle_watts.keys() - names):
         raise ConfigInvalid(
             f"attribution.idle_watts: no zone {unknown[0]!r}; this machine has {sorted(names)}"
         )
 
     def given_uw(zone: Zone) -> int | None:
-        power_w = idle_watts.get(f"{zone.kind}-{zone.id}", idle_watts.get(zone.kind))
+        power_w = idle_watts.get(zone.name, idle_watts.get(zone.kind))
         return None if power_w is None else microwatts(power_w)
 
     return given_uw

@@ -12,6 +12,8 @@ WeightSetting = Literal["auto", "time", "cycles", "learned", "shadow"]
 TIME: Final = "time"
 CYCLES: Final = "cycles"
 MISSES: Final = "misses"
+INSIDE_PACKAGE: Final = ("core", "uncore")
+"""Kinds of zones that a package's meter counts as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def obstacle(zone: Zone, *, estimated: bool, measured: Collection[Zone]) -> str:
         return "its parts have meters of their own"
     if zone.kind == "platform" and platforms > 1:
         return "each of several platform meters knows a part of the machine only"
-    if zone.kind in {"core", "uncore"} and not has_packages:
+    if zone.kind in INSIDE_PACKAGE and not has_packages:
         return "its package has no meter"
     if estimated and (has_packages or platforms != 1):
         return "the energy is estimated from CPU time"

@@ -29,8 +29,7 @@ def weight_findings(
         why_not = obstacle(zone, estimated=zone not in measured, measured=measured)
         choice = choose_weight(setting, zone.kind, obstacle=why_not, counted=counted)
         text = _TEXTS.get(choice.shared_by, f"watts per core ({choice.shared_by})")
-        name = f"{zone.kind}-{zone.id}" if zone.id else zone.kind
         findings.append(
-            SourceFinding("weight", name, "works", f"shared by {text}: {choice.reason}")
+            SourceFinding("weight", zone.name, "works", f"shared by {text}: {choice.reason}")
         )
     return tuple(findings)

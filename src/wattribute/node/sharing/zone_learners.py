@@ -19,8 +19,8 @@ from wattribute.node.attribution.learned import Learner, Observation
 from wattribute.node.attribution.learned.report import learned_weights
 from wattribute.node.attribution.learned.saved import SavedLearner
 from wattribute.node.sharing.cpu_use import CpuUse
-from wattribute.node.sharing.floors import zone_name
-from wattribute.node.sharing.weight_choice import obstacle
+from wattribute.node.sharing.floors import state_key
+from wattribute.node.sharing.weight_choice import INSIDE_PACKAGE, obstacle
 
 Priors = Mapping[str, Mapping[WorkloadKey, tuple[float, float]]]
 """By kind of zone: delta and its standard deviation of workloads that other nodes know."""
@@ -32,7 +32,6 @@ _SCALE_NS: Final = nanoseconds(3600)
 _FEATURES: Final = 1
 """The own load alone: hardware counters as features gained nothing at 20 workloads."""
 _LEARNS: Final = ("package", "dram", "platform")
-_INSIDE_PACKAGE: Final = ("core", "uncore")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +173,7 @@ class ZoneLearners:
     def _speaker(self, zone: Zone) -> Zone | None:
         if zone in self._learners:
             return zone
-        if zone.kind in _INSIDE_PACKAGE:
+        if zone.kind in INSIDE_PACKAGE:
             packages = (z for z in self._learners if z.kind == "package")
             return next((z for z in packages if z.package == zone.package), None)
         if zone.component in {"cpu", "dram"}:
@@ -190,7 +189,7 @@ class ZoneLearners:
         learner = self._learners.get(zone)
         if learner is None:
             learner = Learner(priors=self._priors.get(zone.kind))
-            if saved := self._saved.get(zone_name(zone)):
+            if saved := self._saved.get(state_key(zone)):
                 learner.resume(saved)
             self._learners[zone] = learner
             if zone.kind == "package":  # then the platform's meter is not the only one
@@ -207,7 +206,7 @@ class ZoneLearners:
 
     def dump(self) -> dict[str, SavedLearner]:
         """Return what was learned, by zone."""
-        learned = {zone_name(zone): learner.save() for zone, learner in self._learners.items()}
+        learned = {state_key(zone): learner.save() for zone, learner in self._learners.items()}
         return {**self._saved, **{name: saved for name, saved in learned.items() if saved}}
 
     def load(self, saved: Mapping[str, SavedLearner]) -> list[str]:

@@ -10,6 +10,7 @@ import msgspec
 from wattribute.cli.number import Number
 from wattribute.cli.options import MEASURING, with_settings
 from wattribute.cli.terminal import TerminalColumn, print_table
+from wattribute.cli.waiting import PATIENCE_S
 from wattribute.core.units import joules, microwatts, power_of, watts
 from wattribute.settings import Settings
 
@@ -26,8 +27,6 @@ _COLUMNS: Final = (
     TerminalColumn("LAST"),
     TerminalColumn("POWER W", right=True),
 )
-_PATIENCE_S: Final = 10.0
-"""For the first answer of a meter that is asked in the background."""
 _MOST_UW: Final = microwatts(1_000_000)
 """No meter shows more than that; a jump beyond it is a counter that began anew."""
 
@@ -102,7 +101,7 @@ def _try(settings: "NodeSettings", name: str, pause_s: float) -> _Report:
         return _Report(name, backend.sees, state, str(exc))
     try:
         if isinstance(meter, Settles):
-            meter.settle(_PATIENCE_S)
+            meter.settle(PATIENCE_S)
         report = _Report(name, backend.sees, "works")
         first, last = _read(meter, report), {}
         if not report.message:
@@ -127,7 +126,7 @@ def _read(meter: "Meter", report: _Report) -> "dict[str, Reading]":
         report.state, report.message = "failed", str(exc)
         return {}
     report.problems += [line for line in meter.problems if line not in report.problems]
-    return {f"{r.zone.kind}-{r.zone.id}": r for r in readings}
+    return {r.zone.name: r for r in readings}
 
 
 def _rows(
@@ -135,7 +134,7 @@ def _rows(
 ) -> list[_ZoneRow]:
     rows = []
     for zone in meter.zones:
-        name = f"{zone.kind}-{zone.id}"
+        name = zone.name
         row = _ZoneRow(name, zone.source, _in_words(first.get(name)), _in_words(last.get(name)))
         interval = _interval(first.get(name), last.get(name))
         if interval is not None:
@@ -174,9 +173,9 @@ def _broken_promises(meter: "Meter", backend: "MeterBackend") -> list[str]:
         lines.append(f"the meter calls itself {meter.name!r}, and its BACKEND {backend.name!r}")
     for zone in meter.zones:
         if zone.kind not in backend.kinds:
-            lines.append(f"zone {zone.kind}-{zone.id}: add {zone.kind!r} to BACKEND.kinds")
+            lines.append(f"zone {zone.name}: add {zone.kind!r} to BACKEND.kinds")
         if backend.sources and zone.source not in backend.sources:
-            lines.append(f"zone {zone.kind}-{zone.id}: add {zone.source!r} to BACKEND.sources")
+            lines.append(f"zone {zone.name}: add {zone.source!r} to BACKEND.sources")
     return lines
 
 

@@ -42,19 +42,19 @@ class Evidence:
         self.nats = np.zeros(len(lead))
         """Replaced, and never changed in place."""
         self._weights_of: Floats | None = None
-        self._weights = softmax(lead)
+        self._weights = _softmax(lead)
 
     @property
     def weights(self) -> Floats:
         """(members,) weights by which the filters are averaged; they add up to 1."""
         if self._weights_of is not self.nats:  # asked for several times in a tick
-            self._weights_of, self._weights = self.nats, softmax(self.nats + self._lead)
+            self._weights_of, self._weights = self.nats, _softmax(self.nats + self._lead)
         return self._weights
 
     @property
     def doubtful_weights(self) -> Floats:
         """(members,) the same for the band: small differences count little."""
-        return softmax(self.nats / _TEMPER + _DOUBT)
+        return _softmax(self.nats / _TEMPER + _DOUBT)
 
     @property
     def lead_nats(self) -> float:
@@ -94,7 +94,7 @@ class Evidence:
         self._squares[:] = noise
 
 
-def softmax(score: Floats) -> Floats:
+def _softmax(score: Floats) -> Floats:
     """Return weights in proportion to exp(score), which add up to 1."""
     likelihood: Floats = np.exp(score - score.max())
     weights: Floats = likelihood / likelihood.sum()

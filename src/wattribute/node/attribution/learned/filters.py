@@ -25,8 +25,13 @@ WALK: Final[Floats] = np.array([0.0, 1e-4, 2e-4, 4e-4, 1.5e-3])
 LEAD: Final[Floats] = np.array([15.0, 0.0, 0.0, 0.0, -8.0])
 """Nats. The first needs no proof; the last, which can take noise for weights that walk, a lot."""
 MEMBERS: Final = len(SIGMA)
+ALL_EQUAL: Final = SIGMA.min() == SIGMA
+"""(members,) which one says that a second is a second: it has no features, and takes no prior."""
 TYPICAL: Final = 2
 """The member whose spread is that of real mixes of workloads."""
+
+LEAST_WEIGHT: Final = 0.15
+"""No code costs less against the mean."""
 
 _CLOCK: Final = CURVE_SIZE
 """Place of gamma, the exponent of the clock."""
@@ -37,16 +42,13 @@ _FEATURES: Final = _OFFSET + 1
 _OFFSET_S: Final = 1200.0
 _OFFSET_PART: Final = 0.004
 """Standard deviation of b as a part of the zone's power, and how long it lasts."""
-_CURVEWALK: Final = 1e-8
+_CURVE_WALK: Final = 1e-8
 """Variance that the curve gains in a second."""
 _MOST_LOG_WATTS: Final = 9.0
 """e^9 W per thread: no curve goes there, and no exponential overflows."""
 _FIRST_SLOTS: Final = 24
-_LEAST_WEIGHT: Final = 0.15
 _MOST_VARIANCE: Final = 1e12
 _LEAST_FORECAST: Final = 0.1
-_EQUAL_SIGMA: Final = 0.05
-"""A member with less spread than that has no features either."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +133,7 @@ class FilterBank:
         self.covariance[:, _OFFSET, _OFFSET] = (_OFFSET_PART * power_w) ** 2
         for place in range(_FEATURES, self._first):
             spread = 0.15**2 if place == _FEATURES else 1.0
-            self.covariance[:, place, place] = np.where(SIGMA < _EQUAL_SIGMA, 1e-4, spread)
+            self.covariance[:, place, place] = np.where(ALL_EQUAL, 1e-4, spread)
         deltas = np.arange(self._first, self._size)
         self.covariance[:, deltas, deltas] = (SIGMA**2)[:, None]
         self._older, self._old = self.mean.copy(), self.mean.copy()
@@ -165,8 +167,11 @@ class FilterBank:
 
     def weights(self, features: Floats) -> Floats:
         """(m, slots) weights with features (f, slots), before any lower limit."""
-        own: Floats = 1 + self.deltas(features.shape[1])
-        return own + self.mean[:, _FEATURES : self._first] @ features
+        return self._weights(self.mean, features)
+
+    def _weights(self, mean: Floats, features: Floats) -> Floats:
+        own: Floats = 1 + mean[:, self._first : self._width(features.shape[1])]
+        return own + mean[:, _FEATURES : self._first] @ features
 
     def row_weights(self, slots: Ints, features: Floats) -> Floats:
         """(m, rows) weights of rows by slot, with features (f, rows)."""
@@ -178,7 +183,7 @@ class FilterBank:
         deltas = np.arange(self._first, self._width(slots))
         self.covariance[:, deltas, deltas] += (WALK * SIGMA**2 * elapsed_s)[:, None]
         curve = np.arange(CURVE_SIZE)
-        self.covariance[:, curve, curve] += _CURVEWALK * elapsed_s
+        self.covariance[:, curve, curve] += _CURVE_WALK * elapsed_s
 
     def relax_offset(self, power_w: float, elapsed_s: float) -> None:
         """Let the floor's error return to 0: a first-order process of 20 minutes."""
@@ -205,9 +210,7 @@ class FilterBank:
 
     def watts_per_thread(self, load: float) -> Floats:
         """(m,) watts per busy thread at a load, at the nominal clock."""
-        log_watts = self.mean[:, :CURVE_SIZE] @ curve_row(load)
-        watts: Floats = np.exp(np.minimum(log_watts, _MOST_LOG_WATTS))
-        return watts
+        return _per_thread(self.mean, load, 0.0)
 
     def remember(self) -> None:
         """Keep the means of now, by which later ticks are foretold."""
@@ -222,7 +225,7 @@ class FilterBank:
         extended filters: Huang, Mourikis, Roumeliotis, IJRR 2010); mean deltas drifted to +0.38.
         """
         total = float(sight.use.sum())
-        per_thread = self._per_thread(self.mean, sight)
+        per_thread = _per_thread(self.mean, sight.load, sight.log_clock)
         weighted = self._weighted(self.mean, sight)
         slots = len(sight.use)
         rows = np.zeros((MEMBERS, self._width(slots)))
@@ -243,18 +246,12 @@ class FilterBank:
 
     def old_errors(self, sight: Sight) -> Floats:
         """(m,) errors in watts of the forecast by the means of one to two minutes ago."""
-        dynamic_w = self._per_thread(self._older, sight) * self._weighted(self._older, sight)
+        per_thread = _per_thread(self._older, sight.load, sight.log_clock)
+        dynamic_w = per_thread * self._weighted(self._older, sight)
         return sight.above_w - dynamic_w - self._older[:, _OFFSET]
 
-    def _per_thread(self, mean: Floats, sight: Sight) -> Floats:
-        log_watts = mean[:, :CURVE_SIZE] @ curve_row(sight.load)
-        log_watts += mean[:, _CLOCK] * sight.log_clock
-        watts: Floats = np.exp(np.minimum(log_watts, _MOST_LOG_WATTS))
-        return watts
-
     def _weighted(self, mean: Floats, sight: Sight) -> Floats:
-        own = 1 + mean[:, self._first : self._width(len(sight.use))]
-        weights = own + mean[:, _FEATURES : self._first] @ sight.features
+        weights = self._weights(mean, sight.features)
         weighted: Floats = np.maximum(weights, _LEAST_FORECAST) @ sight.use
         return weighted
 
@@ -311,7 +308,7 @@ class FilterBank:
             covariance *= scale[:, None] * scale
             covariance[:] = 0.5 * (covariance + covariance.T)
             deltas = mean[self._first : width]
-            np.maximum(deltas, _LEAST_WEIGHT - 1, out=deltas)  # below, the level may have no ln
+            np.maximum(deltas, LEAST_WEIGHT - 1, out=deltas)  # below, the level may have no ln
             level = float(deltas @ use) / max(float(use.sum()), 1e-12)
             deltas[:] = (1 + deltas) / (1 + level) - 1
             mean[:CURVE_SIZE] += np.log1p(level)
@@ -324,7 +321,15 @@ class FilterBank:
         return bool(np.isfinite(self.mean[:, :width]).all()) and bool(in_range.all())
 
 
+def _per_thread(mean: Floats, load: float, log_clock: float) -> Floats:
+    """(m,) watts per busy thread."""
+    log_watts = mean[:, :CURVE_SIZE] @ curve_row(load)
+    log_watts += mean[:, _CLOCK] * log_clock
+    watts: Floats = np.exp(np.minimum(log_watts, _MOST_LOG_WATTS))
+    return watts
+
+
 def limited(weights: Floats) -> Floats:
     """Return weights that are not below the least that any code can cost."""
-    at_least: Floats = np.maximum(weights, _LEAST_WEIGHT)
+    at_least: Floats = np.maximum(weights, LEAST_WEIGHT)
     return at_least

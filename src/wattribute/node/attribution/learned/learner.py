@@ -14,6 +14,7 @@ from wattribute.node.attribution.learned.curve import noise_row
 from wattribute.node.attribution.learned.delay import MeterDelay
 from wattribute.node.attribution.learned.evidence import Evidence
 from wattribute.node.attribution.learned.filters import (
+    ALL_EQUAL,
     LEAD,
     MEMBERS,
     SIGMA,
@@ -346,6 +347,6 @@ class Learner:
             slot = self.slots.give(workload.key)
             self.slots.use[slot] = workload.use
             deviation = np.clip(workload.deviation, SIGMA / 3, SIGMA)  # correlations are gone
-            mean = np.where(SIGMA.min() == SIGMA, 0.0, workload.delta)
-            self.bank.set_delta(slot, mean, np.where(SIGMA.min() == SIGMA, SIGMA, deviation) ** 2)
+            mean = np.where(ALL_EQUAL, 0.0, workload.delta)
+            self.bank.set_delta(slot, mean, np.where(ALL_EQUAL, SIGMA, deviation) ** 2)
         return ""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattribute.core.records import WorkloadKey
-from wattribute.node.attribution.learned.filters import SIGMA
+from wattribute.node.attribution.learned.filters import ALL_EQUAL, SIGMA
 
 Floats = NDArray[np.float64]
 Belief = tuple[Floats, Floats]
@@ -33,7 +33,7 @@ class Memory:
         if belief is not None:
             return belief
         delta, deviation = self._priors.get(_without_image(key), (0.0, np.inf))
-        mean = np.where(SIGMA.min() == SIGMA, 0.0, delta)
+        mean = np.where(ALL_EQUAL, 0.0, delta)
         return mean, np.minimum(SIGMA, deviation) ** 2
 
     def keep(self, key: WorkloadKey, belief: Belief) -> None:

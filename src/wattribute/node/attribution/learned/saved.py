@@ -7,9 +7,9 @@ import numpy as np
 
 from wattribute.core.records import WorkloadKey
 from wattribute.node.attribution.learned.curve import CURVE_SIZE, NOISE_LOADS
-from wattribute.node.attribution.learned.filters import MEMBERS
+from wattribute.node.attribution.learned.filters import LEAST_WEIGHT, MEMBERS
 
-LEAST_DELTA: Final = -0.85
+LEAST_DELTA: Final = LEAST_WEIGHT - 1
 MOST_DELTA: Final = 20.0
 """A workload costs 0.15 to 21 times the mean; between two tidyings a filter may think otherwise."""
 

@@ -14,7 +14,6 @@ from wattribute.node.exporter.api.shapes import (
     WorkloadWeight,
     ZoneRow,
 )
-from wattribute.node.exporter.identity import zone_name
 from wattribute.node.exporter.labels import printable
 from wattribute.node.exporter.scene import NodeLabels
 
@@ -112,7 +111,7 @@ def _zones(snapshot: Snapshot) -> list[ZoneRow]:
 
 def _zone(total: ZoneTotal, floor: FloorState | None, weight: ZoneWeight | None) -> ZoneRow:
     return ZoneRow(
-        zone=zone_name(total.zone),
+        zone=total.zone.name,
         kind=total.zone.kind,
         component=total.zone.component,
         source=total.zone.source,
@@ -133,7 +132,7 @@ def _zone(total: ZoneTotal, floor: FloorState | None, weight: ZoneWeight | None)
 def _weights(snapshot: Snapshot) -> list[WorkloadWeight]:
     return [
         WorkloadWeight(
-            zone=zone_name(weight.zone),
+            zone=weight.zone.name,
             owner_kind=printable(key.owner_kind),
             owner_name=printable(key.owner_name),
             namespace=printable(key.namespace),
@@ -158,7 +157,7 @@ def _weights(snapshot: Snapshot) -> list[WorkloadWeight]:
 
 
 def _gpus(snapshot: Snapshot) -> list[GpuRow]:
-    names = {total.zone.id: zone_name(total.zone) for total in snapshot.node.zones}
+    names = {total.zone.id: total.zone.name for total in snapshot.node.zones}
     return [
         GpuRow(
             gpu_uuid=printable(gpu.device),

@@ -17,7 +17,7 @@ from wattribute.node.exporter.family import (
     listed,
     millionths,
 )
-from wattribute.node.exporter.identity import named_container_style, zone_name
+from wattribute.node.exporter.identity import named_container_style
 from wattribute.node.exporter.labels import block
 from wattribute.node.exporter.scene import Scene
 
@@ -82,7 +82,7 @@ def _weight_info(scene: Scene) -> Samples | None:
     return listed(
         (
             {
-                "zone": zone_name(weight.zone),
+                "zone": weight.zone.name,
                 "component": weight.zone.component or "",
                 "shared_by": weight.shared_by,
                 "reason": weight.reason,
@@ -117,20 +117,20 @@ def _workload(key: WorkloadKey, weight: ZoneWeight) -> dict[str, str]:
         "container_namespace": key.namespace,
         "container_name": key.container_name,
         "image": key.image,
-        "zone": zone_name(weight.zone),
+        "zone": weight.zone.name,
     }
 
 
 def _of_learner(pick: Callable[[LearnedWeights], int]) -> Callable[[Scene], Samples | None]:
     """Return one sample per learner; ``pick`` chooses its value."""
     return lambda scene: listed(
-        ({"zone": zone_name(weight.zone)}, pick(learned)) for weight, learned in _learners(scene)
+        ({"zone": weight.zone.name}, pick(learned)) for weight, learned in _learners(scene)
     )
 
 
 def _skipped(scene: Scene) -> Samples | None:
     return listed(
-        ({"zone": zone_name(weight.zone), "reason": reason}, count)
+        ({"zone": weight.zone.name, "reason": reason}, count)
         for weight, learned in _learners(scene)
         for reason, count in sorted(learned.skipped.items())
     )

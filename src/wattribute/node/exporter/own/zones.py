@@ -5,7 +5,6 @@ from typing import Final
 
 from wattribute.core.records import PlatformFit, ZoneTotal
 from wattribute.node.exporter.family import Family, Samples, counter, gauge, listed, millionths
-from wattribute.node.exporter.identity import zone_name
 from wattribute.node.exporter.scene import Scene
 
 _ZONE: Final = ("zone", "component", "source", "origin")
@@ -13,7 +12,7 @@ _ZONE: Final = ("zone", "component", "source", "origin")
 
 def _labels(total: ZoneTotal) -> dict[str, str]:
     return {
-        "zone": zone_name(total.zone),
+        "zone": total.zone.name,
         "component": total.zone.component or "",
         "source": total.zone.source,
         "origin": str(total.origin),
@@ -38,7 +37,7 @@ def _watts(pick: Callable[[ZoneTotal], int | None]) -> Callable[[Scene], Samples
 def _floors(scene: Scene) -> Samples | None:
     up = {total.zone for total in scene.zones}
     return listed(
-        ({"zone": zone_name(floor.zone), "basis": floor.basis}, floor.power_uw)
+        ({"zone": floor.zone.name, "basis": floor.basis}, floor.power_uw)
         for floor in scene.snapshot.floors
         if floor.zone in up
     )
